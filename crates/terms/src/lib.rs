@@ -1,0 +1,31 @@
+//! The vocabulary of merestone: what every other crate means by its words.
+//!
+//! Nothing here does I/O, nothing is async, and nothing holds matched text or a
+//! key in the clear except [`Secret`], which cannot be printed.
+
+#[macro_use]
+mod words;
+
+mod code;
+mod control;
+mod finding;
+mod id;
+mod record;
+mod refusal;
+mod secret;
+mod slot;
+mod source;
+
+pub use code::Code;
+pub use control::{Action, Control, Mode, Verdict};
+pub use finding::{DetectorId, Finding, FindingNote, Kind, View};
+pub use id::{Commitment, Digest, ExchangeId, KeyId};
+pub use record::{
+    Act, Admitted, Caller, Closed, ControlRun, Durability, Event, Inspected, Leaf, Outcome,
+    PolicyVersion, RECORD_VERSION, Refused, RefusedSummary, RequestFacts, RestoreCounts, Room,
+    RoomNote, Timings, UncleanStart, Usage, VendorSeen,
+};
+pub use refusal::{Place, Refusal};
+pub use secret::Secret;
+pub use slot::{Direction, Slot};
+pub use source::{Clock, Entropy, FixedClock, SeededEntropy};
