@@ -82,7 +82,7 @@ codes! {
     VendorRedirect = "MS-VENDOR-005", 502, "the vendor answered with a redirect, which is never followed";
     VendorEncoding = "MS-VENDOR-006", 502, "the vendor's reply has a content encoding that was not asked for";
     VendorKeyMissing = "MS-VENDOR-007", 503, "the vendor's own key is not available to this gate";
-    ReplyBlocked = "MS-REPLY-001", 502, "a control blocked the vendor's reply";
+    ReplyBlocked = "MS-REPLY-001", 422, "a control blocked the vendor's reply";
     ReplySilent = "MS-REPLY-002", 502, "a control gave no verdict on the reply, so it was not passed on";
     ReplyLimit = "MS-REPLY-003", 502, "the vendor's reply is larger, or holds back more, than this gate accepts";
     CallerGone = "MS-REPLY-004", 499, "the caller left before the end";

@@ -1,0 +1,196 @@
+//! The catalogue: detectors as data, checked when they are loaded.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use terms::{Action, Control, DetectorId, Digest, Direction, Kind};
+use thiserror::Error;
+
+use crate::{boundary::Boundary, validate::Validator};
+
+static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/detectors.rs"));
+
+/// LIMIT: bytes that one match may span, so that a stream need not wait for ever.
+const SPAN_BYTES_MAX: usize = 4_096;
+/// LIMIT: bytes before a match in which context words are looked for; a
+/// stream keeps as many.
+pub(crate) const CONTEXT_BYTES: usize = 128;
+
+/// A detector that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("detector file {file}: {says}")]
+pub struct CatalogueFault {
+    file: String,
+    says: String,
+}
+
+/// What stands in place of a match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redaction {
+    /// A token that can be turned back.
+    Token,
+    /// This text.
+    Fixed(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    id: String,
+    kind: String,
+    title: String,
+    control: Control,
+    directions: Vec<Direction>,
+    default_action: Action,
+    score: u8,
+    #[serde(default)]
+    pattern: Option<String>,
+    #[serde(default)]
+    patterns: Vec<String>,
+    #[serde(default)]
+    closer: Option<String>,
+    #[serde(default)]
+    left: Boundary,
+    #[serde(default)]
+    right: Boundary,
+    #[serde(default)]
+    validator: Validator,
+    #[serde(default)]
+    context: Vec<String>,
+    #[serde(default)]
+    replacement: Option<String>,
+    #[serde(default)]
+    fixed_contexts: bool,
+    examples: Vec<String>,
+    counter_examples: Vec<String>,
+}
+
+/// One detector.
+#[derive(Debug, Clone)]
+pub struct Detector {
+    /// Its name.
+    pub id: DetectorId,
+    /// What it finds.
+    pub kind: Kind,
+    /// What it finds, in words.
+    pub title: String,
+    /// The control that it serves.
+    pub control: Control,
+    /// Where it looks.
+    pub directions: Vec<Direction>,
+    /// What is done about a finding unless the policy says otherwise.
+    pub default_action: Action,
+    /// What stands in place of a match.
+    pub redaction: Redaction,
+    /// Templates of texts that it must find.
+    pub examples: Vec<String>,
+    /// Templates of texts that it must not find.
+    pub counter_examples: Vec<String>,
+    /// Whether its examples are whole texts that cannot stand in others.
+    pub fixed_contexts: bool,
+    pub(crate) score: u8,
+    pub(crate) patterns: Vec<String>,
+    pub(crate) closer: Option<String>,
+    pub(crate) left: Boundary,
+    pub(crate) right: Boundary,
+    pub(crate) validator: Validator,
+    pub(crate) context: Vec<String>,
+}
+
+/// All detectors of a build or a test.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    detectors: Vec<Detector>,
+    digest: Digest,
+}
+
+impl Catalogue {
+    /// The catalogue that this build carries.
+    ///
+    /// # Errors
+    /// When a file of it cannot be used, which a test rules out.
+    pub fn embedded() -> Result<Self, CatalogueFault> {
+        Self::from_toml(EMBEDDED)
+    }
+
+    /// A catalogue from files: their names and texts.
+    ///
+    /// # Errors
+    /// When a file cannot be used.
+    pub fn from_toml(files: &[(&str, &str)]) -> Result<Self, CatalogueFault> {
+        let mut detectors = Vec::new();
+        let mut ids = BTreeSet::new();
+        let mut hash = Sha256::new();
+        for (file, text) in files {
+            let fault = |says: String| CatalogueFault { file: (*file).to_owned(), says };
+            let raw: Raw = toml::from_str(text).map_err(|error| fault(error.message().to_owned()))?;
+            if !ids.insert(raw.id.clone()) {
+                return Err(fault("another detector has this id".to_owned()));
+            }
+            detectors.push(check(raw).map_err(fault)?);
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        }
+        Ok(Self { detectors, digest: Digest(hash.finalize().into()) })
+    }
+
+    /// The detectors.
+    #[must_use]
+    pub fn detectors(&self) -> &[Detector] {
+        &self.detectors
+    }
+
+    /// SHA-256 over the files: equal catalogues, equal hash.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+fn check(raw: Raw) -> Result<Detector, String> {
+    let plain = |text: &str| !text.is_empty() && text.len() <= 40 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let letters = |text: &str| (2..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase());
+    if !plain(&raw.id) || !letters(&raw.kind) {
+        return Err("an id is lower-case letters, digits and hyphens; a kind 2 to 12 lower-case letters".to_owned());
+    }
+    if raw.examples.is_empty() || raw.counter_examples.is_empty() || raw.directions.is_empty() {
+        return Err("a detector needs directions, examples and counter_examples".to_owned());
+    }
+    if raw.score == 0 || raw.score > 100 {
+        return Err("a score is 1 to 100".to_owned());
+    }
+    let patterns: Vec<String> = raw.pattern.into_iter().chain(raw.patterns).collect();
+    if patterns.is_empty() {
+        return Err("a detector needs a pattern".to_owned());
+    }
+    for pattern in &patterns {
+        let hir = regex_syntax::parse(pattern).map_err(|_| "a pattern is not a regular expression".to_owned())?;
+        let longest = hir.properties().maximum_len().ok_or("a pattern has no longest match; bound its repetitions")?;
+        if longest > SPAN_BYTES_MAX || hir.properties().minimum_len().unwrap_or(0) == 0 {
+            return Err(format!("a match is 1 to {SPAN_BYTES_MAX} bytes, this pattern allows {longest}"));
+        }
+        if !hir.properties().look_set().is_empty() {
+            return Err("a pattern has no anchors; use `left`, `right` and `context`".to_owned());
+        }
+    }
+    Ok(Detector {
+        id: DetectorId::new(&raw.id),
+        kind: Kind::new(&raw.kind),
+        title: raw.title,
+        control: raw.control,
+        directions: raw.directions,
+        default_action: raw.default_action,
+        redaction: raw.replacement.map_or(Redaction::Token, Redaction::Fixed),
+        examples: raw.examples,
+        counter_examples: raw.counter_examples,
+        fixed_contexts: raw.fixed_contexts,
+        score: raw.score,
+        patterns,
+        closer: raw.closer,
+        left: raw.left,
+        right: raw.right,
+        validator: raw.validator,
+        context: raw.context.iter().map(|word| word.to_ascii_lowercase()).collect(),
+    })
+}

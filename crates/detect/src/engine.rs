@@ -1,0 +1,134 @@
+//! The engine: all detectors over all views of a text, whole or in a stream.
+
+mod alive;
+mod matches;
+mod stream;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use regex::Regex;
+use terms::{Control, DetectorId, Digest, Direction, Finding};
+use thiserror::Error;
+
+use crate::{Catalogue, Detector, Redaction, redact, template::Filler, view};
+
+use alive::Alive;
+
+pub use stream::{Held, HeldTooMuch, Segment, StreamLimits, StreamScan};
+
+/// A catalogue that cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("detector `{0}` cannot be compiled")]
+pub struct EngineFault(String);
+
+/// What was found in one text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The findings, in order; they may overlap.
+    pub findings: Vec<Finding>,
+    /// Bytes that were looked at.
+    pub bytes: u64,
+    /// Whether the text had more views than may be made. Then not everything
+    /// was looked at, and the text must not pass.
+    pub work_exceeded: bool,
+}
+
+/// A compiled detector.
+#[derive(Debug)]
+struct Rule {
+    detector: Detector,
+    patterns: Vec<Regex>,
+    closer: Option<Regex>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    rules: Vec<Rule>,
+    token: Regex,
+    alive: BTreeMap<Direction, Alive>,
+    digest: Digest,
+    redactions: BTreeMap<DetectorId, Redaction>,
+}
+
+/// All detectors, ready to look. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Inner>);
+
+impl Engine {
+    /// Compiles a catalogue.
+    ///
+    /// # Errors
+    /// When a detector cannot be compiled.
+    pub fn new(catalogue: Catalogue) -> Result<Self, EngineFault> {
+        let kinds: Vec<&str> = catalogue.detectors().iter().map(|detector| detector.kind.as_str()).collect();
+        let token_pattern = redact::token_pattern(&kinds);
+        let fault = |id: &str| EngineFault(id.to_owned());
+        let mut rules = Vec::new();
+        for detector in catalogue.detectors() {
+            let compiled = detector.patterns.iter().map(|pattern| Regex::new(pattern)).collect::<Result<_, _>>();
+            let closer = detector.closer.as_deref().map(Regex::new).transpose();
+            rules.push(Rule {
+                patterns: compiled.map_err(|_| fault(detector.id.as_str()))?,
+                closer: closer.map_err(|_| fault(detector.id.as_str()))?,
+                detector: detector.clone(),
+            });
+        }
+        let mut alive = BTreeMap::new();
+        for direction in Direction::ALL {
+            let rules = rules.iter().filter(|rule| rule.detector.directions.contains(direction));
+            let patterns: Vec<&str> = rules.flat_map(|rule| rule.detector.patterns.iter().map(String::as_str)).chain([token_pattern.as_str()]).collect();
+            alive.insert(*direction, Alive::new(&patterns).ok_or_else(|| fault("all"))?);
+        }
+        let redactions = catalogue.detectors().iter().map(|detector| (detector.id.clone(), detector.redaction.clone())).collect();
+        let token = Regex::new(&token_pattern).map_err(|_| fault("token"))?;
+        Ok(Self(Arc::new(Inner { rules, token, alive, digest: catalogue.digest(), redactions })))
+    }
+
+    /// Looks at a whole text.
+    #[must_use]
+    pub fn scan(&self, text: &str, direction: Direction) -> Scan {
+        let views = view::views(text, false);
+        let mut findings = Vec::new();
+        for view in &views.views {
+            findings.extend(matches::in_view(self, view, direction, 0).into_iter().map(|found| found.finding));
+        }
+        matches::dedupe(&mut findings);
+        Scan { findings, bytes: text.len() as u64, work_exceeded: views.exceeded }
+    }
+
+    /// Begins to look at a text that comes piece by piece.
+    #[must_use]
+    pub fn stream(&self, direction: Direction, limits: StreamLimits) -> StreamScan {
+        StreamScan::new(self.clone(), direction, limits)
+    }
+
+    /// Hash of the detectors.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// What stands in place of a detector's matches.
+    #[must_use]
+    pub fn redaction(&self, detector: &DetectorId) -> Option<&Redaction> {
+        self.0.redactions.get(detector)
+    }
+
+    /// One filled-in example of each detector that serves this control in this
+    /// direction: what a canary shows.
+    #[must_use]
+    pub fn samples(&self, control: Control, direction: Direction) -> Vec<String> {
+        let rules = self.0.rules.iter().map(|rule| &rule.detector);
+        let serving = rules.filter(|detector| detector.control == control && detector.directions.contains(&direction));
+        serving.filter_map(|detector| detector.examples.first()).map(|example| Filler::new(1).fill(example)).collect()
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} detectors", self.0.rules.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! All matches in one view.
+
+use std::ops::Range;
+
+use terms::{Direction, Finding};
+
+use super::{Engine, Rule};
+use crate::{catalogue::CONTEXT_BYTES, view::View};
+
+/// LIMIT: bytes after an opener without a closer that are taken for the rest.
+const UNCLOSED_BYTES_MAX: usize = 16 << 10;
+
+/// A match, and whether it may still grow.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) finding: Finding,
+    /// It touches the open end of the view: it may become longer, or nothing.
+    pub(super) unsettled: bool,
+}
+
+/// Every match of every detector that begins at or after `from`, by source
+/// bytes; matches may overlap.
+pub(super) fn in_view(engine: &Engine, view: &View, direction: Direction, from: usize) -> Vec<Found> {
+    let mut found = Vec::new();
+    for rule in engine.0.rules.iter().filter(|rule| rule.detector.directions.contains(&direction)) {
+        let mut spans = Vec::new();
+        for pattern in &rule.patterns {
+            match &rule.closer {
+                None => plain(rule, pattern, &view.text, &mut spans),
+                Some(closer) => paired(pattern, closer, view, &mut spans),
+            }
+        }
+        for (span, open) in spans {
+            let source = view.source(&span);
+            if source.end <= from {
+                continue;
+            }
+            let finding = Finding {
+                detector: rule.detector.id.clone(),
+                kind: rule.detector.kind.clone(),
+                control: rule.detector.control,
+                span: source,
+                score: rule.detector.score,
+                view: view.kind,
+            };
+            found.push(Found { finding, unsettled: view.open && (open || span.end == view.text.len()) });
+        }
+    }
+    found
+}
+
+/// The placeholders in a plain view.
+pub(super) fn tokens(engine: &Engine, text: &str) -> Vec<Range<usize>> {
+    engine.0.token.find_iter(text).map(|found| found.range()).collect()
+}
+
+fn plain(rule: &Rule, pattern: &regex::Regex, text: &str, spans: &mut Vec<(Range<usize>, bool)>) {
+    let detector = &rule.detector;
+    let mut at = 0;
+    while let Some(found) = pattern.find_at(text, at) {
+        let span = found.range();
+        let accepted = left_fits(rule, text, span.start).then(|| accept(rule, text, &span)).flatten();
+        match accepted {
+            Some(end) if detector.context.is_empty() || context_fits(rule, text, span.start) => {
+                spans.push((span.start..end, false));
+                at = end;
+            }
+            // What was swallowed may hold the true match.
+            Some(_) | None => at = next_char(text, span.start),
+        }
+        if at >= text.len() {
+            return;
+        }
+    }
+}
+
+fn left_fits(rule: &Rule, text: &str, start: usize) -> bool {
+    rule.detector.left.allows(text.get(..start).and_then(|before| before.chars().next_back()))
+}
+
+/// The end of the valid part of a match, with a boundary behind it.
+fn accept(rule: &Rule, text: &str, span: &Range<usize>) -> Option<usize> {
+    let length = rule.detector.validator.accept(text.get(span.clone())?)?;
+    let end = span.start + length;
+    rule.detector.right.allows(text.get(end..).and_then(|after| after.chars().next())).then_some(end)
+}
+
+fn context_fits(rule: &Rule, text: &str, start: usize) -> bool {
+    let mut from = start.saturating_sub(CONTEXT_BYTES);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let before = text.get(from..start).unwrap_or_default().to_ascii_lowercase();
+    rule.detector.context.iter().any(|word| whole_word(&before, word))
+}
+
+fn whole_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let letter = |char: Option<char>| char.is_some_and(|char| char.is_ascii_alphanumeric());
+        let before = text.get(..at).and_then(|text| text.chars().next_back());
+        let after = text.get(at + word.len()..).and_then(|text| text.chars().next());
+        !letter(before) && !letter(after)
+    })
+}
+
+/// From an opener to its closer; without one to the end of the text.
+fn paired(opener: &regex::Regex, closer: &regex::Regex, view: &View, spans: &mut Vec<(Range<usize>, bool)>) {
+    let text = &view.text;
+    let mut at = 0;
+    while let Some(open) = opener.find_at(text, at) {
+        match closer.find_at(text, open.end()) {
+            Some(close) => {
+                spans.push((open.start()..close.end(), false));
+                at = close.end();
+            }
+            None => {
+                let mut end = text.len().min(open.end().saturating_add(UNCLOSED_BYTES_MAX));
+                while !text.is_char_boundary(end) {
+                    end -= 1;
+                }
+                spans.push((open.start()..if view.open { text.len() } else { end }, true));
+                return;
+            }
+        }
+    }
+}
+
+fn next_char(text: &str, at: usize) -> usize {
+    at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+}
+
+/// In order of place; the same finding through two views is one.
+pub(super) fn dedupe(findings: &mut Vec<Finding>) {
+    findings.sort_by(|a, b| (a.span.start, a.span.end, &a.detector, a.view).cmp(&(b.span.start, b.span.end, &b.detector, b.view)));
+    findings.dedup_by(|later, earlier| later.detector == earlier.detector && later.span == earlier.span);
+}

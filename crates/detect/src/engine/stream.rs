@@ -1,0 +1,261 @@
+//! A text that comes piece by piece: what is released never has to be taken back.
+
+use std::{fmt, ops::Range};
+
+use terms::{Direction, Finding};
+use thiserror::Error;
+
+use super::{Engine, matches};
+use crate::{
+    catalogue::CONTEXT_BYTES,
+    view::{self, View},
+};
+
+/// LIMITS of one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Bytes that may be held back.
+    pub held_bytes_max: usize,
+}
+
+/// More would have to be held back than may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("more text would have to be held back than allowed")]
+pub struct HeldTooMuch(());
+
+/// A text that was found: it can be read by who must, and is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Held(String);
+
+impl Held {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Held({} bytes)", self.0.len())
+    }
+}
+
+/// A cleared piece of the text. All pieces in a row are the text.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Segment {
+    /// Nothing was found in it.
+    Plain(String),
+    /// Overlapping findings, and the text that they cover together.
+    Found {
+        /// The text.
+        text: Held,
+        /// The findings, by bytes from the start of the stream.
+        findings: Vec<Finding>,
+    },
+    /// What looks like a placeholder of this product.
+    Token(String),
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(text) => write!(f, "Plain({} bytes)", text.len()),
+            Self::Found { text, findings } => write!(f, "Found({text:?}, {findings:?})"),
+            Self::Token(_) => f.write_str("Token(..)"),
+        }
+    }
+}
+
+/// The state of one stream.
+pub struct StreamScan {
+    engine: Engine,
+    direction: Direction,
+    limits: StreamLimits,
+    /// Text already released, kept as context, then text still held.
+    buffer: String,
+    context: usize,
+    /// Bytes released before the buffer.
+    released: usize,
+    bytes: u64,
+    exceeded: bool,
+}
+
+impl fmt::Debug for StreamScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StreamScan({} bytes, {} held)", self.bytes, self.held_bytes())
+    }
+}
+
+/// A stretch that leaves as one segment.
+struct Piece {
+    span: Range<usize>,
+    findings: Vec<Finding>,
+}
+
+impl StreamScan {
+    pub(super) const fn new(engine: Engine, direction: Direction, limits: StreamLimits) -> Self {
+        Self { engine, direction, limits, buffer: String::new(), context: 0, released: 0, bytes: 0, exceeded: false }
+    }
+
+    /// Takes more text; answers what is cleared.
+    ///
+    /// # Errors
+    /// When more would have to be held back than allowed.
+    pub fn push(&mut self, text: &str) -> Result<Vec<Segment>, HeldTooMuch> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.bytes = self.bytes.saturating_add(text.len() as u64);
+        self.buffer.push_str(text);
+        let segments = self.advance(true);
+        if self.held_bytes() > self.limits.held_bytes_max { Err(HeldTooMuch(())) } else { Ok(segments) }
+    }
+
+    /// The text ended: what is held is judged as it stands.
+    pub fn finish(&mut self) -> Vec<Segment> {
+        self.advance(false)
+    }
+
+    /// Bytes that are held back.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.buffer.len() - self.context
+    }
+
+    /// Bytes that were looked at.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether some text had more views than may be made: it must not pass.
+    #[must_use]
+    pub const fn work_exceeded(&self) -> bool {
+        self.exceeded
+    }
+
+    fn advance(&mut self, open: bool) -> Vec<Segment> {
+        let views = view::views(&self.buffer, open);
+        self.exceeded |= views.exceeded;
+        let mut hold = self.buffer.len();
+        let mut pieces: Vec<Piece> = Vec::new();
+        for view in &views.views {
+            if open && view.open {
+                hold = hold.min(self.alive(view));
+            }
+            for found in matches::in_view(&self.engine, view, self.direction, self.context) {
+                let mut finding = found.finding;
+                finding.span.start = finding.span.start.max(self.context);
+                if found.unsettled {
+                    hold = hold.min(finding.span.start);
+                }
+                pieces.push(Piece { span: finding.span.clone(), findings: vec![finding] });
+            }
+        }
+        if open {
+            hold = hold.min(unfinished(&self.buffer, self.context));
+        }
+        let pieces = merged(pieces, &mut hold);
+        self.release(pieces, hold.max(self.context))
+    }
+
+    /// From where on a view may still become a match.
+    fn alive(&self, view: &View) -> usize {
+        let from = view.view_start(self.context);
+        let alive = self.engine.0.alive.get(&self.direction);
+        let start = alive.and_then(|alive| alive.earliest(&view.text, from));
+        start.map_or(self.buffer.len(), |start| view.source_start(start).max(self.context))
+    }
+
+    /// Cuts the buffer into segments up to `hold`.
+    fn release(&mut self, pieces: Vec<Piece>, hold: usize) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        let mut at = self.context;
+        for piece in pieces.into_iter().filter(|piece| piece.span.end <= hold) {
+            self.plain(at..piece.span.start, &mut segments);
+            let text = self.buffer.get(piece.span.clone()).unwrap_or_default().to_owned();
+            let mut findings: Vec<Finding> = piece.findings;
+            for finding in &mut findings {
+                finding.span.start += self.released;
+                finding.span.end += self.released;
+            }
+            matches::dedupe(&mut findings);
+            segments.push(Segment::Found { text: Held(text), findings });
+            at = piece.span.end;
+        }
+        self.plain(at..hold, &mut segments);
+        self.forget(hold);
+        segments
+    }
+
+    /// Text without findings, its placeholders apart.
+    fn plain(&self, span: Range<usize>, segments: &mut Vec<Segment>) {
+        let Some(text) = self.buffer.get(span).filter(|text| !text.is_empty()) else { return };
+        let mut at = 0;
+        for token in matches::tokens(&self.engine, text) {
+            if let Some(before) = text.get(at..token.start).filter(|before| !before.is_empty()) {
+                segments.push(Segment::Plain(before.to_owned()));
+            }
+            segments.push(Segment::Token(text.get(token.clone()).unwrap_or_default().to_owned()));
+            at = token.end;
+        }
+        if let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            segments.push(Segment::Plain(rest.to_owned()));
+        }
+    }
+
+    /// Keeps the end of what was released as context.
+    fn forget(&mut self, upto: usize) {
+        let mut from = upto.saturating_sub(CONTEXT_BYTES);
+        while !self.buffer.is_char_boundary(from) {
+            from += 1;
+        }
+        self.buffer.drain(..from);
+        self.released += from;
+        self.context = upto - from;
+    }
+}
+
+/// Where an escape at the very end may be unfinished.
+fn unfinished(buffer: &str, context: usize) -> usize {
+    let tail = buffer.len().saturating_sub(12).max(context);
+    let bytes = buffer.as_bytes();
+    let begins = |at: &usize| {
+        let rest = bytes.get(*at..).unwrap_or_default();
+        match rest {
+            [b'%', digits @ ..] => digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit),
+            [b'\\'] => true,
+            [b'\\', b'x', digits @ ..] => digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit),
+            [b'\\', b'u', digits @ ..] if digits.len() < 4 => digits.iter().all(u8::is_ascii_hexdigit),
+            // The first half of a pair of surrogates.
+            [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', ..] => rest.len() < 12,
+            _ => false,
+        }
+    };
+    (tail..bytes.len()).find(begins).unwrap_or(bytes.len())
+}
+
+/// Overlapping findings become one piece; a piece that reaches into what is
+/// held is held whole, and moves the hold back.
+fn merged(mut pieces: Vec<Piece>, hold: &mut usize) -> Vec<Piece> {
+    pieces.sort_by_key(|piece| (piece.span.start, piece.span.end));
+    let mut out: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        match out.last_mut() {
+            Some(last) if piece.span.start < last.span.end => {
+                last.span.end = last.span.end.max(piece.span.end);
+                last.findings.extend(piece.findings);
+            }
+            Some(_) | None => out.push(piece),
+        }
+    }
+    // In reverse: moving the hold back may make an earlier piece reach into it.
+    for piece in out.iter().rev() {
+        if piece.span.end > *hold && piece.span.start < *hold {
+            *hold = piece.span.start;
+        }
+    }
+    out.retain(|piece| piece.span.end <= *hold);
+    out
+}

@@ -1,0 +1,208 @@
+use proptest::prelude::*;
+use terms::Direction;
+
+use super::{Engine, Segment, StreamLimits};
+use crate::{Catalogue, template::Filler};
+
+fn engine() -> Engine {
+    Engine::new(Catalogue::embedded().unwrap()).unwrap()
+}
+
+const LIMITS: StreamLimits = StreamLimits { held_bytes_max: 1 << 16 };
+
+/// Surroundings in which people paste things.
+const CONTEXTS: &[&str] = &[
+    "{}", "my value is {}, thanks", "see ({}) above", "is it {}?", "it is {}.", "**{}**", "`{}`", "\"{}\"", "'{}'", "<b>{}</b>", "key={}", "x: {}\n",
+    "“{}”", "密钥是{}。", "https://h.example/?k={}&x=1", "Authorization: Bearer {}", "[{}]", "{\"a\": \"{}\", \"b\": 1}", "- {}\n- next", "a\t{}\tb",
+];
+
+fn fires(engine: &Engine, text: &str, direction: Direction, id: &str) -> Vec<std::ops::Range<usize>> {
+    let scan = engine.scan(text, direction);
+    assert!(!scan.work_exceeded);
+    scan.findings.into_iter().filter(|finding| finding.detector.as_str() == id).map(|finding| finding.span).collect()
+}
+
+#[test]
+fn every_example_is_found_in_every_context_and_no_counter_example_is() {
+    let engine = engine();
+    let catalogue = Catalogue::embedded().unwrap();
+    let mut filler = Filler::new(42);
+    for detector in catalogue.detectors() {
+        let id = detector.id.as_str();
+        for direction in &detector.directions {
+            for example in &detector.examples {
+                let whole = filler.fill(example);
+                for context in CONTEXTS {
+                    let text = context.replacen("{}", &whole, 1);
+                    assert!(!fires(&engine, &text, *direction, id).is_empty(), "{id}: {example} in {context}");
+                }
+            }
+            for counter in &detector.counter_examples {
+                let text = filler.fill(counter);
+                assert!(fires(&engine, &text, *direction, id).is_empty(), "{id}: {counter}");
+            }
+        }
+    }
+}
+
+/// One of each of four kinds of needle.
+fn needle(which: usize, seed: u64) -> String {
+    let templates = ["{luhn:4:16}", "219-09-{digits:3}3", "ghp_{alnum:36}", "{lower:6}.{lower:5}@{lower:7}.org"];
+    Filler::new(seed).fill(templates[which % templates.len()])
+}
+
+fn hexed(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn base64(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let word = chunk.iter().fold(0_u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for index in 0..4 {
+            out.push(if index <= chunk.len() { char::from(ALPHABET[(word >> (18 - 6 * index)) as usize & 63]) } else { '=' });
+        }
+    }
+    out
+}
+
+fn encoded(text: &str, how: usize) -> String {
+    match how {
+        0 => text.to_owned(),
+        1 => text.chars().map(|char| format!("\\u{:04x}", u32::from(char))).collect(),
+        2 => text.chars().map(|char| char::from_u32(u32::from(char) + 0xfee0).unwrap()).collect(),
+        3 => text.chars().map(|char| format!("{char}\u{200b}")).collect::<String>().trim_end_matches('\u{200b}').to_owned(),
+        4 => text.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        5 => hexed(text),
+        6 => base64(text),
+        7 => base64(&format!("note {text} end")),
+        8 => text.bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
+        9 => encoded(&encoded(text, 1), 6),
+        _ => encoded(&encoded(text, 4), 5),
+    }
+}
+
+#[test]
+fn every_encoding_of_a_needle_is_found_whole() {
+    let engine = engine();
+    for which in 0..4 {
+        for how in 0..=10 {
+            for before in ["", "x ", "see: ", "a=", "é "] {
+                let encoded = encoded(&needle(which, 7 + how as u64), how);
+                let text = format!("{before}{encoded} end");
+                let scan = engine.scan(&text, Direction::Request);
+                let (start, end) = (before.len(), before.len() + encoded.len());
+                let whole = |finding: &terms::Finding| {
+                    // Inside a longer encoded text, what holds the needle is enough.
+                    how == 7 || (finding.span.start <= start && finding.span.end >= end)
+                };
+                assert!(scan.findings.iter().any(whole), "needle {which}, encoding {how}, after {before:?}: {:?}", scan.findings);
+            }
+        }
+    }
+}
+
+#[test]
+fn prose_and_code_are_left_alone() {
+    let engine = engine();
+    for text in [
+        "The quick brown fox jumps over the lazy dog. On 2026-11-23 at 10:15 we shipped version 1.2.3-rc4 of it.",
+        "fn main() { let id = 0x1234_5678; println!(\"{id:?} {}\", 1_699_999_999_999_u64); } // see src/lib.rs:42",
+        "Order 20260101123456, invoice INV-2026-000123, build 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.",
+        "uuid 123e4567-e89b-12d3-a456-426614174000 and 10.0.0.1, 192.168.1.1:8080; ratio 3.14159265358979",
+        "Größe, naïve, 東京, Ελλάδα, Москва: ordinary words in many scripts.",
+    ] {
+        for direction in Direction::ALL {
+            let scan = engine.scan(text, *direction);
+            assert!(scan.findings.is_empty(), "{text}: {:?}", scan.findings);
+        }
+    }
+}
+
+/// What a stream released, piece by piece, and what it found.
+fn streamed(engine: &Engine, pieces: &[&str]) -> (String, Vec<(std::ops::Range<usize>, String)>) {
+    let mut scan = engine.stream(Direction::Reply, LIMITS);
+    let mut segments = Vec::new();
+    for piece in pieces {
+        segments.extend(scan.push(piece).unwrap());
+    }
+    segments.extend(scan.finish());
+    let mut text = String::new();
+    let mut found = Vec::new();
+    for segment in segments {
+        match segment {
+            Segment::Plain(plain) => text.push_str(&plain),
+            Segment::Token(token) => text.push_str(&token),
+            Segment::Found { text: held, .. } => {
+                let start = text.len();
+                text.push_str(held.as_str());
+                found.push((start..text.len(), held.as_str().to_owned()));
+            }
+        }
+    }
+    (text, found)
+}
+
+#[test]
+fn every_split_of_a_needle_finds_it_whole() {
+    let engine = engine();
+    for which in 0..4 {
+        for how in 0..=10 {
+            let encoded = encoded(&needle(which, 3), how);
+            let text = format!("Here: {encoded} and on.");
+            let whole = streamed(&engine, &[&text]);
+            assert_eq!(whole.0, text);
+            assert!(!whole.1.is_empty(), "needle {which}, encoding {how}");
+            for at in (1..text.len()).filter(|at| text.is_char_boundary(*at)) {
+                let (left, right) = text.split_at(at);
+                assert_eq!(streamed(&engine, &[left, right]), whole, "needle {which}, encoding {how}, split at {at}");
+            }
+            let chars: Vec<String> = text.chars().map(String::from).collect();
+            let pieces: Vec<&str> = chars.iter().map(String::as_str).collect();
+            assert_eq!(streamed(&engine, &pieces), whole, "needle {which}, encoding {how}, char by char");
+        }
+    }
+}
+
+#[test]
+fn plain_prose_is_not_held_beyond_its_last_words() {
+    let engine = engine();
+    let mut scan = engine.stream(Direction::Reply, LIMITS);
+    for word in "It was the best of times, it was the worst of times. ".repeat(20).split_inclusive(' ') {
+        scan.push(word).unwrap();
+        assert!(scan.held_bytes() <= word.len(), "{} bytes held after {word:?}", scan.held_bytes());
+    }
+}
+
+#[test]
+fn the_worst_texts_stay_within_the_bound_of_views() {
+    let engine = engine();
+    let digits = "4111 ".repeat(40_000);
+    let run = "a".repeat(200_000);
+    let escapes = "\\u0034%34".repeat(20_000);
+    let brackets = "![".repeat(50_000);
+    for text in [digits, run, escapes, brackets] {
+        let scan = engine.scan(&text, Direction::Reply);
+        assert_eq!(scan.bytes, text.len() as u64);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn any_split_finds_the_same(
+        parts in prop::collection::vec((0_usize..4, 0_usize..11, "[a-z0-9 .,%\\\\é\u{200b}<(!-]{0,12}"), 1..4),
+        seed: u64,
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+    ) {
+        let engine = engine();
+        let text: String = parts.iter().map(|(which, how, noise)| format!("{noise}{} ", encoded(&needle(*which, seed), *how))).collect();
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).filter(|at| text.is_char_boundary(*at)).collect();
+        at.extend([0, text.len()]);
+        at.sort_unstable();
+        at.dedup();
+        let pieces: Vec<&str> = at.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
+        prop_assert_eq!(streamed(&engine, &pieces), streamed(&engine, &[&text]));
+    }
+}

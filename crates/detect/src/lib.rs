@@ -1,0 +1,16 @@
+//! Text in, findings out: the catalogue, its engine, and reversible redaction.
+//!
+//! Pure: no I/O, no clock. Detectors are data (`catalogue/detectors`); the
+//! engine looks at a text through several views at once, and in a stream holds
+//! back no more than what could still become part of a match.
+
+mod boundary;
+mod catalogue;
+mod engine;
+pub mod redact;
+pub mod template;
+mod validate;
+mod view;
+
+pub use catalogue::{Catalogue, CatalogueFault, Detector, Redaction};
+pub use engine::{Engine, EngineFault, HeldTooMuch, Held, Scan, Segment, StreamLimits, StreamScan};

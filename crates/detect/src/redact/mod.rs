@@ -1,0 +1,8 @@
+//! Reversible redaction: tokens that stand for values, and the way back.
+
+mod place;
+mod rewrite;
+mod token;
+
+pub use rewrite::{NotInString, RestoreRule, Rewriter, Root};
+pub use token::{Issued, TOKEN_BYTES_MAX, TokenKey, TokenLimit, Tokens, token_pattern};

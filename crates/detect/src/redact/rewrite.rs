@@ -1,0 +1,281 @@
+//! Writes the outgoing text of one channel and decides at each token whether
+//! its value may be put back there, and how it must be escaped.
+
+mod layers;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use terms::{Kind, RestoreCounts};
+use thiserror::Error;
+
+use super::{Tokens, place::Tail};
+use crate::redact::place::Says;
+use layers::Layers;
+
+/// LIMIT: bytes that wait for a decision; beyond, the oldest is left as it is.
+const WAITING_BYTES_MAX: usize = 4_096;
+/// LIMIT: layers of JSON in strings in which values are put back.
+const LAYERS_MAX: usize = 8;
+
+/// What the channel's text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Root {
+    /// Text, which may be a JSON document.
+    Text,
+    /// A JSON document.
+    Json,
+}
+
+/// Which kinds may be put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestoreRule {
+    /// All.
+    All,
+    /// These only.
+    Only(BTreeSet<Kind>),
+}
+
+/// A replacement that would stand outside a string of a JSON document: a
+/// number cannot be rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a number cannot be rewritten")]
+pub struct NotInString(());
+
+/// A token that waits for what follows it.
+#[derive(Debug)]
+struct Waiting {
+    token: String,
+    /// What is written if it is put back.
+    value: String,
+    /// The layer it stands in, by its serial number.
+    layer: u64,
+    tail: Option<Tail>,
+    /// An open bracket may turn out to be a link.
+    bracket: Bracket,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bracket {
+    None,
+    Open,
+    Closed,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Text(String),
+    Token(Waiting),
+}
+
+/// The state of one channel's outgoing text.
+#[derive(Debug)]
+pub struct Rewriter {
+    layers: Layers,
+    rule: RestoreRule,
+    queue: VecDeque<Piece>,
+    waiting_bytes: usize,
+    counts: RestoreCounts,
+}
+
+impl Rewriter {
+    /// The start of a text.
+    #[must_use]
+    pub fn new(root: Root, rule: RestoreRule) -> Self {
+        Self { layers: Layers::new(root), rule, queue: VecDeque::new(), waiting_bytes: 0, counts: RestoreCounts::default() }
+    }
+
+    /// Writes text as it is.
+    pub fn plain(&mut self, text: &str, out: &mut String) {
+        for char in text.chars() {
+            self.feed(char);
+            self.put(char);
+            self.drain(out, false);
+        }
+    }
+
+    /// Writes a replacement.
+    ///
+    /// # Errors
+    /// When it would stand outside a string of a JSON document.
+    pub fn replace(&mut self, with: &str, out: &mut String) -> Result<(), NotInString> {
+        if self.layers.bare() {
+            return Err(NotInString(()));
+        }
+        self.plain(with, out);
+        Ok(())
+    }
+
+    /// Writes a token, or, if that is safe, the value that it stands for.
+    pub fn token(&mut self, token: &str, tokens: &Tokens, out: &mut String) {
+        let Some(issued) = tokens.resolve(token) else {
+            self.counts.foreign = self.counts.foreign.saturating_add(1);
+            self.plain(token, out);
+            return;
+        };
+        // To those that wait, the token is a word like any other.
+        self.tell_waiting('a');
+        // An array of a text that is no JSON shows itself here.
+        let bare = self.layers.word();
+        let (place, layer, depth) = self.layers.here();
+        let allowed = match &self.rule {
+            RestoreRule::All => true,
+            RestoreRule::Only(kinds) => kinds.contains(issued.kind()),
+        };
+        if !allowed || bare || depth > LAYERS_MAX || place.carries() || place.glued() {
+            self.counts.withheld = self.counts.withheld.saturating_add(1);
+            self.layers.inert(token);
+            for char in token.chars() {
+                self.put(char);
+            }
+        } else {
+            let bracket = if place.in_brackets() { Bracket::Open } else { Bracket::None };
+            let value = escaped(issued.value(), depth);
+            self.waiting_bytes += token.len();
+            self.queue.push_back(Piece::Token(Waiting { token: token.to_owned(), value, layer, tail: Some(Tail::default()), bracket }));
+            self.layers.inert(token);
+        }
+        self.drain(out, false);
+    }
+
+    /// The text ended.
+    pub fn finish(&mut self, _tokens: &Tokens, out: &mut String) {
+        self.drain(out, true);
+    }
+
+    /// What became of the tokens so far.
+    #[must_use]
+    pub const fn counts(&self) -> RestoreCounts {
+        self.counts
+    }
+
+    /// Bytes that wait for a decision.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    fn put(&mut self, char: char) {
+        self.waiting_bytes += char.len_utf8();
+        match self.queue.back_mut() {
+            Some(Piece::Text(text)) => text.push(char),
+            Some(Piece::Token(_)) | None => self.queue.push_back(Piece::Text(char.to_string())),
+        }
+    }
+
+    /// Takes a character through the layers and tells those that wait.
+    fn feed(&mut self, char: char) {
+        let before = self.layers.serial();
+        let decoded = self.layers.feed(char);
+        if let Some(decoded) = decoded {
+            self.tell(decoded, before);
+        }
+        let alive = self.layers.alive();
+        for piece in &mut self.queue {
+            if let Piece::Token(waiting) = piece {
+                if !alive.contains(&waiting.layer) {
+                    // Its string ended, and so did the text that it stands in.
+                    waiting.tail = None;
+                    waiting.bracket = Bracket::None;
+                }
+            }
+        }
+    }
+
+    fn tell_waiting(&mut self, char: char) {
+        let layer = self.layers.serial();
+        self.tell(char, layer);
+    }
+
+    fn tell(&mut self, char: char, layer: u64) {
+        let mut withheld = Vec::new();
+        for (index, piece) in self.queue.iter_mut().enumerate() {
+            let Piece::Token(waiting) = piece else { continue };
+            if waiting.layer != layer {
+                continue;
+            }
+            match waiting.tail.as_mut().map(|tail| tail.feed(char)) {
+                Some(Says::Carried) => withheld.push(index),
+                Some(Says::Plain) => waiting.tail = None,
+                Some(Says::Wait) | None => {}
+            }
+            waiting.bracket = match (waiting.bracket, char) {
+                (Bracket::Closed, '(' | '[' | ':') => {
+                    withheld.push(index);
+                    Bracket::None
+                }
+                (Bracket::Closed, ']') => Bracket::Closed,
+                (Bracket::Open | Bracket::Closed, _) if !self.layers.in_brackets() && !self.layers.just_closed() => Bracket::None,
+                (Bracket::Open, ']') => Bracket::Closed,
+                (Bracket::Closed, _) if self.layers.in_brackets() => Bracket::Open,
+                (Bracket::Closed, _) => Bracket::None,
+                (bracket, _) => bracket,
+            };
+        }
+        for index in withheld {
+            self.leave(index);
+        }
+    }
+
+    /// Leaves a waiting token as it is.
+    fn leave(&mut self, index: usize) {
+        if let Some(piece) = self.queue.get_mut(index) {
+            if let Piece::Token(waiting) = piece {
+                self.counts.withheld = self.counts.withheld.saturating_add(1);
+                *piece = Piece::Text(std::mem::take(&mut waiting.token));
+            }
+        }
+    }
+
+    /// Writes what is decided, from the front.
+    fn drain(&mut self, out: &mut String, end: bool) {
+        loop {
+            let over = self.waiting_bytes > WAITING_BYTES_MAX;
+            match self.queue.front() {
+                None => return,
+                Some(Piece::Text(text)) => {
+                    out.push_str(text);
+                    self.waiting_bytes -= text.len();
+                }
+                Some(Piece::Token(waiting)) => {
+                    let decided = waiting.tail.is_none() && waiting.bracket == Bracket::None;
+                    if !decided && !end && !over {
+                        return;
+                    }
+                    self.waiting_bytes -= waiting.token.len();
+                    if decided || end {
+                        out.push_str(&waiting.value);
+                        self.counts.restored = self.counts.restored.saturating_add(1);
+                    } else {
+                        out.push_str(&waiting.token);
+                        self.counts.withheld = self.counts.withheld.saturating_add(1);
+                    }
+                }
+            }
+            self.queue.pop_front();
+        }
+    }
+}
+
+/// A value as the inside of a string in a string …, `depth` times.
+fn escaped(value: &str, depth: usize) -> String {
+    let mut text = value.to_owned();
+    for _ in 0..depth {
+        let mut out = String::with_capacity(text.len() + 8);
+        for char in text.chars() {
+            match char {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                control if u32::from(control) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+                other => out.push(other),
+            }
+        }
+        text = out;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! Strings in strings: which layers of JSON a character lies in.
+
+use super::{LAYERS_MAX, Root};
+use crate::redact::place::Place;
+
+/// What a layer has turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Only blanks so far.
+    Undecided,
+    /// Text.
+    Text,
+    /// A JSON document, so far.
+    Json,
+}
+
+/// The inside of one string, or of the channel.
+#[derive(Debug)]
+struct Layer {
+    serial: u64,
+    form: Form,
+    /// A document by what the channel is: it stays one.
+    fixed: bool,
+    place: Place,
+    in_string: bool,
+    escape: Escape,
+}
+
+/// How far an escape is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    None,
+    Begun,
+    Hex { left: u8, value: u32 },
+}
+
+/// All layers that the current character lies in, outermost first.
+#[derive(Debug)]
+pub(super) struct Layers {
+    stack: Vec<Layer>,
+    serials: u64,
+}
+
+impl Layers {
+    pub(super) fn new(root: Root) -> Self {
+        let mut layers = Self { stack: Vec::new(), serials: 0 };
+        layers.push();
+        if let (Some(first), Root::Json) = (layers.stack.first_mut(), root) {
+            (first.form, first.fixed) = (Form::Json, true);
+        }
+        layers
+    }
+
+    fn push(&mut self) {
+        self.serials += 1;
+        self.stack.push(Layer {
+            serial: self.serials,
+            form: Form::Undecided,
+            fixed: false,
+            place: Place::new(),
+            in_string: false,
+            escape: Escape::None,
+        });
+    }
+
+    /// Takes a character of the channel; answers the character that it means
+    /// in the innermost text, if it means one.
+    pub(super) fn feed(&mut self, char: char) -> Option<char> {
+        let mut char = char;
+        let mut depth = 0;
+        loop {
+            let layer = self.stack.get_mut(depth)?;
+            if layer.form == Form::Json && layer.in_string {
+                match inside(layer, char) {
+                    Inside::Means(decoded) => {
+                        char = decoded;
+                        depth += 1;
+                    }
+                    Inside::Partly => return None,
+                    Inside::Ends => {
+                        self.stack.truncate(depth + 1);
+                        return None;
+                    }
+                }
+                continue;
+            }
+            return self.outside(depth, char);
+        }
+    }
+
+    /// A character that is not inside a string of this layer.
+    fn outside(&mut self, depth: usize, char: char) -> Option<char> {
+        let nested = self.stack.len() <= LAYERS_MAX;
+        let layer = self.stack.get_mut(depth)?;
+        layer.place.feed(char);
+        if layer.form == Form::Undecided && !char.is_whitespace() {
+            layer.form = if matches!(char, '{' | '[') && nested { Form::Json } else { Form::Text };
+        }
+        if layer.form == Form::Json {
+            if char == '"' {
+                layer.in_string = true;
+                self.push();
+            } else if !layer.fixed && !fits(char) {
+                layer.form = Form::Text;
+            }
+        }
+        Some(char)
+    }
+
+    /// A word stands here, as a token does: a document that is none shows
+    /// itself. Answers whether the word stands bare in a document.
+    pub(super) fn word(&mut self) -> bool {
+        let Some(layer) = self.stack.last_mut() else { return true };
+        if matches!(layer.form, Form::Json | Form::Undecided) && !layer.fixed {
+            layer.form = Form::Text;
+        }
+        layer.form == Form::Json
+    }
+
+    /// Whether text here would stand outside a string of a document.
+    pub(super) fn bare(&self) -> bool {
+        self.stack.last().is_some_and(|layer| layer.form == Form::Json)
+    }
+
+    /// A word that is written here and must not be read as markup.
+    pub(super) fn inert(&mut self, token: &str) {
+        if let Some(layer) = self.stack.last_mut() {
+            // A token is letters and digits: it extends a word, no more.
+            if let Some(first) = token.chars().next() {
+                layer.place.feed(first);
+            }
+        }
+    }
+
+    /// The innermost text: its place, its serial number, and in how many
+    /// strings it lies.
+    pub(super) fn here(&self) -> (Place, u64, usize) {
+        let depth = self.stack.len().saturating_sub(1);
+        self.stack.last().map_or_else(|| (Place::new(), 0, depth), |layer| (layer.place.clone(), layer.serial, depth))
+    }
+
+    /// The serial number of the innermost text.
+    pub(super) fn serial(&self) -> u64 {
+        self.stack.last().map_or(0, |layer| layer.serial)
+    }
+
+    pub(super) fn in_brackets(&self) -> bool {
+        self.stack.last().is_some_and(|layer| layer.place.in_brackets())
+    }
+
+    pub(super) fn just_closed(&self) -> bool {
+        self.stack.last().is_some_and(|layer| layer.place.just_closed())
+    }
+
+    /// The serial numbers of all texts that go on.
+    pub(super) fn alive(&self) -> Vec<u64> {
+        self.stack.iter().map(|layer| layer.serial).collect()
+    }
+}
+
+enum Inside {
+    /// The character that is meant.
+    Means(char),
+    /// The middle of an escape.
+    Partly,
+    /// The string ended.
+    Ends,
+}
+
+/// A character inside a string.
+fn inside(layer: &mut Layer, char: char) -> Inside {
+    match (layer.escape, char) {
+        (Escape::None, '"') => {
+            layer.in_string = false;
+            Inside::Ends
+        }
+        (Escape::None, '\\') => {
+            layer.escape = Escape::Begun;
+            Inside::Partly
+        }
+        (Escape::None, other) => Inside::Means(other),
+        (Escape::Begun, 'u') => {
+            layer.escape = Escape::Hex { left: 4, value: 0 };
+            Inside::Partly
+        }
+        (Escape::Begun, letter) => {
+            layer.escape = Escape::None;
+            Inside::Means(match letter {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                other => other,
+            })
+        }
+        (Escape::Hex { left, value }, digit) => {
+            let value = (value << 4) | digit.to_digit(16).unwrap_or(0);
+            if left > 1 {
+                layer.escape = Escape::Hex { left: left - 1, value };
+                return Inside::Partly;
+            }
+            layer.escape = Escape::None;
+            // Half of a pair of surrogates is some character, whichever.
+            Inside::Means(char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER))
+        }
+    }
+}
+
+/// Whether a character can stand outside the strings of a document.
+const fn fits(char: char) -> bool {
+    matches!(char, ' ' | '\t' | '\r' | '\n' | '{' | '}' | '[' | ']' | ':' | ',' | '"' | '0'..='9' | '-' | '+' | '.' | 'e' | 'E')
+        || matches!(char, 't' | 'r' | 'u' | 'f' | 'a' | 'l' | 's' | 'n')
+}

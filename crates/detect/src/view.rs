@@ -1,0 +1,174 @@
+//! Views: the same text as somebody else would read it. Every byte of a view
+//! knows the source bytes that it stands for.
+
+mod decode;
+mod fold;
+
+use std::ops::Range;
+
+use terms::View as Kind;
+
+/// LIMIT: views of views.
+const DEPTH_MAX: usize = 2;
+/// LIMIT: bytes of all views of one text, as a multiple of the text's, and a
+/// floor for short ones.
+const BYTES_FACTOR: usize = 16;
+const BYTES_FLOOR: usize = 16 << 10;
+/// LIMIT: views of one text.
+const VIEWS_MAX: usize = 4_096;
+
+/// One reading of a text.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub(crate) kind: Kind,
+    pub(crate) text: String,
+    /// For each byte, the source bytes that it stands for; empty in the plain
+    /// view, where each stands for itself.
+    map: Vec<Range<u32>>,
+    /// Whether its end is the end of the text so far and may go on.
+    pub(crate) open: bool,
+}
+
+impl View {
+    /// The source bytes of a stretch.
+    pub(crate) fn source(&self, span: &Range<usize>) -> Range<usize> {
+        if self.map.is_empty() {
+            return span.clone();
+        }
+        let start = self.map.get(span.start).map_or_else(|| self.end(), |range| range.start as usize);
+        let end = span.end.checked_sub(1).and_then(|last| self.map.get(last)).map_or(start, |range| range.end as usize);
+        start..end.max(start)
+    }
+
+    /// The source position of a byte.
+    pub(crate) fn source_start(&self, at: usize) -> usize {
+        if self.map.is_empty() { at } else { self.map.get(at).map_or_else(|| self.end(), |range| range.start as usize) }
+    }
+
+    fn end(&self) -> usize {
+        self.map.last().map_or(0, |range| range.end as usize)
+    }
+
+    /// The first byte of the view that stands for the source at or after `from`.
+    pub(crate) fn view_start(&self, from: usize) -> usize {
+        if self.map.is_empty() {
+            return from.min(self.text.len());
+        }
+        let at = self.map.partition_point(|range| (range.start as usize) < from);
+        (at..self.text.len()).find(|at| self.text.is_char_boundary(*at)).unwrap_or(self.text.len())
+    }
+}
+
+/// A view in the making.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    text: String,
+    map: Vec<Range<u32>>,
+}
+
+impl Builder {
+    /// Adds a character that stands for these source bytes.
+    pub(crate) fn push(&mut self, char: char, source: &Range<usize>) {
+        self.text.push(char);
+        self.cover(char.len_utf8(), source);
+    }
+
+    fn cover(&mut self, count: usize, source: &Range<usize>) {
+        let start = u32::try_from(source.start).unwrap_or(u32::MAX);
+        let end = u32::try_from(source.end).unwrap_or(u32::MAX);
+        self.map.extend(std::iter::repeat_n(start..end, count));
+    }
+
+    /// Adds bytes, each with its source; what is not UTF-8 becomes U+FFFD.
+    pub(crate) fn bytes(&mut self, bytes: &[(u8, Range<usize>)]) {
+        let plain: Vec<u8> = bytes.iter().map(|(byte, _)| *byte).collect();
+        let mut at = 0;
+        for chunk in plain.utf8_chunks() {
+            for char in chunk.valid().chars() {
+                let source = joined(bytes.get(at..at + char.len_utf8()).unwrap_or_default());
+                self.push(char, &source);
+                at += char.len_utf8();
+            }
+            if !chunk.invalid().is_empty() {
+                let source = joined(bytes.get(at..at + chunk.invalid().len()).unwrap_or_default());
+                self.push(char::REPLACEMENT_CHARACTER, &source);
+                at += chunk.invalid().len();
+            }
+        }
+    }
+
+    fn finish(self, kind: Kind, open: bool) -> View {
+        View { kind, text: self.text, map: self.map, open }
+    }
+}
+
+fn joined(bytes: &[(u8, Range<usize>)]) -> Range<usize> {
+    let start = bytes.first().map_or(0, |(_, range)| range.start);
+    let end = bytes.last().map_or(start, |(_, range)| range.end);
+    start..end
+}
+
+/// All views of a text, and whether there were too many to make.
+#[derive(Debug)]
+pub(crate) struct Views {
+    pub(crate) views: Vec<View>,
+    pub(crate) exceeded: bool,
+    /// Bytes of all views: the measure of the work.
+    pub(crate) bytes: usize,
+}
+
+/// Makes the views. `open` says that the text may go on, so that a sequence
+/// at its end may be unfinished.
+pub(crate) fn views(text: &str, open: bool) -> Views {
+    let plain = View { kind: Kind::Plain, text: text.to_owned(), map: Vec::new(), open };
+    let most = text.len().saturating_mul(BYTES_FACTOR).max(BYTES_FLOOR);
+    let mut all = Views { views: vec![plain], exceeded: false, bytes: text.len() };
+    let mut level = 0..1;
+    for _ in 0..DEPTH_MAX {
+        let start = all.views.len();
+        for index in level.clone() {
+            let Some(parent) = all.views.get(index) else { continue };
+            for child in children(parent) {
+                if all.bytes.saturating_add(child.text.len()) > most || all.views.len() >= VIEWS_MAX {
+                    all.exceeded = true;
+                    return all;
+                }
+                all.bytes += child.text.len();
+                all.views.push(child);
+            }
+        }
+        level = start..all.views.len();
+    }
+    all
+}
+
+/// The views of one view, with their maps composed.
+fn children(parent: &View) -> Vec<View> {
+    if garbled(&parent.text) {
+        // Decoded from something that was no text: looked at, not decoded again.
+        return Vec::new();
+    }
+    let mut children = Vec::new();
+    if parent.kind != Kind::Folded && !parent.text.is_ascii() {
+        children.extend(fold::fold(&parent.text).map(|builder| builder.finish(Kind::Folded, parent.open)));
+    }
+    children.extend(decode::percent(&parent.text).map(|builder| builder.finish(Kind::Url, parent.open)));
+    children.extend(decode::backslash(&parent.text).map(|builder| builder.finish(Kind::Escape, parent.open)));
+    for (builder, kind, at_end) in decode::runs(&parent.text, parent.open) {
+        children.push(builder.finish(kind, parent.open && at_end));
+    }
+    if !parent.map.is_empty() {
+        for child in &mut children {
+            for range in &mut child.map {
+                let source = parent.source(&(range.start as usize..range.end as usize));
+                *range = u32::try_from(source.start).unwrap_or(u32::MAX)..u32::try_from(source.end).unwrap_or(u32::MAX);
+            }
+        }
+    }
+    children
+}
+
+fn garbled(text: &str) -> bool {
+    let strange = text.chars().filter(|char| *char == char::REPLACEMENT_CHARACTER || (char.is_control() && !char.is_whitespace())).count();
+    strange * 8 > text.len()
+}

@@ -1,0 +1,78 @@
+//! How much the gate holds at once: a bound on exchanges and on bytes in memory.
+
+use std::sync::Arc;
+
+use terms::{Code, Refusal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// One permit stands for this many bytes.
+const UNIT_BYTES: usize = 1_024;
+
+/// The gate's whole allowance.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    exchanges: Arc<Semaphore>,
+    units: Arc<Semaphore>,
+}
+
+/// One exchange's share; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    _exchange: OwnedSemaphorePermit,
+    held: Option<OwnedSemaphorePermit>,
+    units: Arc<Semaphore>,
+    bytes: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(exchanges_max: usize, bytes_max: usize) -> Self {
+        let units = (bytes_max / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+        let exchanges = exchanges_max.clamp(1, Semaphore::MAX_PERMITS);
+        Self { exchanges: Arc::new(Semaphore::new(exchanges)), units: Arc::new(Semaphore::new(units)) }
+    }
+
+    /// Enters an exchange, or refuses at once: a queue here would only hide
+    /// the overload from the caller's own retry.
+    pub(crate) fn enter(&self) -> Result<Share, Refusal> {
+        let permit = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::new(Code::TooBusy))?;
+        Ok(Share { _exchange: permit, held: None, units: Arc::clone(&self.units), bytes: 0 })
+    }
+}
+
+impl Share {
+    /// Makes room for this many more bytes in memory.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let after = self.bytes.saturating_add(bytes);
+        let wanted = after.div_ceil(UNIT_BYTES).saturating_sub(self.bytes.div_ceil(UNIT_BYTES));
+        if wanted > 0 {
+            let wanted = u32::try_from(wanted).map_err(|_| Refusal::new(Code::TooBusy))?;
+            let permit = Arc::clone(&self.units).try_acquire_many_owned(wanted).map_err(|_| Refusal::new(Code::TooBusy))?;
+            match &mut self.held {
+                Some(held) => held.merge(permit),
+                None => self.held = Some(permit),
+            }
+        }
+        self.bytes = after;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_bounded_and_come_back() {
+        let budget = Budget::new(2, 4 * UNIT_BYTES);
+        let mut first = budget.enter().unwrap();
+        let mut second = budget.enter().unwrap();
+        assert_eq!(budget.enter().unwrap_err().code(), Code::TooBusy);
+        first.grow(3 * UNIT_BYTES).unwrap();
+        assert!(second.grow(2 * UNIT_BYTES).is_err());
+        second.grow(UNIT_BYTES).unwrap();
+        drop(first);
+        second.grow(3 * UNIT_BYTES).unwrap();
+        assert!(second.grow(1).is_err());
+        assert!(budget.enter().is_ok());
+    }
+}

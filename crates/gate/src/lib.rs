@@ -1,0 +1,37 @@
+//! The reverse proxy: listeners, the rooms of the walk, vendor connections and streams.
+//!
+//! One exchange walks through named rooms: see the `rooms` module. What it
+//! takes to stand at the door is in [`Gate`]; [`serve`] opens the door.
+
+mod body;
+mod budget;
+mod callers;
+mod canary;
+mod evidence;
+mod headers;
+mod replace;
+mod reply;
+mod respond;
+mod rooms;
+mod ruling;
+mod screen;
+mod seams;
+mod server;
+mod settings;
+mod slot;
+mod state;
+mod strangers;
+mod vendor;
+mod walk;
+mod work;
+
+pub use body::{CutOff, Gone, ReplyBody, ReplySender};
+pub use callers::{Callers, Principal};
+pub use canary::{CanaryFault, Shown};
+pub use rooms::{Admitted, Answering, Arrived, Closed, Ending, Exchange, Known, Screened, Stranger, Turned, Unanswered, Unrecorded};
+pub use ruling::Ruling;
+pub use server::{ServeError, serve};
+pub use settings::{Limits, Settings, Vendor};
+pub use slot::{EXCHANGE_HEADER, ReplySlot};
+pub use state::{Gate, Parts};
+pub use vendor::{AuthorityFault, VendorClient};

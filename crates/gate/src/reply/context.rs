@@ -1,0 +1,194 @@
+//! What all guards of one reply share.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use detect::{Segment, StreamLimits, StreamScan, redact::Tokens};
+use policy::{Tallied, Tally};
+use terms::{Action, Code, Direction, ExchangeId, Finding, Place, Refusal, RestoreCounts, Slot};
+use wire::{Dialect, Leaf, ReplyFacts};
+
+use crate::{Gate, Ruling, replace, rooms::Ending, seams};
+
+/// The state of one reply's inspection.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) ruling: Arc<Ruling>,
+    pub(crate) dialect: Dialect,
+    pub(crate) exchange: String,
+    pub(crate) tokens: Tokens,
+    pub(crate) tally: Tally,
+    pub(crate) facts: ReplyFacts,
+    pub(crate) restored: RestoreCounts,
+    pub(crate) edited: bool,
+    pub(crate) logprobs_removed: bool,
+    pub(crate) signature_removed: bool,
+    pub(crate) json: wire::Limits,
+    held_bytes_max: usize,
+    expected_bytes: u64,
+}
+
+impl Context {
+    pub(crate) fn new(gate: &Gate, ruling: Arc<Ruling>, dialect: Dialect, exchange: ExchangeId, tokens: Tokens) -> Self {
+        let limits = gate.limits();
+        let tally = Tally::new(ruling.policy(), Direction::Reply, gate.clock().now_ms());
+        Self {
+            tally,
+            ruling,
+            dialect,
+            exchange: exchange.to_string(),
+            tokens,
+            facts: ReplyFacts::default(),
+            restored: RestoreCounts::default(),
+            edited: false,
+            logprobs_removed: false,
+            signature_removed: false,
+            json: wire::Limits {
+                document_bytes_max: limits.reply_bytes_max,
+                depth_max: limits.json_depth_max,
+                values_max: limits.json_values_max,
+            },
+            held_bytes_max: limits.held_bytes_max,
+            expected_bytes: 0,
+        }
+    }
+
+    /// A scan for one channel.
+    pub(crate) fn scan(&self) -> StreamScan {
+        self.ruling.engine().stream(Direction::Reply, StreamLimits { held_bytes_max: self.held_bytes_max })
+    }
+
+    /// The most text that this reply may hold back.
+    pub(crate) const fn held_bytes_max(&self) -> usize {
+        self.held_bytes_max
+    }
+
+    /// Enters that this much text came that the controls must look at.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        self.expected_bytes = self.expected_bytes.saturating_add(bytes as u64);
+    }
+
+    /// What to do about findings that overlap: the strictest of their actions.
+    pub(crate) fn judge(&mut self, findings: &[Finding], slot: Slot, place: &Place, rewritable: bool) -> Action {
+        let Self { tally, ruling, .. } = self;
+        let policy = ruling.policy();
+        findings.iter().map(|finding| tally.found(policy, finding, slot, place.as_str(), rewritable)).max().unwrap_or(Action::Block)
+    }
+
+    /// Looks at a text that stands alone and may not be rewritten.
+    ///
+    /// # Errors
+    /// When something in it may not pass.
+    pub(crate) fn fixed(&mut self, text: &str, slot: Slot, place: &Place) -> Result<(), Refusal> {
+        self.expect(text.len());
+        let scan = self.ruling.engine().scan(text, Direction::Reply);
+        if scan.work_exceeded {
+            return Err(Refusal::new(Code::ReplyLimit).at(place.clone()));
+        }
+        self.tally.looked(slot, scan.bytes);
+        match self.judge_all(&scan.findings, slot, place) {
+            Action::Allow | Action::Flag => Ok(()),
+            Action::Redact | Action::Block => Err(Refusal::new(Code::NumberBlocked).at(place.clone())),
+        }
+    }
+
+    /// Looks at a text that stands alone and may be rewritten; nothing is put
+    /// back into it.
+    ///
+    /// # Errors
+    /// When something in it is blocked.
+    pub(crate) fn alone(&mut self, leaf: &Leaf, text: &str) -> Result<String, Refusal> {
+        self.expect(text.len());
+        let mut scan = self.scan();
+        let too_much = |_| Refusal::new(Code::ReplyLimit).at(leaf.place.clone());
+        let mut segments = scan.push(text).map_err(too_much)?;
+        segments.extend(scan.finish());
+        if scan.work_exceeded() {
+            return Err(Refusal::new(Code::ReplyLimit).at(leaf.place.clone()));
+        }
+        self.tally.looked(leaf.slot, scan.bytes());
+        let mut out = String::new();
+        for segment in segments {
+            match segment {
+                Segment::Plain(text) => out.push_str(&text),
+                Segment::Token(token) => {
+                    self.restored.withheld = self.restored.withheld.saturating_add(1);
+                    out.push_str(&token);
+                }
+                Segment::Found { text, findings } => match self.judge(&findings, leaf.slot, &leaf.place, true) {
+                    Action::Allow | Action::Flag => out.push_str(text.as_str()),
+                    Action::Redact => out.push_str(&replace::mask(&self.ruling, &self.tokens, &findings, text.as_str())),
+                    Action::Block => return Err(Refusal::new(Code::ReplyBlocked).at(leaf.place.clone())),
+                },
+            }
+        }
+        Ok(out)
+    }
+
+    /// Looks at neighbouring text parts of one message as one text. Answers
+    /// the new texts, by index, of the parts over whose seam something was
+    /// found that is to be redacted.
+    ///
+    /// # Errors
+    /// When something over a seam is blocked.
+    pub(crate) fn crossing(&mut self, leaves: &[Leaf]) -> Result<BTreeMap<usize, String>, Refusal> {
+        let mut texts = BTreeMap::new();
+        for run in seams::runs(leaves) {
+            let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
+            let scan = self.ruling.engine().scan(&joined, Direction::Reply);
+            if scan.work_exceeded {
+                return Err(Refusal::new(Code::ReplyLimit));
+            }
+            let crossing = scan.findings.into_iter().filter(|finding| seams::crosses(&finding.span, &run)).collect();
+            let mut replaced = Vec::new();
+            for cluster in seams::clusters(crossing) {
+                let Some(part) = seams::touched(&run, &cluster.span).next() else { continue };
+                match self.judge(&cluster.findings, part.leaf.slot, &part.leaf.place, true) {
+                    Action::Allow | Action::Flag => {}
+                    Action::Block => return Err(Refusal::new(Code::ReplyBlocked).at(part.leaf.place.clone())),
+                    Action::Redact => {
+                        let value = joined.get(cluster.span.clone()).unwrap_or_default();
+                        let with = replace::mask(&self.ruling, &self.tokens, &cluster.findings, value);
+                        replaced.push((cluster.span, with));
+                    }
+                }
+            }
+            texts.extend(seams::rewritten(&run, &replaced));
+        }
+        Ok(texts)
+    }
+
+    /// Enters what is known of the vendor and of the edits into the record.
+    pub(crate) fn write_facts(&mut self, ending: &mut Ending) {
+        let facts = std::mem::take(&mut self.facts);
+        ending.with(|draft| {
+            draft.vendor.model = facts.model;
+            draft.vendor.fingerprint = facts.fingerprint;
+            draft.vendor.finish = facts.finish;
+            draft.vendor.error = facts.error;
+            draft.usage = facts.usage;
+            draft.edited = self.edited;
+            draft.logprobs_removed = self.logprobs_removed;
+            draft.signature_removed = self.signature_removed;
+            draft.restored = self.restored;
+        });
+    }
+
+    fn judge_all(&mut self, findings: &[Finding], slot: Slot, place: &Place) -> Action {
+        if findings.is_empty() { Action::Allow } else { self.judge(findings, slot, place, false) }
+    }
+
+    /// Adds what a guard did with tokens.
+    pub(crate) const fn add(&mut self, counts: RestoreCounts) {
+        self.restored.restored = self.restored.restored.saturating_add(counts.restored);
+        self.restored.withheld = self.restored.withheld.saturating_add(counts.withheld);
+        self.restored.foreign = self.restored.foreign.saturating_add(counts.foreign);
+    }
+
+    /// The controls' verdicts on the whole reply.
+    ///
+    /// # Errors
+    /// When one did not see everything.
+    pub(crate) fn settle(&self) -> Result<Tallied, Refusal> {
+        self.tally.settle(self.expected_bytes).map_err(|_| Refusal::new(Code::ReplySilent))
+    }
+}

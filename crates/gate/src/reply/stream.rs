@@ -1,0 +1,94 @@
+//! A reply that comes as a stream of events.
+
+mod rewrite;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use terms::{Code, Outcome, Refusal};
+
+use super::{Context, head::Head, source::Source};
+use crate::{
+    Gate, ReplySlot,
+    rooms::{Closed, Ending, Unrecorded},
+    slot,
+};
+use rewrite::Rewrite;
+
+/// LIMIT: bytes that are read on after the stream's own end, so that the
+/// connection can be used again.
+const AFTER_END_BYTES_MAX: u64 = 4_096;
+
+/// Passes the stream on as it is cleared, records the end, and only then lets
+/// the last event go.
+pub(super) async fn deliver(
+    gate: &Gate, mut ending: Ending, mut context: Context, head: Head, mut source: Source, mut slot: ReplySlot,
+) -> Result<Closed, Unrecorded> {
+    let mut response = slot::head(head.status, &context.exchange, &head.headers);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let mut rewrite = Rewrite::new(&context, gate.limits().reply_bytes_max);
+    let walked = match slot.begin(response) {
+        Ok(()) => walk(gate, &mut context, &mut rewrite, &mut source, &mut slot).await,
+        Err(_) => Err(Refusal::new(Code::CallerGone)),
+    };
+    let (bytes, commitment) = source.seen();
+    ending.with(|draft| {
+        draft.reply_bytes = bytes;
+        draft.body = Some(commitment);
+    });
+    rewrite.leave(&mut context);
+    let settled = walked.and_then(|last| context.settle().map(|tallied| (last, tallied)));
+    let last = match settled {
+        Ok((last, tallied)) => {
+            ending.tally(tallied);
+            ending.complete(Outcome::Complete);
+            last
+        }
+        Err(refusal) => {
+            ending.tally(context.tally.so_far());
+            ending.fail(&refusal);
+            rewrite.end(&refusal, &context.exchange)
+        }
+    };
+    context.write_facts(&mut ending);
+    match Closed::close(ending).await {
+        Ok(closed) => {
+            slot.finish(last, &closed).await;
+            Ok(closed)
+        }
+        Err(unrecorded) => {
+            // The protocol's own error, and no clean end.
+            let refusal = Refusal::new(Code::EvidenceDown);
+            let _ = slot.send(rewrite.end(&refusal, &context.exchange)).await;
+            Err(unrecorded)
+        }
+    }
+}
+
+/// Reads to the end of the stream; answers the last event, not yet sent.
+async fn walk(
+    gate: &Gate, context: &mut Context, rewrite: &mut Rewrite, source: &mut Source, slot: &mut ReplySlot,
+) -> Result<Bytes, Refusal> {
+    while let Some(data) = source.next(gate, slot).await? {
+        let out = rewrite.push(context, &data)?;
+        if rewrite.is_over() {
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(100), drain(gate, source, slot)).await;
+            return Ok(out);
+        }
+        let sent = tokio::time::timeout(gate.limits().caller_idle_time, slot.send(out)).await;
+        sent.map_err(|_| Refusal::new(Code::CallerSlow))?.map_err(|_| Refusal::new(Code::CallerGone))?;
+    }
+    // No protocol's stream ends without its own end.
+    Err(Refusal::new(Code::VendorCut))
+}
+
+/// What comes after the end is dropped; it could not be delivered anyway.
+async fn drain(gate: &Gate, source: &mut Source, slot: &mut ReplySlot) {
+    let mut left = AFTER_END_BYTES_MAX;
+    while let Ok(Some(data)) = source.next(gate, slot).await {
+        left = left.saturating_sub(data.len() as u64);
+        if left == 0 {
+            return;
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Turns the vendor's events into the caller's, without I/O.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use terms::{Code, Refusal};
+use wire::{
+    ChannelId, Document, Edits, EventWalk, Leaf, LeafEdits, LeafKind, Logprobs, StreamMapper,
+    Surrogates, sse,
+};
+
+use crate::reply::{Context, guard::ChannelGuard, logprobs::LogprobGuard};
+
+/// LIMIT: channels open at once in one reply.
+const CHANNELS_MAX: usize = 1_024;
+
+/// The state of one stream.
+#[derive(Debug)]
+pub(super) struct Rewrite {
+    decoder: sse::Decoder,
+    mapper: StreamMapper,
+    guards: BTreeMap<ChannelId, ChannelGuard>,
+    logprobs: BTreeMap<ChannelId, LogprobGuard>,
+    /// Channels that ended, with whether a finding in them was masked: a
+    /// signature may come after its text.
+    ended: BTreeMap<ChannelId, bool>,
+    over: bool,
+}
+
+impl Rewrite {
+    pub(super) fn new(context: &Context, event_bytes_max: usize) -> Self {
+        Self {
+            decoder: sse::Decoder::new(event_bytes_max),
+            mapper: StreamMapper::new(context.dialect),
+            guards: BTreeMap::new(),
+            logprobs: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            over: false,
+        }
+    }
+
+    /// Takes bytes from the vendor; answers bytes for the caller.
+    pub(super) fn push(&mut self, context: &mut Context, data: &[u8]) -> Result<Bytes, Refusal> {
+        let events = self.decoder.push(data).map_err(|_| Refusal::new(Code::VendorGarbage))?;
+        let mut out = BytesMut::new();
+        for event in events {
+            if self.over {
+                // Nothing follows the end of a stream.
+                break;
+            }
+            self.event(context, &event, &mut out)?;
+        }
+        let held: usize = self.guards.values().map(ChannelGuard::held_bytes).sum();
+        if held > context.held_bytes_max() {
+            return Err(Refusal::new(Code::ReplyLimit));
+        }
+        Ok(out.freeze())
+    }
+
+    /// Whether the protocol's own end has come.
+    pub(super) const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// How the stream ends when it does not end well.
+    pub(super) fn end(&self, refusal: &Refusal, exchange: &str) -> Bytes {
+        let bytes = match refusal.code() {
+            Code::ReplyBlocked | Code::NumberBlocked => self.mapper.refusal_end(),
+            _ => self.mapper.error_end(refusal, exchange),
+        };
+        Bytes::from(bytes)
+    }
+
+    /// Gives the guards' counts back, whatever state they are in.
+    pub(super) fn leave(&mut self, context: &mut Context) {
+        for guard in self.guards.values() {
+            context.add(guard.counts());
+        }
+        self.guards.clear();
+    }
+
+    fn event(&mut self, context: &mut Context, event: &sse::Event, out: &mut BytesMut) -> Result<(), Refusal> {
+        if event.comment {
+            // A comment is for proxies; it carries nothing that a client reads.
+            return Ok(());
+        }
+        let document = match event.data.as_str() {
+            "" | "[DONE]" => None,
+            text => Some(self.parse(context, text)?),
+        };
+        if let Some(document) = &document {
+            context.dialect.reply_facts(document, &mut context.facts);
+        }
+        let walk = self.mapper.map(event, document.as_ref()).map_err(|_| Refusal::new(Code::VendorGarbage))?;
+        context.tally.not_inspected(walk.media_bytes, walk.opaque_bytes);
+        context.tally.unknown(walk.unknown_values, &walk.unknown_places);
+        let mut edits = LeafEdits::default();
+        self.deltas(context, &walk.deltas, &mut edits)?;
+        self.whole(context, &walk.whole, &mut edits)?;
+        self.respelled(context, &walk.logprobs, document.as_ref(), &mut edits)?;
+        self.flush(context, &walk, out)?;
+        self.sign(context, &walk, &mut edits);
+        self.over = walk.terminal;
+        match document {
+            Some(document) => write(event, &document, edits, context, out),
+            None => out.extend_from_slice(&event.raw),
+        }
+        Ok(())
+    }
+
+    fn parse(&self, context: &Context, text: &str) -> Result<Document, Refusal> {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        Document::parse(bytes, &context.json, Surrogates::Keep).map_err(|_| Refusal::new(Code::VendorGarbage))
+    }
+
+    fn deltas(&mut self, context: &mut Context, deltas: &[Leaf], edits: &mut LeafEdits) -> Result<(), Refusal> {
+        for leaf in deltas {
+            let Some(channel) = &leaf.channel else {
+                context.fixed(&leaf.text, leaf.slot, &leaf.place)?;
+                continue;
+            };
+            if self.guards.len() >= CHANNELS_MAX && !self.guards.contains_key(&channel.id) {
+                return Err(Refusal::new(Code::ReplyLimit).at(leaf.place.clone()));
+            }
+            let guard = self.guards.entry(channel.id.clone()).or_insert_with(|| ChannelGuard::new(context, leaf, channel));
+            let text = guard.push(context, &leaf.text)?;
+            if guard.edited() {
+                if let Some(list) = self.logprobs.get_mut(&channel.id) {
+                    list.remove();
+                }
+            }
+            if text != leaf.text {
+                edits.set(&leaf.at, text);
+            }
+        }
+        Ok(())
+    }
+
+    fn whole(&self, context: &mut Context, leaves: &[Leaf], edits: &mut LeafEdits) -> Result<(), Refusal> {
+        for leaf in leaves {
+            if leaf.editable && leaf.kind == LeafKind::Text {
+                let text = context.alone(leaf, &leaf.text)?;
+                if text != leaf.text {
+                    edits.set(&leaf.at, text);
+                }
+            } else {
+                context.fixed(&leaf.text, leaf.slot, &leaf.place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn respelled(
+        &mut self, context: &mut Context, lists: &[Logprobs], document: Option<&Document>, edits: &mut LeafEdits,
+    ) -> Result<(), Refusal> {
+        let Some(document) = document else { return Ok(()) };
+        for list in lists {
+            let edited = self.guards.get(&list.channel).is_some_and(ChannelGuard::edited);
+            let guard = self.logprobs.entry(list.channel.clone()).or_default();
+            let held_before = guard.is_waiting();
+            for entry in &list.entries {
+                let raw = document.raw().get(document.span(entry.node)).unwrap_or_default().to_vec();
+                guard.push(context, entry, raw)?;
+            }
+            if edited {
+                guard.remove();
+            }
+            if guard.removed() {
+                context.logprobs_removed = true;
+                edits.set_raw(list.value, b"null".to_vec());
+                continue;
+            }
+            let cleared = guard.cleared();
+            if held_before || guard.is_waiting() {
+                edits.set_raw(list.value, array(&cleared));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the channels that this event closes, and sends what they still
+    /// held before it.
+    fn flush(&mut self, context: &mut Context, walk: &EventWalk, out: &mut BytesMut) -> Result<(), Refusal> {
+        let ends: Vec<ChannelId> =
+            if walk.terminal { self.guards.keys().cloned().collect() } else { walk.ends.clone() };
+        for id in ends {
+            let Some(mut guard) = self.guards.remove(&id) else { continue };
+            let text = guard.finish(context)?;
+            context.add(guard.counts());
+            self.ended.insert(id.clone(), guard.masked());
+            let left = match self.logprobs.remove(&id) {
+                Some(mut list) => {
+                    if guard.edited() {
+                        list.remove();
+                    }
+                    list.finish(context)?;
+                    context.logprobs_removed |= list.removed();
+                    if list.removed() { Vec::new() } else { list.cleared() }
+                }
+                None => Vec::new(),
+            };
+            if !text.is_empty() || !left.is_empty() {
+                let respelled = (!left.is_empty()).then(|| array(&left));
+                out.extend_from_slice(&self.mapper.flush_event(guard.channel(), &text, respelled.as_deref()));
+            }
+        }
+        Ok(())
+    }
+
+    /// A signature over a text that was masked is worth nothing any more.
+    fn sign(&self, context: &mut Context, walk: &EventWalk, edits: &mut LeafEdits) {
+        for (channel, signature) in &walk.signatures {
+            let masked = self.guards.get(channel).map(ChannelGuard::masked).or_else(|| self.ended.get(channel).copied());
+            if masked.unwrap_or(false) {
+                context.signature_removed = true;
+                edits.set_raw(*signature, b"\"\"".to_vec());
+            }
+        }
+    }
+}
+
+/// The event as it came, or with its data edited.
+fn write(event: &sse::Event, document: &Document, edits: LeafEdits, context: &mut Context, out: &mut BytesMut) {
+    let data = wire::apply(document, edits);
+    if data == *document.raw() {
+        out.extend_from_slice(&event.raw);
+        return;
+    }
+    context.edited = true;
+    if let Some(name) = &event.event {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\n");
+    }
+    // A document has no line break outside its strings' escapes unless the
+    // vendor sent several data lines; those are folded into one.
+    out.extend_from_slice(b"data: ");
+    out.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    out.extend_from_slice(b"\n\n");
+}
+
+fn array(entries: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = vec![b'['];
+    out.extend(entries.join(&b','));
+    out.push(b']');
+    out
+}

@@ -1,0 +1,126 @@
+//! A reply that comes as one JSON document: a stream of one piece.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, header};
+use terms::{Code, Outcome, Refusal};
+use wire::{Document, Leaf, LeafEdits, LeafKind, ReplyWalk, Surrogates};
+
+use super::{Context, guard::ChannelGuard, head::Head, logprobs, source::Source};
+use crate::{
+    Gate, ReplySlot, respond,
+    rooms::{Closed, Ending, Unrecorded},
+    slot, work,
+};
+
+/// Reads the whole reply, looks at it, records the end and passes it on.
+pub(super) async fn deliver(
+    gate: &Gate, mut ending: Ending, mut context: Context, head: Head, mut source: Source, mut slot: ReplySlot,
+) -> Result<Closed, Unrecorded> {
+    let read = read(gate, &mut ending, &mut source, &mut slot).await;
+    let (bytes, commitment) = source.seen();
+    ending.with(|draft| {
+        draft.reply_bytes = bytes;
+        draft.body = Some(commitment);
+    });
+    let inspected = read.and_then(|body| work::heavy(body.len(), || inspect(&mut context, body)));
+    let settled = inspected.and_then(|body| context.settle().map(|tallied| (body, tallied)));
+    let (body, tallied) = match settled {
+        Ok(settled) => settled,
+        Err(refusal) => return refuse(ending, &mut context, &refusal, slot).await,
+    };
+    ending.tally(tallied);
+    context.write_facts(&mut ending);
+    let outcome = if head.status.is_success() { Outcome::Complete } else { Outcome::VendorError };
+    ending.complete(outcome);
+    let mut response = slot::head(head.status, &context.exchange, &head.headers);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let closed = Closed::close(ending).await?;
+    slot.whole(response.map(|()| body), &closed);
+    Ok(closed)
+}
+
+/// Ends an exchange whose reply is not passed on.
+pub(super) async fn refuse(
+    mut ending: Ending, context: &mut Context, refusal: &Refusal, slot: ReplySlot,
+) -> Result<Closed, Unrecorded> {
+    ending.tally(context.tally.so_far());
+    context.write_facts(&mut ending);
+    ending.fail(refusal);
+    let answer = respond::refusal(refusal, Some(context.dialect), &context.exchange);
+    let closed = Closed::close(ending).await?;
+    slot.whole(answer, &closed);
+    Ok(closed)
+}
+
+async fn read(gate: &Gate, ending: &mut Ending, source: &mut Source, slot: &mut ReplySlot) -> Result<Bytes, Refusal> {
+    let mut bytes = BytesMut::new();
+    while let Some(data) = source.next(gate, slot).await? {
+        if bytes.len().saturating_add(data.len()) > gate.limits().reply_bytes_max {
+            return Err(Refusal::new(Code::ReplyLimit));
+        }
+        ending.grow(data.len())?;
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+/// Looks at every text of the document and rewrites what has to be.
+fn inspect(context: &mut Context, body: Bytes) -> Result<Bytes, Refusal> {
+    let document = Document::parse(body, &context.json, Surrogates::Keep).map_err(|_| Refusal::new(Code::VendorGarbage))?;
+    context.dialect.reply_facts(&document, &mut context.facts);
+    let ReplyWalk { walk, logprobs, signatures } = context.dialect.walk_reply(&document);
+    context.tally.not_inspected(walk.media_bytes, walk.opaque_bytes);
+    context.tally.unknown(walk.unknown_values, &walk.unknown_places);
+    let mut edits = LeafEdits::default();
+    let crossing = context.crossing(&walk.leaves)?;
+    let mut edited = BTreeMap::new();
+    for (index, leaf) in walk.leaves.iter().enumerate() {
+        let text = crossing.get(&index).unwrap_or(&leaf.text);
+        let guarded = one(context, leaf, text)?;
+        if guarded.text != leaf.text {
+            edits.set(&leaf.at, guarded.text);
+        }
+        if let (Some(channel), true) = (&leaf.channel, guarded.edited || crossing.contains_key(&index)) {
+            edited.insert(channel.id.clone(), guarded.masked || crossing.contains_key(&index));
+        }
+    }
+    for list in &logprobs {
+        if logprobs::refuses(context, list)? || edited.contains_key(&list.channel) {
+            context.logprobs_removed = true;
+            edits.set_raw(list.value, b"null".to_vec());
+        }
+    }
+    for (channel, signature) in &signatures {
+        if edited.get(channel).copied().unwrap_or(false) {
+            context.signature_removed = true;
+            edits.set_raw(*signature, b"\"\"".to_vec());
+        }
+    }
+    let body = wire::apply(&document, edits);
+    context.edited = body != *document.raw();
+    Ok(body)
+}
+
+struct Guarded {
+    text: String,
+    edited: bool,
+    masked: bool,
+}
+
+fn one(context: &mut Context, leaf: &Leaf, text: &str) -> Result<Guarded, Refusal> {
+    let rewritable = leaf.editable && leaf.kind == LeafKind::Text;
+    let Some(channel) = leaf.channel.as_ref().filter(|_| rewritable) else {
+        if rewritable {
+            return context.alone(leaf, text).map(|text| Guarded { text, edited: false, masked: false });
+        }
+        context.fixed(text, leaf.slot, &leaf.place)?;
+        return Ok(Guarded { text: text.to_owned(), edited: false, masked: false });
+    };
+    let mut guard = ChannelGuard::new(context, leaf, channel);
+    let mut out = guard.push(context, text)?;
+    out.push_str(&guard.finish(context)?);
+    context.add(guard.counts());
+    Ok(Guarded { text: out, edited: guard.edited(), masked: guard.masked() })
+}

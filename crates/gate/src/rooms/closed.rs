@@ -1,0 +1,178 @@
+//! Last room: the exchange ended, and its record is durable.
+
+use std::sync::Arc;
+
+use ledger::{Ledger, Reservation};
+use policy::Tallied;
+use terms::{
+    Closed as ClosedLeaf, Code, ExchangeId, Leaf, Outcome, RECORD_VERSION, Refusal, RestoreCounts,
+    Room, RoomNote, Timings, VendorSeen,
+};
+
+use super::Exchange;
+use crate::{Gate, evidence::Recording, state::SharedClock, vendor};
+
+/// An exchange that ended with its second record durable. Nothing else lets
+/// the last byte of a reply go.
+#[derive(Debug)]
+pub struct Closed {
+    sequence: u64,
+}
+
+impl Closed {
+    /// Writes the second record and waits for the disk.
+    pub(crate) async fn close(mut ending: Ending) -> Result<Self, Unrecorded> {
+        let exchange = ending.exchange.id;
+        let Some(leaf) = ending.take() else { return Err(Unrecorded { exchange: Some(exchange) }) };
+        let mut recording = Recording::start(&ending.ledger, leaf);
+        match recording.wait().await {
+            Ok(sequence) => Ok(Self { sequence }),
+            Err(_) => Err(Unrecorded { exchange: Some(exchange) }),
+        }
+    }
+
+    /// Sequence number of the second record in the ledger.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+/// The ledger failed under a running exchange: its reply is cut off without
+/// its last byte, and the process is about to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unrecorded {
+    exchange: Option<ExchangeId>,
+}
+
+impl Unrecorded {
+    pub(crate) const fn new(exchange: &Exchange) -> Self {
+        Self { exchange: Some(exchange.id) }
+    }
+
+    pub(crate) const fn lost() -> Self {
+        Self { exchange: None }
+    }
+
+    /// The exchange whose record is missing, if it is known.
+    #[must_use]
+    pub const fn exchange(&self) -> Option<ExchangeId> {
+        self.exchange
+    }
+}
+
+/// The second record while it is being gathered, with its space in the log
+/// reserved. Dropped unclosed (a panic, a cut), it still records the end.
+#[derive(Debug)]
+pub struct Ending {
+    pub(super) exchange: Exchange,
+    ledger: Ledger,
+    _reservation: Reservation,
+    draft: Option<Box<ClosedLeaf>>,
+    clock: Arc<dyn SharedClock>,
+}
+
+impl Ending {
+    pub(super) fn new(gate: &Gate, exchange: Exchange, reservation: Reservation) -> Self {
+        let auth = vendor::authentication(exchange.vendor.api).to_owned();
+        let draft = ClosedLeaf {
+            v: RECORD_VERSION,
+            exchange: exchange.id,
+            at_ms: exchange.at_ms,
+            outcome: Outcome::NodeStopped,
+            code: None,
+            place: None,
+            vendor: VendorSeen { sent: true, auth: Some(auth), ..VendorSeen::default() },
+            usage: None,
+            reply_bytes: 0,
+            body: None,
+            edited: false,
+            logprobs_removed: false,
+            signature_removed: false,
+            controls: Vec::new(),
+            inspected: terms::Inspected::default(),
+            findings: Vec::new(),
+            findings_more: 0,
+            restored: RestoreCounts::default(),
+            timings: Timings::default(),
+            rooms: Vec::new(),
+        };
+        Self {
+            exchange,
+            ledger: gate.ledger().clone(),
+            _reservation: reservation,
+            draft: Some(Box::new(draft)),
+            clock: gate.shared_clock(),
+        }
+    }
+
+    /// Changes what the record will say.
+    pub(crate) fn with(&mut self, change: impl FnOnce(&mut ClosedLeaf)) {
+        if let Some(draft) = &mut self.draft {
+            change(draft);
+        }
+    }
+
+    /// The exchange ended well.
+    pub(crate) fn complete(&mut self, outcome: Outcome) {
+        self.note(Room::Answering, format!("the reply was delivered: {outcome}"));
+        self.with(|draft| draft.outcome = outcome);
+    }
+
+    /// The exchange ended for this reason.
+    pub(crate) fn fail(&mut self, refusal: &Refusal) {
+        let outcome = match refusal.code() {
+            Code::ReplyBlocked | Code::NumberBlocked => Outcome::Blocked,
+            Code::CallerGone | Code::CallerSlow => Outcome::CallerGone,
+            Code::ShuttingDown | Code::EvidenceDown => Outcome::NodeStopped,
+            _ => Outcome::VendorFailed,
+        };
+        self.note(Room::Answering, format!("ended: {}", refusal.code()));
+        self.with(|draft| {
+            draft.outcome = outcome;
+            draft.code = Some(refusal.code());
+            draft.place = refusal.place().map(|place| place.as_str().to_owned());
+            if refusal.code() == Code::VendorUnreachable {
+                draft.vendor.sent = false;
+            }
+        });
+    }
+
+    /// Enters what the controls did with the reply.
+    pub(crate) fn tally(&mut self, tallied: Tallied) {
+        self.with(|draft| {
+            draft.controls = tallied.controls;
+            draft.inspected = tallied.inspected;
+            draft.findings = tallied.findings;
+            draft.findings_more = tallied.findings_more;
+        });
+    }
+
+    pub(crate) fn note(&mut self, room: Room, decided: String) {
+        let at_us = self.elapsed_us();
+        self.with(|draft| draft.rooms.push(RoomNote { room, decided, at_us }));
+    }
+
+    pub(crate) fn elapsed_us(&self) -> u64 {
+        self.clock.monotonic_us().saturating_sub(self.exchange.start_us)
+    }
+
+    fn take(&mut self) -> Option<Leaf> {
+        let total_us = self.elapsed_us();
+        let at_ms = self.clock.now_ms();
+        let mut draft = self.draft.take()?;
+        draft.at_ms = at_ms;
+        draft.timings.total_us = total_us;
+        Some(Leaf::Closed(draft))
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let Some(leaf) = self.take() else { return };
+        let ledger = self.ledger.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { ledger.append(leaf).await });
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What all rooms carry along, and how a room turns a request away.
+
+use std::{net::IpAddr, sync::Arc};
+
+use terms::{
+    Caller, Code, ExchangeId, Leaf, PolicyVersion, RECORD_VERSION, Refusal, Refused, RequestFacts,
+    Room, RoomNote,
+};
+use wire::Dialect;
+
+use crate::{Gate, Ruling, budget::Share, settings::Vendor};
+
+/// One exchange on its walk: who, when, under which rules, and what each room
+/// decided so far.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(super) id: ExchangeId,
+    pub(super) at_ms: u64,
+    pub(super) start_us: u64,
+    pub(super) source: IpAddr,
+    pub(super) dialect: Dialect,
+    pub(super) ruling: Arc<Ruling>,
+    pub(super) vendor: Arc<Vendor>,
+    pub(super) share: Share,
+    pub(super) rooms: Vec<RoomNote>,
+}
+
+impl Exchange {
+    /// Writes down what a room decided, in a fixed phrase.
+    pub(super) fn note(&mut self, gate: &Gate, room: Room, decided: impl Into<String>) {
+        let at_us = self.elapsed_us(gate);
+        self.rooms.push(RoomNote { room, decided: decided.into(), at_us });
+    }
+
+    pub(super) fn elapsed_us(&self, gate: &Gate) -> u64 {
+        gate.clock().monotonic_us().saturating_sub(self.start_us)
+    }
+
+    pub(super) fn version(&self) -> PolicyVersion {
+        self.ruling.version()
+    }
+
+    /// The name of the exchange.
+    #[must_use]
+    pub const fn id(&self) -> ExchangeId {
+        self.id
+    }
+}
+
+/// A request of a known caller that a room turned away, with its record made.
+#[derive(Debug)]
+#[must_use = "the caller has to be told"]
+pub struct Turned {
+    refusal: Refusal,
+    exchange: ExchangeId,
+    dialect: Dialect,
+}
+
+impl Turned {
+    /// Records the refusal durably. If even that fails, the refusal becomes
+    /// one for want of evidence: the caller is turned away all the same.
+    pub(super) async fn away(
+        gate: &Gate, mut exchange: Exchange, caller: Caller, room: Room, refusal: Refusal, facts: Option<RequestFacts>,
+        tally: Option<policy::Tallied>,
+    ) -> Self {
+        exchange.note(gate, room, format!("refused: {}", refusal.code()));
+        let tallied = tally.unwrap_or_default();
+        let leaf = Leaf::Refused(Box::new(Refused {
+            v: RECORD_VERSION,
+            exchange: exchange.id,
+            at_ms: exchange.at_ms,
+            caller,
+            code: refusal.code(),
+            place: refusal.place().map(|place| place.as_str().to_owned()),
+            request: facts,
+            policy: exchange.version(),
+            controls: tallied.controls,
+            inspected: tallied.inspected,
+            findings: tallied.findings,
+            findings_more: tallied.findings_more,
+            rooms: exchange.rooms,
+        }));
+        let recorded = gate.record(leaf).await;
+        let refusal = if recorded.is_ok() { refusal } else { Refusal::new(Code::EvidenceDown) };
+        Self { refusal, exchange: exchange.id, dialect: exchange.dialect }
+    }
+
+    /// Why.
+    pub const fn refusal(&self) -> &Refusal {
+        &self.refusal
+    }
+
+    /// The exchange.
+    #[must_use]
+    pub const fn exchange(&self) -> ExchangeId {
+        self.exchange
+    }
+
+    /// The dialect in which to tell the caller.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+}

@@ -1,0 +1,123 @@
+//! Fourth room: every control has looked; the request may leave.
+
+use bytes::Bytes;
+use detect::redact::Tokens;
+use http::HeaderName;
+use policy::Tallied;
+use terms::{Admitted as AdmittedLeaf, Caller, Code, Durability, ExchangeId, Leaf, RECORD_VERSION, Refusal, RequestFacts, Room};
+
+use wire::Dialect;
+
+use super::{Answering, Closed, Ending, Exchange, Turned, Unanswered, Unrecorded};
+use crate::{Gate, ReplySlot, evidence::Recording, vendor};
+
+/// A request that every control has seen. Only this can be sent.
+#[derive(Debug)]
+pub struct Screened {
+    exchange: Exchange,
+    caller: Caller,
+    request: RequestFacts,
+    tallied: Tallied,
+    tokens: Tokens,
+    body: Bytes,
+    passed: Vec<(HeaderName, String)>,
+    query: Option<String>,
+}
+
+impl Screened {
+    #[expect(clippy::too_many_arguments, reason = "the room takes over all that the one before it knew")]
+    pub(super) const fn new(
+        exchange: Exchange, caller: Caller, request: RequestFacts, tallied: Tallied, tokens: Tokens, body: Bytes,
+        passed: Vec<(HeaderName, String)>, query: Option<String>,
+    ) -> Self {
+        Self { exchange, caller, request, tallied, tokens, body, passed, query }
+    }
+
+    /// The name of the exchange.
+    #[must_use]
+    pub const fn exchange_id(&self) -> ExchangeId {
+        self.exchange.id
+    }
+
+    /// The dialect in which the caller speaks.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.exchange.dialect
+    }
+
+    /// Records that the request is admitted and sends it, once. The record is
+    /// durable before the first byte of the reply is released, or before the
+    /// request is sent where the policy asks for it.
+    ///
+    /// # Errors
+    /// [`Unanswered`]: turned away because evidence cannot be written, or
+    /// closed because the vendor gave no reply.
+    pub async fn dispatch(self, gate: &Gate, slot: &mut ReplySlot) -> Result<Answering, Unanswered> {
+        let Self { mut exchange, caller, request, tallied, tokens, body, passed, query } = self;
+        let reservation = match gate.reserve() {
+            Ok(reservation) => reservation,
+            Err(refusal) => {
+                let turned = Turned::away(gate, exchange, caller, Room::Screened, refusal, Some(request), Some(tallied)).await;
+                return Err(Unanswered::Turned(turned));
+            }
+        };
+        let vendor = exchange.vendor.clone();
+        let built = vendor::request(&vendor, exchange.dialect.path(), query.as_deref(), &passed, request.stream, body);
+        let built = match built {
+            Ok(built) => built,
+            Err(refusal) => {
+                let turned = Turned::away(gate, exchange, caller, Room::Screened, refusal, Some(request), Some(tallied)).await;
+                return Err(Unanswered::Turned(turned));
+            }
+        };
+        let durability = exchange.ruling.policy().durability;
+        exchange.note(gate, Room::Screened, format!("sent to {}", vendor.name));
+        let leaf = Leaf::Admitted(Box::new(AdmittedLeaf {
+            v: RECORD_VERSION,
+            exchange: exchange.id,
+            at_ms: exchange.at_ms,
+            caller,
+            request,
+            policy: exchange.version(),
+            controls: tallied.controls,
+            inspected: tallied.inspected,
+            findings: tallied.findings,
+            findings_more: tallied.findings_more,
+            durability,
+            rooms: std::mem::take(&mut exchange.rooms),
+        }));
+        let mut recording = gate.record_later(leaf);
+        if durability == Durability::BeforeDispatch && recording.wait().await.is_err() {
+            return Err(Unanswered::Unrecorded(Unrecorded::new(&exchange)));
+        }
+        let ending = Ending::new(gate, exchange, reservation);
+        let sent = tokio::time::timeout(gate.limits().first_byte_time, gate.client().send(built));
+        let outcome = tokio::select! {
+            answered = sent => answered.unwrap_or_else(|_| Err(Refusal::new(Code::VendorSlow))),
+            () = slot.gone() => Err(Refusal::new(Code::CallerGone)),
+            () = gate.cut() => Err(Refusal::new(Code::ShuttingDown)),
+        };
+        match outcome {
+            Ok(response) => {
+                let answering = Answering::new(ending, response, tokens);
+                released(recording).await.map(|()| answering).map_err(Unanswered::Unrecorded)
+            }
+            Err(refusal) => Err(failed(ending, recording, refusal).await),
+        }
+    }
+}
+
+async fn released(mut recording: Recording) -> Result<(), Unrecorded> {
+    recording.wait().await.map_err(|_| Unrecorded::lost())
+}
+
+async fn failed(mut ending: Ending, recording: Recording, refusal: Refusal) -> Unanswered {
+    if let Err(unrecorded) = released(recording).await {
+        return Unanswered::Unrecorded(unrecorded);
+    }
+    ending.fail(&refusal);
+    match Closed::close(ending).await {
+        Ok(closed) => Unanswered::Closed(closed, refusal),
+        Err(unrecorded) => Unanswered::Unrecorded(unrecorded),
+    }
+}

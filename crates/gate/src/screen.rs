@@ -1,0 +1,115 @@
+//! Shows a request's texts to the detectors and carries out what the policy says.
+
+use bytes::Bytes;
+use detect::redact::Tokens;
+use http::HeaderName;
+use policy::Tally;
+use terms::{Action, Code, Direction, Finding, Place, Refusal, Slot};
+use wire::{Document, Leaf, LeafEdits, LeafKind, Walk};
+
+use crate::{
+    Ruling, replace,
+    seams::{self, Cluster, Part},
+};
+
+/// One request's screening.
+#[derive(Debug)]
+pub(crate) struct Screen<'a> {
+    pub(crate) ruling: &'a Ruling,
+    pub(crate) tally: &'a mut Tally,
+    pub(crate) tokens: &'a mut Tokens,
+}
+
+impl Screen<'_> {
+    /// Looks at every leaf, and at neighbouring parts as one text; returns the
+    /// body to send: the same bytes when nothing was rewritten.
+    pub(crate) fn document(&mut self, document: &Document, walk: &Walk) -> Result<Bytes, Refusal> {
+        let mut edits = LeafEdits::default();
+        for unit in seams::units(&walk.leaves) {
+            self.unit(&unit, &walk.leaves, &mut edits)?;
+        }
+        Ok(wire::apply(document, edits))
+    }
+
+    /// Looks at the header values that are passed on; none can be rewritten.
+    pub(crate) fn headers(&mut self, passed: &[(HeaderName, String)]) -> Result<(), Refusal> {
+        for (name, value) in passed {
+            let place = Place::new(format!("header {name}"));
+            let findings = self.look(value, Slot::Parameter)?;
+            for cluster in seams::clusters(findings) {
+                let action = self.judge(&cluster, Slot::Parameter, &place, false);
+                refuse(action, false, &place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One leaf, or the neighbouring text parts of one message: each alone,
+    /// and all of them joined.
+    fn unit(&mut self, run: &[Part<'_>], leaves: &[Leaf], edits: &mut LeafEdits) -> Result<(), Refusal> {
+        let mut findings = Vec::new();
+        for part in run {
+            let found = self.look(&part.leaf.text, part.leaf.slot)?;
+            findings.extend(found.into_iter().map(|finding| shifted(finding, part.start)));
+        }
+        let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
+        if run.len() > 1 {
+            let scan = self.scan(&joined)?;
+            findings.extend(scan.findings.into_iter().filter(|finding| seams::crosses(&finding.span, run)));
+        }
+        let mut replaced = Vec::new();
+        for cluster in seams::clusters(findings) {
+            let Some(first) = seams::touched(run, &cluster.span).next() else { continue };
+            let rewritable = seams::touched(run, &cluster.span).all(|part| part.leaf.editable && part.leaf.kind == LeafKind::Text);
+            match self.judge(&cluster, first.leaf.slot, &first.leaf.place, rewritable) {
+                Action::Allow | Action::Flag => {}
+                Action::Block => return Err(refusal(rewritable, &first.leaf.place)),
+                Action::Redact => {
+                    let value = joined.get(cluster.span.clone()).unwrap_or_default();
+                    let with = replace::issue(self.ruling, self.tokens, &cluster.findings, value)?;
+                    replaced.push((cluster.span, with));
+                }
+            }
+        }
+        for (index, text) in seams::rewritten(run, &replaced) {
+            if let Some(leaf) = leaves.get(index) {
+                edits.set(&leaf.at, text);
+            }
+        }
+        Ok(())
+    }
+
+    fn scan(&self, text: &str) -> Result<detect::Scan, Refusal> {
+        let scan = self.ruling.engine().scan(text, Direction::Request);
+        if scan.work_exceeded { Err(Refusal::new(Code::ScanLimit)) } else { Ok(scan) }
+    }
+
+    fn look(&mut self, text: &str, slot: Slot) -> Result<Vec<Finding>, Refusal> {
+        let scan = self.scan(text)?;
+        self.tally.looked(slot, scan.bytes);
+        Ok(scan.findings)
+    }
+
+    fn judge(&mut self, cluster: &Cluster, slot: Slot, place: &Place, rewritable: bool) -> Action {
+        let policy = self.ruling.policy();
+        let actions = cluster.findings.iter().map(|finding| self.tally.found(policy, finding, slot, place.as_str(), rewritable));
+        actions.max().unwrap_or(Action::Block)
+    }
+}
+
+fn refuse(action: Action, rewritable: bool, place: &Place) -> Result<(), Refusal> {
+    match action {
+        Action::Allow | Action::Flag => Ok(()),
+        // What would be redacted but cannot be rewritten goes nowhere.
+        Action::Redact | Action::Block => Err(refusal(rewritable, place)),
+    }
+}
+
+fn refusal(rewritable: bool, place: &Place) -> Refusal {
+    let code = if rewritable { Code::Blocked } else { Code::NumberBlocked };
+    Refusal::new(code).at(place.clone())
+}
+
+fn shifted(finding: Finding, by: usize) -> Finding {
+    Finding { span: finding.span.start + by..finding.span.end + by, ..finding }
+}

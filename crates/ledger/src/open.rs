@@ -1,0 +1,218 @@
+//! Opening a log: one process at a time, everything checked that was written
+//! last, and what a crash left is told.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use terms::{
+    Act, Clock, Closed, Code, Event, ExchangeId, Inspected, Leaf, Outcome, RECORD_VERSION,
+    RestoreCounts, Timings, UncleanStart, VendorSeen,
+};
+use thiserror::Error;
+
+use crate::{
+    files::{Append, Files},
+    reader::{ReadFault, Reader},
+    segment,
+    writer::{Ledger, Start},
+};
+
+/// Name of the file that is there while a gate runs.
+pub(crate) const MARKER: &str = "running";
+
+/// How a log is kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where.
+    pub folder: PathBuf,
+    /// From this size on, a new segment is begun.
+    pub segment_bytes: u64,
+    /// LIMIT: entries that wait to be written.
+    pub queue_entries_max: usize,
+    /// Below this much free space nothing is admitted.
+    pub free_bytes_min: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { folder: PathBuf::from("ledger"), segment_bytes: 16 << 20, queue_entries_max: 8_192, free_bytes_min: 256 << 20 }
+    }
+}
+
+/// Why a log was not opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("another merestone process is using {0}; only one may")]
+    Locked(String),
+    /// The log is not sound.
+    #[error("the ledger is not sound: {0}. Nothing was changed; `merestone ledger verify` tells more")]
+    Unsound(#[from] ReadFault),
+    /// A file cannot be used.
+    #[error("the ledger's folder cannot be used: {0}")]
+    Io(io::ErrorKind),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error.kind())
+    }
+}
+
+/// An exchange that was admitted and did not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenExchange {
+    /// Its name.
+    pub id: ExchangeId,
+    /// When it arrived.
+    pub at_ms: u64,
+}
+
+/// A log that can be written to, and what was found in it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The log.
+    pub ledger: Ledger,
+    /// Exchanges that did not end.
+    pub open_exchanges: Vec<OpenExchange>,
+    /// Whether a gate had this log and did not stop cleanly.
+    pub unclean: bool,
+    /// Time of the last entry.
+    pub last_at_ms: u64,
+    /// Bytes of a torn end that were cut off.
+    pub tail_cut_bytes: u64,
+    /// Entries.
+    pub entries: u64,
+}
+
+impl Ledger {
+    /// Opens or begins the log in a folder, which must be there.
+    ///
+    /// # Errors
+    /// When another process has it, or it is not sound.
+    pub fn open(files: Arc<dyn Files>, settings: Settings, _clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
+        let folder = settings.folder.clone();
+        let lock = files.lock(&folder)?.ok_or_else(|| OpenError::Locked(folder.display().to_string()))?;
+        let names: Vec<String> = files.list(&folder)?;
+        let unclean = names.iter().any(|name| name == MARKER);
+        // What was written last may be in the system's memory only; it counts
+        // from now on, so it is brought to the disk first.
+        if let Some(last) = names.iter().rfind(|name| segment::first_of(name).is_some()) {
+            files.open(&folder.join(last))?.sync()?;
+            files.sync_folder(&folder)?;
+        }
+        let found = survey(&files, &folder)?;
+        let (segment, tail_cut_bytes) = mend(&*files, &folder, &found)?;
+        let start = Start { files, settings, lock, segment, next: found.entries, bytes: found.sound as u64 };
+        Ok(Opened {
+            ledger: Self::start(start),
+            open_exchanges: found.open.into_iter().map(|(id, at_ms)| OpenExchange { id, at_ms }).collect(),
+            unclean,
+            last_at_ms: found.last_at_ms,
+            tail_cut_bytes,
+            entries: found.entries,
+        })
+    }
+}
+
+/// What stands in the log.
+struct Survey {
+    entries: u64,
+    open: BTreeMap<ExchangeId, u64>,
+    last_at_ms: u64,
+    newest: Option<String>,
+    sound: usize,
+    whole: usize,
+}
+
+fn survey(files: &Arc<dyn Files>, folder: &Path) -> Result<Survey, OpenError> {
+    let mut reader = Reader::new(Arc::clone(files), folder);
+    let mut open = BTreeMap::new();
+    let mut last_at_ms = 0;
+    while let Some(entry) = reader.read_next()? {
+        last_at_ms = entry.leaf.at_ms();
+        match &entry.leaf {
+            Leaf::Admitted(leaf) => {
+                open.insert(leaf.exchange, leaf.at_ms);
+            }
+            Leaf::Closed(leaf) => {
+                open.remove(&leaf.exchange);
+            }
+            Leaf::Refused(_) | Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {}
+        }
+    }
+    let entries = reader.position();
+    let (newest, sound, whole) = match reader.end() {
+        Some((name, sound, whole)) => (Some(name.to_owned()), sound, whole),
+        None => (None, 0, 0),
+    };
+    Ok(Survey { entries, open, last_at_ms, newest, sound, whole })
+}
+
+/// Cuts a torn end off, and removes a segment whose very header was torn.
+fn mend(files: &dyn Files, folder: &Path, found: &Survey) -> Result<(Option<Box<dyn Append>>, u64), OpenError> {
+    let mut cut = 0_u64;
+    let kept = found.newest.as_deref().unwrap_or_default();
+    let headless = files.list(folder)?.into_iter().filter(|name| segment::first_of(name).is_some() && name.as_str() > kept);
+    for name in headless.collect::<Vec<_>>() {
+        cut = cut.saturating_add(files.read(&folder.join(&name))?.len() as u64);
+        files.remove(&folder.join(&name))?;
+        files.sync_folder(folder)?;
+    }
+    let Some(name) = &found.newest else { return Ok((None, cut)) };
+    let mut file = files.open(&folder.join(name))?;
+    if found.whole > found.sound {
+        cut = cut.saturating_add((found.whole - found.sound) as u64);
+        file.cut(found.sound as u64)?;
+        file.sync()?;
+    }
+    Ok((Some(file), cut))
+}
+
+/// The entries that a gate writes first after a stop that was not clean: what
+/// is not known is stated, and every open exchange is closed with its cause.
+#[must_use]
+pub fn recovery_leaves(opened: &Opened, clock: &dyn Clock) -> Vec<Leaf> {
+    let at_ms = clock.now_ms();
+    let mut leaves = Vec::new();
+    if opened.tail_cut_bytes > 0 {
+        let facts = BTreeMap::from([("bytes".to_owned(), opened.tail_cut_bytes.to_string())]);
+        let event = Event { v: RECORD_VERSION, at_ms, act: Act::TailCut, by: "node".to_owned(), subject: "ledger".to_owned(), facts };
+        leaves.push(Leaf::Event(event));
+    }
+    if opened.unclean {
+        let open = u32::try_from(opened.open_exchanges.len()).unwrap_or(u32::MAX);
+        leaves.push(Leaf::UncleanStart(UncleanStart { v: RECORD_VERSION, at_ms, from_ms: opened.last_at_ms, open }));
+    }
+    leaves.extend(opened.open_exchanges.iter().map(|exchange| Leaf::Closed(Box::new(stopped(exchange, at_ms)))));
+    leaves
+}
+
+fn stopped(exchange: &OpenExchange, at_ms: u64) -> Closed {
+    Closed {
+        v: RECORD_VERSION,
+        exchange: exchange.id,
+        at_ms,
+        outcome: Outcome::NodeStopped,
+        code: Some(Code::ShuttingDown),
+        place: None,
+        vendor: VendorSeen::default(),
+        usage: None,
+        reply_bytes: 0,
+        body: None,
+        edited: false,
+        logprobs_removed: false,
+        signature_removed: false,
+        controls: Vec::new(),
+        inspected: Inspected::default(),
+        findings: Vec::new(),
+        findings_more: 0,
+        restored: RestoreCounts::default(),
+        timings: Timings { first_byte_us: None, total_us: at_ms.saturating_sub(exchange.at_ms).saturating_mul(1_000) },
+        rooms: Vec::new(),
+    }
+}

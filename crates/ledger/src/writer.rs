@@ -1,0 +1,193 @@
+//! Writing: entries are gathered, written at once and synced once, by one thread.
+
+mod thread;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use terms::Leaf;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    canonical,
+    files::{Append, Files, Lock},
+    open::{MARKER, Settings},
+    space::{Reservation, Space},
+};
+
+/// How long a reading of the free space counts.
+const FREE_TIME: Duration = Duration::from_millis(100);
+
+/// Why an entry was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum AppendError {
+    /// The disk failed at some time; nothing is written any more.
+    #[error("the ledger failed and takes nothing any more; end the process and start it again")]
+    Failed,
+    /// Too little space is free.
+    #[error("too little disk space is free for evidence")]
+    NoSpace,
+    /// The record has no canonical form.
+    #[error("the record cannot be written: {0}")]
+    Form(#[from] canonical::CanonicalFault),
+    /// The log was closed.
+    #[error("the ledger is closed")]
+    Closed,
+}
+
+/// What the writing thread is handed at its start.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) settings: Settings,
+    #[expect(dead_code, reason = "holding it is its use")]
+    pub(crate) lock: Box<dyn Lock>,
+    pub(crate) segment: Option<Box<dyn Append>>,
+    pub(crate) next: u64,
+    pub(crate) bytes: u64,
+}
+
+/// One entry on its way.
+#[derive(Debug)]
+struct Waiting {
+    payload: Vec<u8>,
+    done: oneshot::Sender<Result<u64, AppendError>>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Write(Waiting),
+    Close(oneshot::Sender<Result<(), AppendError>>),
+}
+
+/// The log, to be written to. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    orders: mpsc::Sender<Order>,
+    failed: watch::Receiver<bool>,
+    space: Space,
+    free: Arc<Mutex<Option<(Instant, u64)>>>,
+    files: Arc<dyn Files>,
+    folder: PathBuf,
+    free_bytes_min: u64,
+}
+
+/// Tells when the log failed.
+#[derive(Debug, Clone)]
+pub struct Failed(watch::Receiver<bool>);
+
+impl Failed {
+    /// Waits until the log failed; for ever if it does not.
+    pub async fn wait(&mut self) {
+        // An error means that the writer ended in good order.
+        if self.0.wait_for(|failed| *failed).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Ledger {
+    pub(crate) fn start(start: Start) -> Self {
+        let (orders, queue) = mpsc::channel(start.settings.queue_entries_max.max(1));
+        let (tell, failed) = watch::channel(false);
+        let ledger = Self {
+            orders,
+            failed,
+            space: Space::default(),
+            free: Arc::default(),
+            files: Arc::clone(&start.files),
+            folder: start.settings.folder.clone(),
+            free_bytes_min: start.settings.free_bytes_min,
+        };
+        let spawned = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || thread::run(start, queue, &tell));
+        // Without its thread the queue is closed, and every append fails.
+        drop(spawned);
+        ledger
+    }
+
+    /// Writes an entry; resolves when it is on the disk, with its number.
+    /// While the queue is full, it waits.
+    ///
+    /// # Errors
+    /// When it was not written, or may not have been.
+    pub async fn append(&self, leaf: Leaf) -> Result<u64, AppendError> {
+        let payload = canonical::to_bytes(&canonical::fit(leaf))?;
+        let (done, written) = oneshot::channel();
+        self.orders.send(Order::Write(Waiting { payload, done })).await.map_err(|_| self.gone())?;
+        written.await.map_err(|_| self.gone())?
+    }
+
+    /// The same for a thread that may wait. Not to be called in a task.
+    ///
+    /// # Errors
+    /// When it was not written, or may not have been.
+    pub fn append_blocking(&self, leaf: Leaf) -> Result<u64, AppendError> {
+        let payload = canonical::to_bytes(&canonical::fit(leaf))?;
+        let (done, written) = oneshot::channel();
+        self.orders.blocking_send(Order::Write(Waiting { payload, done })).map_err(|_| self.gone())?;
+        written.blocking_recv().map_err(|_| self.gone())?
+    }
+
+    /// Sets room aside for one exchange's second record.
+    ///
+    /// # Errors
+    /// When too little space is free, or the log failed.
+    pub fn reserve(&self) -> Result<Reservation, AppendError> {
+        if *self.failed.borrow() {
+            return Err(AppendError::Failed);
+        }
+        let free = self.free_bytes().map_err(|_| AppendError::NoSpace)?;
+        self.space.take(free, self.free_bytes_min).ok_or(AppendError::NoSpace)
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let mut known = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        match *known {
+            Some((when, free)) if when.elapsed() < FREE_TIME => Ok(free),
+            Some(_) | None => {
+                let free = self.files.free_bytes(&self.folder)?;
+                *known = Some((Instant::now(), free));
+                Ok(free)
+            }
+        }
+    }
+
+    /// Marks that a gate runs on this log: if the mark is still there at the
+    /// next opening, the gate did not stop cleanly.
+    ///
+    /// # Errors
+    /// When the mark cannot be brought to the disk.
+    pub fn mark_running(&self) -> io::Result<()> {
+        let path = self.folder.join(MARKER);
+        if !self.files.list(&self.folder)?.iter().any(|name| name == MARKER) {
+            self.files.create(&path, 0)?.sync()?;
+        }
+        self.files.sync_folder(&self.folder)
+    }
+
+    /// Tells when the log failed.
+    #[must_use]
+    pub fn failed(&self) -> Failed {
+        Failed(self.failed.clone())
+    }
+
+    /// Writes what waits, takes the mark away and ends the writing. Later
+    /// appends through clones fail.
+    ///
+    /// # Errors
+    /// When something that waited could not be written.
+    pub async fn close(self) -> Result<(), AppendError> {
+        let (done, closed) = oneshot::channel();
+        self.orders.send(Order::Close(done)).await.map_err(|_| self.gone())?;
+        closed.await.map_err(|_| self.gone())?
+    }
+
+    fn gone(&self) -> AppendError {
+        if *self.failed.borrow() { AppendError::Failed } else { AppendError::Closed }
+    }
+}

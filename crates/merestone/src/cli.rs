@@ -1,0 +1,170 @@
+//! The command line: what can be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Your half of the shared responsibility for AI that you buy.
+#[derive(Debug, Parser)]
+#[command(name = "merestone", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Which configuration.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArg {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE", default_value = crate::config::DEFAULT_PATH, env = "MERESTONE_CONFIG")]
+    pub config: PathBuf,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a commented configuration to begin with
+    Init {
+        /// Folder to write it into
+        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Run the gate
+    Up(ConfigArg),
+    /// Show the whole walk on this machine, against fake vendors
+    Demo,
+    /// Make, list and revoke virtual keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Check, show and explain the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Have a running gate read its configuration again
+    Reload(ConfigArg),
+    /// Verify, show and follow the record of everything
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Compute the responsibility matrix from the ledger
+    Matrix {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Tell all about one row
+        #[arg(long, value_name = "ROW")]
+        explain: Option<u16>,
+        /// Days of traffic to look at
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        days: u32,
+    },
+}
+
+/// Virtual keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key; it is shown this once
+    Create {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The person or application that it is for
+        #[arg(long)]
+        owner: String,
+        /// A vendor that it may use, by its name in the configuration; all if not given
+        #[arg(long = "vendor", value_name = "NAME")]
+        vendors: Vec<String>,
+        /// A model that it may use, * stands for anything; all if not given
+        #[arg(long = "model", value_name = "PATTERN")]
+        models: Vec<String>,
+        /// How long it works, as 90d, 12h or 30m; for ever if not given
+        #[arg(long, value_name = "TIME")]
+        expires_in: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the keys
+    List {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key; a running gate refuses it at once
+    Revoke {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The key's public name, as mk-…
+        id: String,
+    },
+}
+
+/// The configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read the file and say whether a gate could run with it
+    Check(ConfigArg),
+    /// Show what the file means, defaults included, without secrets
+    Show {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Explain a setting, `detectors`, or a refusal's code
+    Explain {
+        /// Name of a setting, `detectors`, or a code as MS-ADMIT-003; everything if not given
+        name: Option<String>,
+        /// Print the reference page
+        #[arg(long)]
+        markdown: bool,
+    },
+}
+
+/// The ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Check every entry
+    Verify {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what each room decided about one exchange, and why
+    Show {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The exchange, as mx-… in the reply's x-merestone-exchange header
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the newest entries
+    Tail {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        count: usize,
+        /// Go on printing as entries come
+        #[arg(long)]
+        follow: bool,
+        /// Print JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,135 @@
+//! Server-sent events, from any split of their bytes.
+
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+
+/// Why bytes are not events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SseFault {
+    /// An event is longer than allowed.
+    #[error("an event is longer than this gate accepts")]
+    TooLong,
+    /// The stream is not UTF-8.
+    #[error("the stream is not UTF-8")]
+    Utf8,
+}
+
+/// One event, or a comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its name, if it has one.
+    pub event: Option<String>,
+    /// Its data, several lines joined by a line feed.
+    pub data: String,
+    /// Whether it is only comments and fields without data.
+    pub comment: bool,
+    /// Its bytes, up to and with the blank line.
+    pub raw: Bytes,
+}
+
+/// Takes bytes as they come and gives whole events.
+#[derive(Debug)]
+pub struct Decoder {
+    buffer: BytesMut,
+    /// Up to here no end of an event was found.
+    searched: usize,
+    started: bool,
+    event_bytes_max: usize,
+}
+
+impl Decoder {
+    /// A decoder that refuses longer events.
+    #[must_use]
+    pub fn new(event_bytes_max: usize) -> Self {
+        Self { buffer: BytesMut::new(), searched: 0, started: false, event_bytes_max }
+    }
+
+    /// Takes more bytes; answers the events that they complete.
+    ///
+    /// # Errors
+    /// When an event is too long or not UTF-8.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Event>, SseFault> {
+        self.buffer.extend_from_slice(bytes);
+        if !self.started {
+            const MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+            if self.buffer.len() < MARK.len() && MARK.starts_with(&self.buffer) {
+                return Ok(Vec::new());
+            }
+            if self.buffer.starts_with(MARK) {
+                let _ = self.buffer.split_to(MARK.len());
+            }
+            self.started = true;
+        }
+        let mut events = Vec::new();
+        while let Some(end) = self.end() {
+            let raw = self.buffer.split_to(end).freeze();
+            self.searched = 0;
+            if let Some(event) = parse(raw)? {
+                events.push(event);
+            }
+        }
+        if self.buffer.len() > self.event_bytes_max { Err(SseFault::TooLong) } else { Ok(events) }
+    }
+
+    /// Whether bytes wait that are no whole event: a stream that ends here was cut.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.buffer.iter().any(|byte| !matches!(byte, b'\n' | b'\r'))
+    }
+
+    /// The offset after the first blank line.
+    fn end(&mut self) -> Option<usize> {
+        let mut at = self.searched;
+        loop {
+            let (_, after) = line_end(&self.buffer, at)?;
+            self.searched = at;
+            // A carriage return at the very end may be half of a line break.
+            let (next, end) = line_end(&self.buffer, after)?;
+            if next == after {
+                return Some(end);
+            }
+            at = after;
+        }
+    }
+}
+
+/// The end of the line that begins at `from`, and the start of the next one.
+fn line_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+    let offset = bytes.get(from..)?.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    let end = from + offset;
+    if bytes.get(end) == Some(&b'\n') {
+        return Some((end, end + 1));
+    }
+    match bytes.get(end + 1)? {
+        b'\n' => Some((end, end + 2)),
+        _ => Some((end, end + 1)),
+    }
+}
+
+fn parse(raw: Bytes) -> Result<Option<Event>, SseFault> {
+    let text = std::str::from_utf8(&raw).map_err(|_| SseFault::Utf8)?;
+    let mut event = None;
+    let mut data: Option<String> = None;
+    let mut comment = false;
+    for line in text.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')) {
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => event = Some(value.to_owned()),
+            "data" => match &mut data {
+                Some(data) => {
+                    data.push('\n');
+                    data.push_str(value);
+                }
+                None => data = Some(value.to_owned()),
+            },
+            _ => comment |= !line.is_empty(),
+        }
+    }
+    if data.is_none() && event.is_none() && !comment {
+        // Blank lines between events.
+        return Ok(None);
+    }
+    let comment = data.is_none();
+    Ok(Some(Event { event, data: data.unwrap_or_default(), comment, raw }))
+}

