@@ -12,7 +12,7 @@ use crate::{boundary::Boundary, validate::Validator};
 static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/detectors.rs"));
 
 /// LIMIT: bytes that one match may span, so that a stream need not wait for ever.
-const SPAN_BYTES_MAX: usize = 4_096;
+const SPAN_BYTES_MAX: usize = 8_192;
 /// LIMIT: bytes before a match in which context words are looked for; a
 /// stream keeps as many.
 pub(crate) const CONTEXT_BYTES: usize = 128;

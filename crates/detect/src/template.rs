@@ -85,8 +85,7 @@ impl Filler {
     fn luhn(&mut self, first: &str, length: usize) -> Option<String> {
         let body = length.checked_sub(first.len() + 1)?;
         let digits = format!("{first}{}", self.chars(DIGITS, body));
-        let check = (0..10).map(|check| format!("{digits}{check}")).find(|number| crate::validate::luhn(number));
-        check
+        (0..10).map(|check| format!("{digits}{check}")).find(|number| crate::validate::luhn(number))
     }
 
     fn iban(&mut self, country: &str) -> Option<String> {

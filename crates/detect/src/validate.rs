@@ -55,7 +55,7 @@ pub(crate) fn luhn(digits: &str) -> bool {
             }
         })
         .sum();
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && sum % 10 == 0
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && sum.is_multiple_of(10)
 }
 
 /// Lengths of card numbers by first digits, as the brands publish them.

@@ -45,6 +45,12 @@ impl View {
         if self.map.is_empty() { at } else { self.map.get(at).map_or_else(|| self.end(), |range| range.start as usize) }
     }
 
+    /// The source position from which on an escape may be unfinished, if one may.
+    pub(crate) fn unfinished(&self) -> Option<usize> {
+        let at = decode::unfinished(&self.text);
+        (self.open && at < self.text.len()).then(|| self.source_start(at))
+    }
+
     fn end(&self) -> usize {
         self.map.last().map_or(0, |range| range.end as usize)
     }
@@ -152,8 +158,10 @@ fn children(parent: &View) -> Vec<View> {
     if parent.kind != Kind::Folded && !parent.text.is_ascii() {
         children.extend(fold::fold(&parent.text).map(|builder| builder.finish(Kind::Folded, parent.open)));
     }
-    children.extend(decode::percent(&parent.text).map(|builder| builder.finish(Kind::Url, parent.open)));
-    children.extend(decode::backslash(&parent.text).map(|builder| builder.finish(Kind::Escape, parent.open)));
+    // What may be half of an escape waits for its other half.
+    let end = if parent.open { decode::unfinished(&parent.text) } else { parent.text.len() };
+    children.extend(decode::percent(&parent.text, end).map(|builder| builder.finish(Kind::Url, parent.open)));
+    children.extend(decode::backslash(&parent.text, end).map(|builder| builder.finish(Kind::Escape, parent.open)));
     for (builder, kind, at_end) in decode::runs(&parent.text, parent.open) {
         children.push(builder.finish(kind, parent.open && at_end));
     }

@@ -143,6 +143,10 @@ impl StreamScan {
         for view in &views.views {
             if open && view.open {
                 hold = hold.min(self.alive(view));
+                // Only what is not decoded twice over can go on being decoded.
+                if let Some(at) = view.unfinished() {
+                    hold = hold.min(at.max(self.context));
+                }
             }
             for found in matches::in_view(&self.engine, view, self.direction, self.context) {
                 let mut finding = found.finding;
@@ -152,9 +156,6 @@ impl StreamScan {
                 }
                 pieces.push(Piece { span: finding.span.clone(), findings: vec![finding] });
             }
-        }
-        if open {
-            hold = hold.min(unfinished(&self.buffer, self.context));
         }
         let pieces = merged(pieces, &mut hold);
         self.release(pieces, hold.max(self.context))
@@ -215,25 +216,6 @@ impl StreamScan {
         self.released += from;
         self.context = upto - from;
     }
-}
-
-/// Where an escape at the very end may be unfinished.
-fn unfinished(buffer: &str, context: usize) -> usize {
-    let tail = buffer.len().saturating_sub(12).max(context);
-    let bytes = buffer.as_bytes();
-    let begins = |at: &usize| {
-        let rest = bytes.get(*at..).unwrap_or_default();
-        match rest {
-            [b'%', digits @ ..] => digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit),
-            [b'\\'] => true,
-            [b'\\', b'x', digits @ ..] => digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit),
-            [b'\\', b'u', digits @ ..] if digits.len() < 4 => digits.iter().all(u8::is_ascii_hexdigit),
-            // The first half of a pair of surrogates.
-            [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', ..] => rest.len() < 12,
-            _ => false,
-        }
-    };
-    (tail..bytes.len()).find(begins).unwrap_or(bytes.len())
 }
 
 /// Overlapping findings become one piece; a piece that reaches into what is

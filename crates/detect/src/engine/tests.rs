@@ -5,7 +5,8 @@ use super::{Engine, Segment, StreamLimits};
 use crate::{Catalogue, template::Filler};
 
 fn engine() -> Engine {
-    Engine::new(Catalogue::embedded().unwrap()).unwrap()
+    static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
+    ENGINE.get_or_init(|| Engine::new(Catalogue::embedded().unwrap()).unwrap()).clone()
 }
 
 const LIMITS: StreamLimits = StreamLimits { held_bytes_max: 1 << 16 };

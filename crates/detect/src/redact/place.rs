@@ -89,7 +89,7 @@ impl Place {
 
     /// Whether a value put back here would be carried along by markup or a URL.
     pub(super) const fn carries(&self) -> bool {
-        self.tag || self.target.is_some() || self.definition || self.url
+        self.tag || self.less || self.target.is_some() || self.definition || self.url
     }
 
     /// Whether a bracket is open that may turn out to be a link's text, or a
@@ -141,10 +141,10 @@ impl Tail {
         const TAIL_CHARS_MAX: usize = 128;
         self.chars += 1;
         let last = self.last.replace(char);
-        if char.is_whitespace() || matches!(char, '"' | '\'' | '<' | '>' | '`' | ',' | ';' | '|' | '*' | ')' | '}' | ']' | '[' | '(' | '{' | '!') {
+        if char.is_whitespace() || matches!(char, '"' | '\'' | '<' | '>' | '`' | ',' | ';' | '|' | '*' | ')' | '}' | ']' | '[' | '(' | '{' | '!' | '\\') {
             return Says::Plain;
         }
-        if matches!(char, '/' | '@' | '%' | '&' | '=' | '\\' | '#') {
+        if matches!(char, '/' | '@' | '%' | '&' | '=' | '#') {
             return Says::Carried;
         }
         match (last, char.is_alphanumeric() || char == '-' || char == '_') {

@@ -171,12 +171,13 @@ impl Rewriter {
         }
         let alive = self.layers.alive();
         for piece in &mut self.queue {
-            if let Piece::Token(waiting) = piece {
-                if !alive.contains(&waiting.layer) {
-                    // Its string ended, and so did the text that it stands in.
+            match piece {
+                // Its string ended, and so did the text that it stands in.
+                Piece::Token(waiting) if !alive.contains(&waiting.layer) => {
                     waiting.tail = None;
                     waiting.bracket = Bracket::None;
                 }
+                Piece::Token(_) | Piece::Text(_) => {}
             }
         }
     }
@@ -218,11 +219,10 @@ impl Rewriter {
 
     /// Leaves a waiting token as it is.
     fn leave(&mut self, index: usize) {
-        if let Some(piece) = self.queue.get_mut(index) {
-            if let Piece::Token(waiting) = piece {
-                self.counts.withheld = self.counts.withheld.saturating_add(1);
-                *piece = Piece::Text(std::mem::take(&mut waiting.token));
-            }
+        let Some(piece) = self.queue.get_mut(index) else { return };
+        if let Piece::Token(waiting) = piece {
+            self.counts.withheld = self.counts.withheld.saturating_add(1);
+            *piece = Piece::Text(std::mem::take(&mut waiting.token));
         }
     }
 

@@ -7,8 +7,9 @@ use terms::View as Kind;
 
 use super::Builder;
 
-/// Shorter runs are words.
-const RUN_CHARS_MIN: usize = 16;
+/// Shorter runs are words. Twelve characters of base64 are nine bytes, which
+/// is less than any match has.
+const RUN_CHARS_MIN: usize = 12;
 
 fn hex(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
@@ -18,10 +19,29 @@ fn pair(bytes: &[u8], at: usize) -> Option<u8> {
     Some((hex(*bytes.get(at)?)? << 4) | hex(*bytes.get(at + 1)?)?)
 }
 
-/// `%34` and the like; `None` when there is none.
-pub(super) fn percent(text: &str) -> Option<Builder> {
+/// Where an escape at the very end may be unfinished; the end if none is.
+pub(crate) fn unfinished(text: &str) -> usize {
     let bytes = text.as_bytes();
-    if !bytes.windows(3).any(|window| matches!(window, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())) {
+    let begins = |at: &usize| {
+        let rest = bytes.get(*at..).unwrap_or_default();
+        match rest {
+            [b'%', digits @ ..] => digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit),
+            [b'\\'] => true,
+            [b'\\', b'x', digits @ ..] => digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit),
+            [b'\\', b'u', digits @ ..] if digits.len() < 4 => digits.iter().all(u8::is_ascii_hexdigit),
+            // The first half of a pair of surrogates.
+            [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', ..] => rest.len() < 12,
+            _ => false,
+        }
+    };
+    (bytes.len().saturating_sub(12)..bytes.len()).find(begins).unwrap_or(bytes.len())
+}
+
+/// `%34` and the like, up to `end`; `None` when there is none.
+pub(super) fn percent(text: &str, end: usize) -> Option<Builder> {
+    let begun = text.as_bytes().get(end) == Some(&b'%');
+    let bytes = text.as_bytes().get(..end)?;
+    if !begun && !bytes.windows(3).any(|window| matches!(window, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())) {
         return None;
     }
     let mut out: Vec<(u8, Range<usize>)> = Vec::with_capacity(bytes.len());
@@ -43,11 +63,12 @@ pub(super) fn percent(text: &str) -> Option<Builder> {
     Some(builder)
 }
 
-/// `\u0034`, `\x34`, `\n` and the like; `None` when there is none.
-pub(super) fn backslash(text: &str) -> Option<Builder> {
+/// `\u0034`, `\x34`, `\n` and the like, up to `end`; `None` when there is none.
+pub(super) fn backslash(text: &str, end: usize) -> Option<Builder> {
     if !text.contains('\\') {
         return None;
     }
+    let text = text.get(..end)?;
     let bytes = text.as_bytes();
     let mut builder = Builder::default();
     let mut at = 0;

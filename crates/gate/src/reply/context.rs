@@ -14,6 +14,7 @@ use crate::{Gate, Ruling, replace, rooms::Ending, seams};
 pub(crate) struct Context {
     pub(crate) ruling: Arc<Ruling>,
     pub(crate) dialect: Dialect,
+    pub(crate) id: ExchangeId,
     pub(crate) exchange: String,
     pub(crate) tokens: Tokens,
     pub(crate) tally: Tally,
@@ -35,6 +36,7 @@ impl Context {
             tally,
             ruling,
             dialect,
+            id: exchange,
             exchange: exchange.to_string(),
             tokens,
             facts: ReplyFacts::default(),

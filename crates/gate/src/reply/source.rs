@@ -19,7 +19,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(gate: &Gate, context: &Context, body: Incoming) -> Self {
-        let commitment = gate.commitments().start_text(&context.exchange, "reply-body");
+        let commitment = gate.commitments().start(&context.id, "reply-body");
         Self { body, bytes: 0, commitment }
     }
 

@@ -108,7 +108,7 @@ impl Screened {
 }
 
 async fn released(mut recording: Recording) -> Result<(), Unrecorded> {
-    recording.wait().await.map_err(|_| Unrecorded::lost())
+    recording.wait().await.map(drop).map_err(|_| Unrecorded::lost())
 }
 
 async fn failed(mut ending: Ending, recording: Recording, refusal: Refusal) -> Unanswered {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use terms::{Code, Refusal};
 use wire::{
-    ChannelId, Document, Edits, EventWalk, Leaf, LeafEdits, LeafKind, Logprobs, StreamMapper,
+    ChannelId, Document, EventWalk, Leaf, LeafEdits, LeafKind, Logprobs, StreamMapper,
     Surrogates, sse,
 };
 

@@ -1,0 +1,147 @@
+//! `merestone config`: check, show and explain.
+
+use std::{path::Path, process::ExitCode};
+
+use detect::Catalogue;
+use serde_json::{Value, json};
+use terms::{Clock, Code, Control};
+
+use crate::{
+    cli::ConfigCommand,
+    config::{self, SETTINGS, Settled, VendorKeys},
+    present,
+    source::SystemClock,
+};
+
+pub(super) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ConfigCommand::Check(config) => check(&config.config),
+        ConfigCommand::Show { config, json } => {
+            show(&config::load(&config.config, VendorKeys::Leave)?, json);
+            Ok(ExitCode::SUCCESS)
+        }
+        ConfigCommand::Explain { markdown: true, .. } => {
+            print!("{}", config::reference());
+            Ok(ExitCode::SUCCESS)
+        }
+        ConfigCommand::Explain { name, .. } => explain(name.as_deref()),
+    }
+}
+
+fn check(path: &Path) -> anyhow::Result<ExitCode> {
+    let settled = config::load(path, VendorKeys::Fetch)?;
+    let now_ms = SystemClock::start().now_ms();
+    let modes: Vec<String> = Control::ALL.iter().map(|control| format!("{control}: {}", settled.policy.mode(*control, now_ms))).collect();
+    println!("{} can be used: {} vendors, {} detectors, {}", path.display(), settled.vendors.len(), settled.engine, modes.join(", "));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(settled: &Settled, as_json: bool) {
+    let value = shown(settled);
+    if as_json {
+        println!("{value}");
+        return;
+    }
+    let mut table = present::table(&["setting", "value"]);
+    flatten("", &value, &mut |name, value| {
+        table.add_row([name, value]);
+    });
+    println!("{table}");
+}
+
+/// What the file means. A key is never shown, only where it comes from is known.
+fn shown(settled: &Settled) -> Value {
+    let now_ms = SystemClock::start().now_ms();
+    let limits = &settled.settings.limits;
+    let controls: serde_json::Map<String, Value> = Control::ALL
+        .iter()
+        .map(|control| {
+            let chosen: serde_json::Map<String, Value> = settled
+                .policy
+                .control(*control)
+                .map(|policy| policy.actions.chosen().map(|(selector, action)| (selector, action.word().into())).collect())
+                .unwrap_or_default();
+            (control.word().to_owned(), json!({ "mode": settled.policy.mode(*control, now_ms), "actions": chosen }))
+        })
+        .collect();
+    let vendors: serde_json::Map<String, Value> = settled
+        .vendors
+        .iter()
+        .map(|vendor| {
+            let base = format!("{}://{}{}", vendor.scheme, vendor.authority, vendor.base_path);
+            (vendor.name.clone(), json!({ "base_url": base, "prefix": vendor.prefix, "key": "not shown" }))
+        })
+        .collect();
+    json!({
+        "gate": { "listen": settled.settings.listen, "state": settled.state, "node": settled.settings.node },
+        "vendors": vendors,
+        "controls": controls,
+        "restore": { "tools": settled.policy.restore_in_tools },
+        "evidence": { "durability": settled.policy.durability, "free_bytes_min": settled.free_bytes_min },
+        "limits": {
+            "body_bytes_max": limits.body_bytes_max,
+            "reply_bytes_max": limits.reply_bytes_max,
+            "header_bytes_max": limits.header_bytes_max,
+            "held_bytes_max": limits.held_bytes_max,
+            "in_flight_bytes_max": limits.in_flight_bytes_max,
+            "in_flight_max": limits.in_flight_max,
+            "connections_max": limits.connections_max,
+        },
+        "policy": settled.policy.digest(),
+        "rules": settled.engine.digest(),
+    })
+}
+
+fn flatten(prefix: &str, value: &Value, row: &mut dyn FnMut(String, String)) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                flatten(&name, member, row);
+            }
+        }
+        Value::String(text) => row(prefix.to_owned(), text.clone()),
+        other => row(prefix.to_owned(), other.to_string()),
+    }
+}
+
+fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
+    let Some(name) = name else {
+        for setting in SETTINGS {
+            println!("[{}] {} = {}\n    {}", setting.table, setting.name, setting.value, setting.says);
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    if name == "detectors" {
+        return detectors();
+    }
+    if let Some(code) = Code::from_word(name) {
+        println!("{code} (HTTP {}): {}", code.status(), code.says());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = name.rsplit('.').next().unwrap_or(name);
+    let found: Vec<_> = SETTINGS.iter().filter(|setting| setting.name == wanted || setting.table == name).collect();
+    anyhow::ensure!(!found.is_empty(), "`{name}` is neither a setting, nor `detectors`, nor a code as MS-ADMIT-003; `merestone config explain` lists the settings");
+    for setting in found {
+        println!("[{}] {} = {}\n    {}", setting.table, setting.name, setting.value, setting.says);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn detectors() -> anyhow::Result<ExitCode> {
+    let catalogue = Catalogue::embedded()?;
+    let mut table = present::table(&["detector", "kind", "control", "by default", "looks at", "finds"]);
+    for detector in catalogue.detectors() {
+        let directions: Vec<&str> = detector.directions.iter().map(|direction| direction.word()).collect();
+        table.add_row([
+            detector.id.as_str(),
+            detector.kind.as_str(),
+            detector.control.word(),
+            detector.default_action.word(),
+            &directions.join(", "),
+            &detector.title,
+        ]);
+    }
+    println!("{table}");
+    Ok(ExitCode::SUCCESS)
+}

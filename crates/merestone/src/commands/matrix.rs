@@ -1,0 +1,45 @@
+//! `merestone matrix`: computed from the ledger, never typed in.
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use govern::{Facts, Matrix, Window, render};
+use ledger::{Reader, files::DiskFiles};
+use terms::Clock;
+
+use crate::{
+    config::{self, VendorKeys},
+    present,
+    source::SystemClock,
+    state::State,
+};
+
+pub(super) fn run(path: &Path, json: bool, explain: Option<u16>, days: u32) -> anyhow::Result<ExitCode> {
+    let settled = config::load(path, VendorKeys::Leave)?;
+    let state = State::existing(&settled.state)?;
+    let days = u16::try_from(days).ok().filter(|days| (1..=3_660).contains(days)).ok_or_else(|| anyhow::anyhow!("--days takes a number from 1 to 3660"))?;
+    show(&state, json, explain, days)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn show(state: &State, json: bool, explain: Option<u16>, days: u16) -> anyhow::Result<()> {
+    let matrix = Matrix::embedded()?;
+    let mut facts = Facts::new(SystemClock::start().now_ms(), Window::days(days));
+    let mut reader = Reader::new(Arc::new(DiskFiles), &state.ledger());
+    while let Some(entry) = reader.read_next()? {
+        facts.add(entry.sequence, &entry.leaf);
+    }
+    let states = matrix.compute(&facts);
+    let width = u16::try_from(present::width()).unwrap_or(100);
+    if let Some(id) = explain {
+        let text = matrix.explain(id, &states, width).ok_or_else(|| anyhow::anyhow!("the matrix has rows 1 to 83"))?;
+        println!("{text}");
+        return Ok(());
+    }
+    let views = matrix.views(&states);
+    if json {
+        println!("{}", render::json(&views));
+    } else {
+        println!("{}", render::table(&views, width, present::colour()));
+    }
+    Ok(())
+}
