@@ -108,7 +108,7 @@ def test_verify_finds_a_changed_byte(build_house):
 
 def test_unknown_words_are_told_what_to_write(tmp_path):
     done = subprocess.run(
-        [MERESTONE, "kye", "list"],
+        [MERESTONE, "keys", "list"],
         capture_output=True,
         env=ENV,
         cwd=tmp_path,

@@ -152,8 +152,9 @@ def test_one_detector_in_one_slot(build_house):
     house = build_house(actions={"redaction": {"card": "block", "card@tool-result": "allow"}})
     assert ask(house, user(f"card {CARD.text}")).status == 400
     reply = ask(house, *tool_result(f"card {CARD.text}"))
-    assert reply.status == 200
     assert leaks(house.openai.requests()[-1]["body"], CARD)
+    # The fake vendor says it back, and what the model says is another slot.
+    assert reply.status == 422 and "choices[0].message.content" in reply.message
     reply = ask(house, user(f"mail {needles.ALL['email'].text}"))
     assert TOKEN.search(house.openai.requests()[-1]["body"].decode())
 

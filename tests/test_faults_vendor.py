@@ -194,7 +194,10 @@ def test_a_graceful_stop_loses_no_record(build_house):
     ]
     for caller in callers:
         caller.start()
-    time.sleep(0.3)
+    until = time.monotonic() + 20
+    while len(house.openai.requests()) < 4:
+        assert time.monotonic() < until, "the callers did not get through"
+        time.sleep(0.02)
     assert house.gate.stop() == 0
     for caller in callers:
         caller.join()

@@ -79,6 +79,9 @@ def _block_fault(channel, row, needle):
     if sse.ended(channel.api, reply.body) != END[channel.api]:
         return f"it ended with {sse.ended(channel.api, reply.body)}"
     text = channel.read(reply.body, True) or ""
+    if "base64" in row.label:
+        # The harmless part of the same run may go before what holds the value.
+        return None if row.text.startswith(text) else "what was released is not the start"
     lead = row.text.index(encode.BEFORE) + len(encode.BEFORE)
     return None if row.text[:lead].startswith(text) else "more was released than the lead"
 

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
-TOKEN = re.compile(r"MS[A-Z]+[a-z2-7]{26}(?![a-z2-7])")
+TOKEN = re.compile(r"MS[A-Z]{2,12}[a-z2-7]{26}")
 _HALF_TOKEN = re.compile(r"MS[A-Z]{2}")
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")

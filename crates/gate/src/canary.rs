@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use policy::{CONTROLS_REPLY, CONTROLS_REQUEST, Tally};
-use terms::{Action, Control, Direction, Mode, Slot};
+use terms::{Control, Direction, Mode, Slot, Verdict};
 use thiserror::Error;
 
 use crate::Ruling;
@@ -59,9 +59,11 @@ fn caught(ruling: &Ruling, control: Control, direction: Direction, now_ms: u64) 
         let mut tally = Tally::new(ruling.policy(), direction, now_ms);
         let scan = engine.scan(sample, direction);
         tally.looked(Slot::Turn, scan.bytes);
-        let minded = scan.findings.iter().filter(|finding| finding.control == control).any(|finding| {
-            tally.found(ruling.policy(), finding, Slot::Turn, "canary", true) != Action::Allow
-        });
-        minded && tally.settle(sample.len() as u64).is_ok()
+        for finding in scan.findings.iter().filter(|finding| finding.control == control) {
+            let _ = tally.found(ruling.policy(), finding, Slot::Turn, "canary", true);
+        }
+        // In shadow nothing is carried out, but the decision shows.
+        let settled = tally.settle(sample.len() as u64);
+        settled.is_ok_and(|tallied| tallied.controls.iter().any(|run| run.control == control && run.would != Verdict::Pass))
     })
 }

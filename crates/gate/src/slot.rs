@@ -38,11 +38,6 @@ impl ReplySlot {
         }
     }
 
-    /// Whether the head is on its way already.
-    pub(crate) const fn is_streaming(&self) -> bool {
-        matches!(self.0, State::Streaming(_))
-    }
-
     /// Answers with a refusal, whose record is made by the one who calls.
     pub(crate) fn refuse(self, response: Response<Bytes>) {
         if let State::Waiting(sender) = self.0 {

@@ -137,10 +137,6 @@ impl Gate {
         &*self.entropy
     }
 
-    pub(crate) const fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     pub(crate) const fn limits(&self) -> &Limits {
         &self.settings.limits
     }

@@ -118,7 +118,7 @@ impl Policy {
         let would = policy.actions.action(detector, slot);
         match policy.rule.mode(now_ms) {
             Mode::Enforce => Decision { would, action: would },
-            Mode::Shadow => Decision { would, action: would.min(Action::Flag) },
+            Mode::Shadow => Decision { would, action: Action::Allow },
             Mode::Off => Decision { would: Action::Allow, action: Action::Allow },
         }
     }

@@ -157,8 +157,17 @@ impl StreamScan {
                 pieces.push(Piece { span: finding.span.clone(), findings: vec![finding] });
             }
         }
-        let pieces = merged(pieces, &mut hold);
+        let tokens = self.tokens();
+        pieces.retain_mut(|piece| apart(piece, &tokens));
+        let pieces = merged(pieces, &tokens, &mut hold);
         self.release(pieces, hold.max(self.context))
+    }
+
+    /// The placeholders in what is held.
+    fn tokens(&self) -> Vec<Range<usize>> {
+        let held = self.buffer.get(self.context..).unwrap_or_default();
+        let tokens = matches::tokens(&self.engine, held);
+        tokens.into_iter().map(|token| token.start + self.context..token.end + self.context).collect()
     }
 
     /// From where on a view may still become a match.
@@ -218,9 +227,21 @@ impl StreamScan {
     }
 }
 
-/// Overlapping findings become one piece; a piece that reaches into what is
-/// held is held whole, and moves the hold back.
-fn merged(mut pieces: Vec<Piece>, hold: &mut usize) -> Vec<Piece> {
+/// Takes what begins inside a placeholder out of it: its characters mean
+/// nothing. False when nothing is left.
+fn apart(piece: &mut Piece, tokens: &[Range<usize>]) -> bool {
+    let around = tokens.iter().find(|token| token.start <= piece.span.start && piece.span.start < token.end);
+    let Some(token) = around.filter(|token| **token != piece.span) else { return around.is_none() };
+    piece.span.start = token.end;
+    for finding in &mut piece.findings {
+        finding.span.start = finding.span.start.max(token.end);
+    }
+    piece.span.start < piece.span.end
+}
+
+/// Overlapping findings become one piece; a piece or placeholder that reaches
+/// into what is held is held whole, and moves the hold back.
+fn merged(mut pieces: Vec<Piece>, tokens: &[Range<usize>], hold: &mut usize) -> Vec<Piece> {
     pieces.sort_by_key(|piece| (piece.span.start, piece.span.end));
     let mut out: Vec<Piece> = Vec::new();
     for piece in pieces {
@@ -232,10 +253,12 @@ fn merged(mut pieces: Vec<Piece>, hold: &mut usize) -> Vec<Piece> {
             Some(_) | None => out.push(piece),
         }
     }
-    // In reverse: moving the hold back may make an earlier piece reach into it.
-    for piece in out.iter().rev() {
-        if piece.span.end > *hold && piece.span.start < *hold {
-            *hold = piece.span.start;
+    // From the end: moving the hold back may make an earlier one reach into it.
+    let mut spans: Vec<Range<usize>> = out.iter().map(|piece| piece.span.clone()).chain(tokens.iter().cloned()).collect();
+    spans.sort_by_key(|span| std::cmp::Reverse(span.end));
+    for span in spans {
+        if span.end > *hold && span.start < *hold {
+            *hold = span.start;
         }
     }
     out.retain(|piece| piece.span.end <= *hold);

@@ -167,6 +167,26 @@ fn every_split_of_a_needle_finds_it_whole() {
 }
 
 #[test]
+fn a_placeholder_is_whole_at_every_split_whatever_follows() {
+    let engine = engine();
+    for code in ["k54w4zsfvxliguyd6bm472ue44", "abcdefghijklmnopqrstuvwx22", "aaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+        for after in [" to", " 4111 1111", "4 5", "@x", ".com", "-22"] {
+            let text = format!("card MSCARD{code}{after} end");
+            for at in 1..text.len() {
+                let mut scan = engine.stream(Direction::Reply, LIMITS);
+                let mut segments = scan.push(&text[..at]).unwrap();
+                segments.extend(scan.push(&text[at..]).unwrap());
+                segments.extend(scan.finish());
+                let token = format!("MSCARD{code}");
+                let whole = segments.iter().filter(|segment| matches!(segment, Segment::Token(text) if *text == token)).count();
+                let inside = segments.iter().any(|segment| matches!(segment, Segment::Found { text, .. } if text.as_str().contains(&token)));
+                assert!(whole == 1 || inside, "{text} at {at}: {segments:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn plain_prose_is_not_held_beyond_its_last_words() {
     let engine = engine();
     let mut scan = engine.stream(Direction::Reply, LIMITS);

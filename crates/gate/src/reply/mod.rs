@@ -51,6 +51,11 @@ fn kind(parts: &http::response::Parts) -> Result<Kind, Refusal> {
     if parts.status.is_redirection() || parts.status.is_informational() {
         return Err(Refusal::new(Code::VendorRedirect));
     }
+    // Two framings: readers disagree about where such a reply ends. Left
+    // unread, its connection is not used again.
+    if parts.headers.contains_key(header::CONTENT_LENGTH) && parts.headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Refusal::new(Code::VendorGarbage));
+    }
     let encodings = parts.headers.get_all(header::CONTENT_ENCODING);
     if !encodings.iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Refusal::new(Code::VendorEncoding));

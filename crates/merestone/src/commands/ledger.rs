@@ -97,7 +97,7 @@ fn show(state: &State, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// One entry of an exchange, as a person reads it.
-fn tell(entry: &Entry) {
+pub(super) fn tell(entry: &Entry) {
     match &entry.leaf {
         Leaf::Admitted(leaf) => {
             println!("\nentry {}: admitted, arrived {}", entry.sequence, present::time(leaf.at_ms));

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use govern::{Facts, Matrix, Window, render};
+use govern::{Facts, Matrix, State as RowState, Window, render};
 use ledger::{Reader, files::DiskFiles};
 use terms::Clock;
 
@@ -21,13 +21,31 @@ pub(super) fn run(path: &Path, json: bool, explain: Option<u16>, days: u32) -> a
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn show(state: &State, json: bool, explain: Option<u16>, days: u16) -> anyhow::Result<()> {
-    let matrix = Matrix::embedded()?;
+/// What the ledger tells within a window.
+fn facts(state: &State, days: u16) -> anyhow::Result<Facts> {
     let mut facts = Facts::new(SystemClock::start().now_ms(), Window::days(days));
     let mut reader = Reader::new(Arc::new(DiskFiles), &state.ledger());
     while let Some(entry) = reader.read_next()? {
         facts.add(entry.sequence, &entry.leaf);
     }
+    Ok(facts)
+}
+
+/// The rows that are not gaps, and how many are.
+pub(super) fn brief(state: &State) -> anyhow::Result<()> {
+    let matrix = Matrix::embedded()?;
+    let states = matrix.compute(&facts(state, 1)?);
+    let (gaps, proved): (Vec<_>, Vec<_>) = matrix.views(&states).into_iter().zip(&states).partition(|(_, row)| row.state() == RowState::Gap);
+    let proved: Vec<_> = proved.into_iter().map(|(view, _)| view).collect();
+    let width = u16::try_from(present::width()).unwrap_or(100);
+    println!("{}", render::table(&proved, width, present::colour()));
+    println!("   {} further rows are gaps, each with what is missing.", gaps.len());
+    Ok(())
+}
+
+fn show(state: &State, json: bool, explain: Option<u16>, days: u16) -> anyhow::Result<()> {
+    let matrix = Matrix::embedded()?;
+    let facts = facts(state, days)?;
     let states = matrix.compute(&facts);
     let width = u16::try_from(present::width()).unwrap_or(100);
     if let Some(id) = explain {

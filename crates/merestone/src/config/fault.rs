@@ -26,11 +26,6 @@ impl ConfigFault {
         let position = span.map(|span| position(text, span.start));
         Self { file: path.display().to_string(), position, says: says.to_owned() }
     }
-
-    /// Line and column, both from 1, if the fault stands at one place.
-    pub const fn position(&self) -> Option<(usize, usize)> {
-        self.position
-    }
 }
 
 impl fmt::Display for ConfigFault {

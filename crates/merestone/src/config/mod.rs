@@ -9,7 +9,7 @@ mod settle;
 use std::path::{Path, PathBuf};
 
 pub use fault::ConfigFault;
-pub use settings::{SETTINGS, Setting, example, reference};
+pub use settings::{SETTINGS, example, reference};
 pub use settle::Settled;
 
 /// LIMIT: bytes of the configuration file.

@@ -51,9 +51,9 @@ fn what_cannot_be_rewritten_is_blocked() {
 fn shadow_records_and_changes_nothing_until_its_end() {
     let policy = policy(ControlRule::Shadow { until_ms: 100 }, Action::Block);
     let mut tally = Tally::new(&policy, Direction::Request, 99);
-    assert_eq!(tally.found(&policy, &finding(), Slot::Turn, "content", true), Action::Flag);
+    assert_eq!(tally.found(&policy, &finding(), Slot::Turn, "content", true), Action::Allow);
     let run = tally.so_far().controls.into_iter().find(|run| run.control == Control::Redaction).unwrap();
-    assert_eq!((run.mode, run.verdict, run.would), (Mode::Shadow, Verdict::Flag, Verdict::Block));
+    assert_eq!((run.mode, run.verdict, run.would), (Mode::Shadow, Verdict::Pass, Verdict::Block));
     let mut tally = Tally::new(&policy, Direction::Request, 100);
     assert_eq!(tally.found(&policy, &finding(), Slot::Turn, "content", true), Action::Block);
 }

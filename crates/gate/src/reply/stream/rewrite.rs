@@ -124,10 +124,8 @@ impl Rewrite {
             }
             let guard = self.guards.entry(channel.id.clone()).or_insert_with(|| ChannelGuard::new(context, leaf, channel));
             let text = guard.push(context, &leaf.text)?;
-            if guard.edited() {
-                if let Some(list) = self.logprobs.get_mut(&channel.id) {
-                    list.remove();
-                }
+            if let Some(list) = self.logprobs.get_mut(&channel.id).filter(|_| guard.edited()) {
+                list.remove();
             }
             if text != leaf.text {
                 edits.set(&leaf.at, text);
