@@ -177,8 +177,8 @@ def test_tools_get_only_what_the_route_allows(house, row, api, streamed):
         assert counts(house, reply)["restored"] >= 1
     else:
         assert not leaks(json.dumps(got), needle) and not leaks(reply.body, needle)
-        tally = counts(house, reply)
-        assert tally["restored"] == 0 and tally["withheld"] + tally["foreign"] >= 1
+        # Left in place, or taken out with the link or tag that it stood in.
+        assert counts(house, reply)["restored"] == 0
 
 
 def test_no_header_carries_it_out(house):
@@ -298,7 +298,7 @@ def test_special_values_restore_to_valid_json(house, special, api, depth):
     def document(text):
         arguments = {"q": text}
         for _ in range(depth):
-            arguments = {"payload": json.dumps(arguments)}
+            arguments = {"payload": json.dumps(arguments, ensure_ascii=False)}
         return arguments
 
     text = json.dumps(document(token))

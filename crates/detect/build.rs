@@ -15,7 +15,11 @@ fn main() -> io::Result<()> {
     for name in names {
         let path = folder.join(&name);
         println!("cargo:rerun-if-changed={}", path.display());
-        let _ = writeln!(list, "    ({name:?}, include_str!({:?})),", path.display().to_string());
+        let _ = writeln!(
+            list,
+            "    ({name:?}, include_str!({:?})),",
+            path.display().to_string()
+        );
     }
     list.push_str("]\n");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;

@@ -76,7 +76,7 @@ SLOTS = [
     _chat("tool result", user(), _call("{}"), _result(HERE)),
     _chat("tool result part", user(), _call("{}"), _result([_text(HERE)])),
     _chat("tool result JSON", user(), _call("{}"), _result(nested({"rows": [[HERE]]})), nested=True),
-    _chat("tool result JSON key", user(), _call("{}"), _result(nested({HERE: 1})), nested=True, edit=False),
+    _chat("tool result JSON key", user(), _call("{}"), _result(nested({HERE: 1})), nested=True, edit=None),
     _chat("function result", user(), {"role": "function", "name": "look_up", "content": HERE}, user()),
     _with("tool name", tools=[_tool(name=HERE)], edit=False),
     _with("tool description", tools=[_tool(description=HERE)]),

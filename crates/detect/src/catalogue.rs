@@ -123,8 +123,12 @@ impl Catalogue {
         let mut ids = BTreeSet::new();
         let mut hash = Sha256::new();
         for (file, text) in files {
-            let fault = |says: String| CatalogueFault { file: (*file).to_owned(), says };
-            let raw: Raw = toml::from_str(text).map_err(|error| fault(error.message().to_owned()))?;
+            let fault = |says: String| CatalogueFault {
+                file: (*file).to_owned(),
+                says,
+            };
+            let raw: Raw =
+                toml::from_str(text).map_err(|error| fault(error.message().to_owned()))?;
             if !ids.insert(raw.id.clone()) {
                 return Err(fault("another detector has this id".to_owned()));
             }
@@ -132,7 +136,10 @@ impl Catalogue {
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text.as_bytes());
         }
-        Ok(Self { detectors, digest: Digest(hash.finalize().into()) })
+        Ok(Self {
+            detectors,
+            digest: Digest(hash.finalize().into()),
+        })
     }
 
     /// The detectors.
@@ -149,10 +156,20 @@ impl Catalogue {
 }
 
 fn check(raw: Raw) -> Result<Detector, String> {
-    let plain = |text: &str| !text.is_empty() && text.len() <= 40 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    let letters = |text: &str| (2..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase());
+    let plain = |text: &str| {
+        !text.is_empty()
+            && text.len() <= 40
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let letters =
+        |text: &str| (2..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase());
     if !plain(&raw.id) || !letters(&raw.kind) {
-        return Err("an id is lower-case letters, digits and hyphens; a kind 2 to 12 lower-case letters".to_owned());
+        return Err(
+            "an id is lower-case letters, digits and hyphens; a kind 2 to 12 lower-case letters"
+                .to_owned(),
+        );
     }
     if raw.examples.is_empty() || raw.counter_examples.is_empty() || raw.directions.is_empty() {
         return Err("a detector needs directions, examples and counter_examples".to_owned());
@@ -165,10 +182,16 @@ fn check(raw: Raw) -> Result<Detector, String> {
         return Err("a detector needs a pattern".to_owned());
     }
     for pattern in &patterns {
-        let hir = regex_syntax::parse(pattern).map_err(|_| "a pattern is not a regular expression".to_owned())?;
-        let longest = hir.properties().maximum_len().ok_or("a pattern has no longest match; bound its repetitions")?;
+        let hir = regex_syntax::parse(pattern)
+            .map_err(|_| "a pattern is not a regular expression".to_owned())?;
+        let longest = hir
+            .properties()
+            .maximum_len()
+            .ok_or("a pattern has no longest match; bound its repetitions")?;
         if longest > SPAN_BYTES_MAX || hir.properties().minimum_len().unwrap_or(0) == 0 {
-            return Err(format!("a match is 1 to {SPAN_BYTES_MAX} bytes, this pattern allows {longest}"));
+            return Err(format!(
+                "a match is 1 to {SPAN_BYTES_MAX} bytes, this pattern allows {longest}"
+            ));
         }
         if !hir.properties().look_set().is_empty() {
             return Err("a pattern has no anchors; use `left`, `right` and `context`".to_owned());
@@ -191,6 +214,10 @@ fn check(raw: Raw) -> Result<Detector, String> {
         left: raw.left,
         right: raw.right,
         validator: raw.validator,
-        context: raw.context.iter().map(|word| word.to_ascii_lowercase()).collect(),
+        context: raw
+            .context
+            .iter()
+            .map(|word| word.to_ascii_lowercase())
+            .collect(),
     })
 }

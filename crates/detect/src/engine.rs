@@ -60,12 +60,20 @@ impl Engine {
     /// # Errors
     /// When a detector cannot be compiled.
     pub fn new(catalogue: Catalogue) -> Result<Self, EngineFault> {
-        let kinds: Vec<&str> = catalogue.detectors().iter().map(|detector| detector.kind.as_str()).collect();
+        let kinds: Vec<&str> = catalogue
+            .detectors()
+            .iter()
+            .map(|detector| detector.kind.as_str())
+            .collect();
         let token_pattern = redact::token_pattern(&kinds);
         let fault = |id: &str| EngineFault(id.to_owned());
         let mut rules = Vec::new();
         for detector in catalogue.detectors() {
-            let compiled = detector.patterns.iter().map(|pattern| Regex::new(pattern)).collect::<Result<_, _>>();
+            let compiled = detector
+                .patterns
+                .iter()
+                .map(|pattern| Regex::new(pattern))
+                .collect::<Result<_, _>>();
             let closer = detector.closer.as_deref().map(Regex::new).transpose();
             rules.push(Rule {
                 patterns: compiled.map_err(|_| fault(detector.id.as_str()))?,
@@ -75,25 +83,56 @@ impl Engine {
         }
         let mut alive = BTreeMap::new();
         for direction in Direction::ALL {
-            let rules = rules.iter().filter(|rule| rule.detector.directions.contains(direction));
-            let patterns: Vec<&str> = rules.flat_map(|rule| rule.detector.patterns.iter().map(String::as_str)).chain([token_pattern.as_str()]).collect();
-            alive.insert(*direction, Alive::new(&patterns).ok_or_else(|| fault("all"))?);
+            let rules = rules
+                .iter()
+                .filter(|rule| rule.detector.directions.contains(direction));
+            let patterns: Vec<&str> = rules
+                .flat_map(|rule| rule.detector.patterns.iter().map(String::as_str))
+                .chain([token_pattern.as_str()])
+                .collect();
+            alive.insert(
+                *direction,
+                Alive::new(&patterns).ok_or_else(|| fault("all"))?,
+            );
         }
-        let redactions = catalogue.detectors().iter().map(|detector| (detector.id.clone(), detector.redaction.clone())).collect();
+        let redactions = catalogue
+            .detectors()
+            .iter()
+            .map(|detector| (detector.id.clone(), detector.redaction.clone()))
+            .collect();
         let token = Regex::new(&token_pattern).map_err(|_| fault("token"))?;
-        Ok(Self(Arc::new(Inner { rules, token, alive, digest: catalogue.digest(), redactions })))
+        Ok(Self(Arc::new(Inner {
+            rules,
+            token,
+            alive,
+            digest: catalogue.digest(),
+            redactions,
+        })))
     }
 
-    /// Looks at a whole text.
+    /// Looks at a whole text. What is found in an encoded run is the whole
+    /// run, since half of one means nothing; a stream, which may have let the
+    /// run's beginning go, gives the part that holds the match.
     #[must_use]
     pub fn scan(&self, text: &str, direction: Direction) -> Scan {
         let views = view::views(text, false);
         let mut findings = Vec::new();
         for view in &views.views {
-            findings.extend(matches::in_view(self, view, direction, 0).into_iter().map(|found| found.finding));
+            findings.extend(
+                matches::in_view(self, view, direction, 0)
+                    .into_iter()
+                    .map(|found| found.finding),
+            );
+        }
+        for finding in &mut findings {
+            matches::widen(text, finding);
         }
         matches::dedupe(&mut findings);
-        Scan { findings, bytes: text.len() as u64, work_exceeded: views.exceeded }
+        Scan {
+            findings,
+            bytes: text.len() as u64,
+            work_exceeded: views.exceeded,
+        }
     }
 
     /// Begins to look at a text that comes piece by piece.
@@ -119,8 +158,13 @@ impl Engine {
     #[must_use]
     pub fn samples(&self, control: Control, direction: Direction) -> Vec<String> {
         let rules = self.0.rules.iter().map(|rule| &rule.detector);
-        let serving = rules.filter(|detector| detector.control == control && detector.directions.contains(&direction));
-        serving.filter_map(|detector| detector.examples.first()).map(|example| Filler::new(1).fill(example)).collect()
+        let serving = rules.filter(|detector| {
+            detector.control == control && detector.directions.contains(&direction)
+        });
+        serving
+            .filter_map(|detector| detector.examples.first())
+            .map(|example| Filler::new(1).fill(example))
+            .collect()
     }
 }
 

@@ -27,7 +27,8 @@ impl Filler {
         let alphabet: Vec<char> = alphabet.chars().collect();
         (0..count)
             .filter_map(|_| {
-                let index = usize::try_from(self.next() % alphabet.len().max(1) as u64).unwrap_or(0);
+                let index =
+                    usize::try_from(self.next() % alphabet.len().max(1) as u64).unwrap_or(0);
                 alphabet.get(index).copied()
             })
             .collect()
@@ -44,7 +45,10 @@ impl Filler {
         let mut rest = template;
         while let Some((before, after)) = rest.split_once('{') {
             out.push_str(before);
-            match after.split_once('}').and_then(|(name, after)| Some((self.value(name)?, after))) {
+            match after
+                .split_once('}')
+                .and_then(|(name, after)| Some((self.value(name)?, after)))
+            {
                 Some((value, after)) => {
                     out.push_str(&value);
                     rest = after;
@@ -64,7 +68,11 @@ impl Filler {
         let kind = parts.next()?;
         let first = parts.next();
         let second = parts.next();
-        let count = || first.and_then(|text| text.parse::<usize>().ok()).filter(|count| *count <= 4_096);
+        let count = || {
+            first
+                .and_then(|text| text.parse::<usize>().ok())
+                .filter(|count| *count <= 4_096)
+        };
         match kind {
             "alnum" => Some(self.chars(&format!("{DIGITS}{LOWER}{UPPER}"), count()?)),
             "hex" => Some(self.chars("0123456789abcdef", count()?)),
@@ -85,17 +93,27 @@ impl Filler {
     fn luhn(&mut self, first: &str, length: usize) -> Option<String> {
         let body = length.checked_sub(first.len() + 1)?;
         let digits = format!("{first}{}", self.chars(DIGITS, body));
-        (0..10).map(|check| format!("{digits}{check}")).find(|number| crate::validate::luhn(number))
+        (0..10)
+            .map(|check| format!("{digits}{check}"))
+            .find(|number| crate::validate::luhn(number))
     }
 
     fn iban(&mut self, country: &str) -> Option<String> {
         let length = crate::validate::iban_length(country)?;
         let body = self.chars(DIGITS, length.checked_sub(4)?);
-        (0..100).map(|check| format!("{country}{check:02}{body}")).find(|iban| crate::validate::iban(iban).is_some())
+        (0..100)
+            .map(|check| format!("{country}{check:02}{body}"))
+            .find(|iban| crate::validate::iban(iban).is_some())
     }
 
     fn jwt(&mut self) -> String {
         // The base64 of `{"alg":"HS256","typ":"JWT"}`, in two parts.
-        format!("{}{}.eyJ{}.{}", "eyJhbGciOiJIUzI1NiIs", "InR5cCI6IkpXVCJ9", self.chars(&format!("{DIGITS}{LOWER}{UPPER}"), 40), self.chars(&format!("{DIGITS}{LOWER}{UPPER}-_"), 43))
+        format!(
+            "{}{}.eyJ{}.{}",
+            "eyJhbGciOiJIUzI1NiIs",
+            "InR5cCI6IkpXVCJ9",
+            self.chars(&format!("{DIGITS}{LOWER}{UPPER}"), 40),
+            self.chars(&format!("{DIGITS}{LOWER}{UPPER}-_"), 43)
+        )
     }
 }

@@ -60,7 +60,12 @@ pub(crate) fn luhn(digits: &str) -> bool {
 
 /// Lengths of card numbers by first digits, as the brands publish them.
 fn brand_fits(digits: &str) -> bool {
-    let head = |count: usize| digits.get(..count).and_then(|head| head.parse::<u32>().ok()).unwrap_or(0);
+    let head = |count: usize| {
+        digits
+            .get(..count)
+            .and_then(|head| head.parse::<u32>().ok())
+            .unwrap_or(0)
+    };
     let length = digits.len();
     match (head(1), head(2), head(3), head(4)) {
         (4, ..) => matches!(length, 13 | 16 | 19),
@@ -86,7 +91,10 @@ fn card(text: &str) -> Option<usize> {
         }
         digits.push(char::from(byte));
         let ends = bytes.peek().is_none_or(|(_, next)| !next.is_ascii_digit());
-        let dull = digits.bytes().skip(1).all(|digit| Some(&digit) == digits.as_bytes().first());
+        let dull = digits
+            .bytes()
+            .skip(1)
+            .all(|digit| Some(&digit) == digits.as_bytes().first());
         if ends && !dull && brand_fits(&digits) && luhn(&digits) {
             best = Some(at + 1);
         }
@@ -96,7 +104,12 @@ fn card(text: &str) -> Option<usize> {
 
 fn ssn(text: &str) -> bool {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let part = |from: usize, to: usize| digits.get(from..to).and_then(|part| part.parse::<u32>().ok()).unwrap_or(0);
+    let part = |from: usize, to: usize| {
+        digits
+            .get(from..to)
+            .and_then(|part| part.parse::<u32>().ok())
+            .unwrap_or(0)
+    };
     let (area, group, serial) = (part(0, 3), part(3, 5), part(5, 9));
     digits.len() == 9 && area != 0 && area != 666 && area < 900 && group != 0 && serial != 0
 }
@@ -123,7 +136,10 @@ pub(crate) fn iban_length(country: &str) -> Option<usize> {
         (32, "LC"),
         (33, "RU"),
     ];
-    LENGTHS.iter().find(|(_, countries)| countries.split(' ').any(|known| known == country)).map(|(length, _)| *length)
+    LENGTHS
+        .iter()
+        .find(|(_, countries)| countries.split(' ').any(|known| known == country))
+        .map(|(length, _)| *length)
 }
 
 /// The length of the valid IBAN that the text begins with, blanks included.
@@ -144,10 +160,17 @@ pub(crate) fn iban(text: &str) -> Option<usize> {
         return None;
     }
     let (head, body) = plain.split_at_checked(4)?;
-    let rest = body.chars().chain(head.chars()).try_fold(0_u32, |rest, char| {
-        let value = char.to_digit(36)?;
-        Some(if value > 9 { (rest * 100 + value) % 97 } else { (rest * 10 + value) % 97 })
-    });
+    let rest = body
+        .chars()
+        .chain(head.chars())
+        .try_fold(0_u32, |rest, char| {
+            let value = char.to_digit(36)?;
+            Some(if value > 9 {
+                (rest * 100 + value) % 97
+            } else {
+                (rest * 10 + value) % 97
+            })
+        });
     (rest == Some(1)).then_some(end)
 }
 
@@ -178,10 +201,22 @@ mod tests {
     #[test]
     fn a_card_is_found_whole_with_or_without_what_follows() {
         let mut filler = Filler::new(1);
-        for (first, length) in [("4", 16), ("51", 16), ("37", 15), ("6011", 16), ("4", 19), ("2221", 16), ("36", 14)] {
+        for (first, length) in [
+            ("4", 16),
+            ("51", 16),
+            ("37", 15),
+            ("6011", 16),
+            ("4", 19),
+            ("2221", 16),
+            ("36", 14),
+        ] {
             let number = filler.fill(&format!("{{luhn:{first}:{length}}}"));
             assert_eq!(card(&number), Some(length), "{first}");
-            let broken = format!("{}{}", &number[..length - 1], (number.as_bytes()[length - 1] - b'0' + 1) % 10);
+            let broken = format!(
+                "{}{}",
+                &number[..length - 1],
+                (number.as_bytes()[length - 1] - b'0' + 1) % 10
+            );
             assert_eq!(card(&broken), None, "{first}");
         }
         let number = filler.fill("{luhn:4:16}");
@@ -195,7 +230,11 @@ mod tests {
         for country in ["DE", "NO", "GB", "MT", "FR"] {
             let iban_text = filler.fill(&format!("{{iban:{country}}}"));
             assert_eq!(iban(&iban_text), Some(iban_text.len()));
-            let spaced: String = iban_text.as_bytes().chunks(4).map(|chunk| format!("{} ", std::str::from_utf8(chunk).unwrap())).collect();
+            let spaced: String = iban_text
+                .as_bytes()
+                .chunks(4)
+                .map(|chunk| format!("{} ", std::str::from_utf8(chunk).unwrap()))
+                .collect();
             assert_eq!(iban(&spaced), Some(spaced.trim_end().len()));
             assert_eq!(iban(&iban_text.replacen(country, "XX", 1)), None);
         }
@@ -204,7 +243,13 @@ mod tests {
     #[test]
     fn numbers_that_nobody_has_are_no_ssn() {
         assert!(ssn("123-45-6789") && ssn("123 45 6789"));
-        for never in ["000-12-3456", "666-12-3456", "900-12-3456", "123-00-4567", "123-45-0000"] {
+        for never in [
+            "000-12-3456",
+            "666-12-3456",
+            "900-12-3456",
+            "123-00-4567",
+            "123-45-0000",
+        ] {
             assert!(!ssn(never), "{never}");
         }
     }

@@ -35,14 +35,27 @@ impl View {
         if self.map.is_empty() {
             return span.clone();
         }
-        let start = self.map.get(span.start).map_or_else(|| self.end(), |range| range.start as usize);
-        let end = span.end.checked_sub(1).and_then(|last| self.map.get(last)).map_or(start, |range| range.end as usize);
+        let start = self
+            .map
+            .get(span.start)
+            .map_or_else(|| self.end(), |range| range.start as usize);
+        let end = span
+            .end
+            .checked_sub(1)
+            .and_then(|last| self.map.get(last))
+            .map_or(start, |range| range.end as usize);
         start..end.max(start)
     }
 
     /// The source position of a byte.
     pub(crate) fn source_start(&self, at: usize) -> usize {
-        if self.map.is_empty() { at } else { self.map.get(at).map_or_else(|| self.end(), |range| range.start as usize) }
+        if self.map.is_empty() {
+            at
+        } else {
+            self.map
+                .get(at)
+                .map_or_else(|| self.end(), |range| range.start as usize)
+        }
     }
 
     /// The source position from which on an escape may be unfinished, if one may.
@@ -60,8 +73,12 @@ impl View {
         if self.map.is_empty() {
             return from.min(self.text.len());
         }
-        let at = self.map.partition_point(|range| (range.start as usize) < from);
-        (at..self.text.len()).find(|at| self.text.is_char_boundary(*at)).unwrap_or(self.text.len())
+        let at = self
+            .map
+            .partition_point(|range| (range.start as usize) < from);
+        (at..self.text.len())
+            .find(|at| self.text.is_char_boundary(*at))
+            .unwrap_or(self.text.len())
     }
 }
 
@@ -96,7 +113,11 @@ impl Builder {
                 at += char.len_utf8();
             }
             if !chunk.invalid().is_empty() {
-                let source = joined(bytes.get(at..at + chunk.invalid().len()).unwrap_or_default());
+                let source = joined(
+                    bytes
+                        .get(at..at + chunk.invalid().len())
+                        .unwrap_or_default(),
+                );
                 self.push(char::REPLACEMENT_CHARACTER, &source);
                 at += chunk.invalid().len();
             }
@@ -104,7 +125,12 @@ impl Builder {
     }
 
     fn finish(self, kind: Kind, open: bool) -> View {
-        View { kind, text: self.text, map: self.map, open }
+        View {
+            kind,
+            text: self.text,
+            map: self.map,
+            open,
+        }
     }
 }
 
@@ -126,16 +152,28 @@ pub(crate) struct Views {
 /// Makes the views. `open` says that the text may go on, so that a sequence
 /// at its end may be unfinished.
 pub(crate) fn views(text: &str, open: bool) -> Views {
-    let plain = View { kind: Kind::Plain, text: text.to_owned(), map: Vec::new(), open };
+    let plain = View {
+        kind: Kind::Plain,
+        text: text.to_owned(),
+        map: Vec::new(),
+        open,
+    };
     let most = text.len().saturating_mul(BYTES_FACTOR).max(BYTES_FLOOR);
-    let mut all = Views { views: vec![plain], exceeded: false, bytes: text.len() };
+    let mut all = Views {
+        views: vec![plain],
+        exceeded: false,
+        bytes: text.len(),
+    };
     let mut level = 0..1;
     for _ in 0..DEPTH_MAX {
         let start = all.views.len();
         for index in level.clone() {
-            let Some(parent) = all.views.get(index) else { continue };
+            let Some(parent) = all.views.get(index) else {
+                continue;
+            };
             for child in children(parent) {
-                if all.bytes.saturating_add(child.text.len()) > most || all.views.len() >= VIEWS_MAX {
+                if all.bytes.saturating_add(child.text.len()) > most || all.views.len() >= VIEWS_MAX
+                {
                     all.exceeded = true;
                     return all;
                 }
@@ -156,12 +194,23 @@ fn children(parent: &View) -> Vec<View> {
     }
     let mut children = Vec::new();
     if parent.kind != Kind::Folded && !parent.text.is_ascii() {
-        children.extend(fold::fold(&parent.text).map(|builder| builder.finish(Kind::Folded, parent.open)));
+        children.extend(
+            fold::fold(&parent.text).map(|builder| builder.finish(Kind::Folded, parent.open)),
+        );
     }
     // What may be half of an escape waits for its other half.
-    let end = if parent.open { decode::unfinished(&parent.text) } else { parent.text.len() };
-    children.extend(decode::percent(&parent.text, end).map(|builder| builder.finish(Kind::Url, parent.open)));
-    children.extend(decode::backslash(&parent.text, end).map(|builder| builder.finish(Kind::Escape, parent.open)));
+    let end = if parent.open {
+        decode::unfinished(&parent.text)
+    } else {
+        parent.text.len()
+    };
+    children.extend(
+        decode::percent(&parent.text, end).map(|builder| builder.finish(Kind::Url, parent.open)),
+    );
+    children.extend(
+        decode::backslash(&parent.text, end)
+            .map(|builder| builder.finish(Kind::Escape, parent.open)),
+    );
     for (builder, kind, at_end) in decode::runs(&parent.text, parent.open) {
         children.push(builder.finish(kind, parent.open && at_end));
     }
@@ -169,7 +218,8 @@ fn children(parent: &View) -> Vec<View> {
         for child in &mut children {
             for range in &mut child.map {
                 let source = parent.source(&(range.start as usize..range.end as usize));
-                *range = u32::try_from(source.start).unwrap_or(u32::MAX)..u32::try_from(source.end).unwrap_or(u32::MAX);
+                *range = u32::try_from(source.start).unwrap_or(u32::MAX)
+                    ..u32::try_from(source.end).unwrap_or(u32::MAX);
             }
         }
     }
@@ -177,6 +227,11 @@ fn children(parent: &View) -> Vec<View> {
 }
 
 fn garbled(text: &str) -> bool {
-    let strange = text.chars().filter(|char| *char == char::REPLACEMENT_CHARACTER || (char.is_control() && !char.is_whitespace())).count();
+    let strange = text
+        .chars()
+        .filter(|char| {
+            *char == char::REPLACEMENT_CHARACTER || (char.is_control() && !char.is_whitespace())
+        })
+        .count();
     strange * 8 > text.len()
 }

@@ -41,7 +41,10 @@ pub struct ReplyBody(Source);
 
 enum Source {
     Whole(Option<Bytes>),
-    Pieces { pieces: mpsc::Receiver<Piece>, ended: bool },
+    Pieces {
+        pieces: mpsc::Receiver<Piece>,
+        ended: bool,
+    },
 }
 
 impl std::fmt::Debug for ReplyBody {
@@ -59,7 +62,13 @@ impl ReplyBody {
     /// A body that is written piece by piece.
     pub(crate) fn pieces() -> (ReplySender, Self) {
         let (sender, pieces) = mpsc::channel(PIECES_MAX);
-        (ReplySender { sender }, Self(Source::Pieces { pieces, ended: false }))
+        (
+            ReplySender { sender },
+            Self(Source::Pieces {
+                pieces,
+                ended: false,
+            }),
+        )
     }
 }
 
@@ -79,7 +88,10 @@ impl ReplySender {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.sender.send(Piece::More(bytes)).await.map_err(|_| Gone(()))
+        self.sender
+            .send(Piece::More(bytes))
+            .await
+            .map_err(|_| Gone(()))
     }
 
     /// Waits until the caller is gone.
@@ -113,9 +125,17 @@ impl Body for ReplyBody {
     type Data = Bytes;
     type Error = CutOff;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         match &mut self.0 {
-            Source::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
+            Source::Whole(bytes) => Poll::Ready(
+                bytes
+                    .take()
+                    .filter(|bytes| !bytes.is_empty())
+                    .map(|bytes| Ok(Frame::data(bytes))),
+            ),
             Source::Pieces { ended: true, .. } => Poll::Ready(None),
             Source::Pieces { pieces, ended } => match pieces.poll_recv(cx) {
                 Poll::Pending => Poll::Pending,
@@ -141,7 +161,9 @@ impl Body for ReplyBody {
 
     fn size_hint(&self) -> http_body::SizeHint {
         match &self.0 {
-            Source::Whole(bytes) => http_body::SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Source::Whole(bytes) => http_body::SizeHint::with_exact(
+                bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+            ),
             Source::Pieces { .. } => http_body::SizeHint::default(),
         }
     }

@@ -28,14 +28,24 @@ impl Budget {
     pub(crate) fn new(exchanges_max: usize, bytes_max: usize) -> Self {
         let units = (bytes_max / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
         let exchanges = exchanges_max.clamp(1, Semaphore::MAX_PERMITS);
-        Self { exchanges: Arc::new(Semaphore::new(exchanges)), units: Arc::new(Semaphore::new(units)) }
+        Self {
+            exchanges: Arc::new(Semaphore::new(exchanges)),
+            units: Arc::new(Semaphore::new(units)),
+        }
     }
 
     /// Enters an exchange, or refuses at once: a queue here would only hide
     /// the overload from the caller's own retry.
     pub(crate) fn enter(&self) -> Result<Share, Refusal> {
-        let permit = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::new(Code::TooBusy))?;
-        Ok(Share { _exchange: permit, held: None, units: Arc::clone(&self.units), bytes: 0 })
+        let permit = Arc::clone(&self.exchanges)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::new(Code::TooBusy))?;
+        Ok(Share {
+            _exchange: permit,
+            held: None,
+            units: Arc::clone(&self.units),
+            bytes: 0,
+        })
     }
 }
 
@@ -43,10 +53,14 @@ impl Share {
     /// Makes room for this many more bytes in memory.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         let after = self.bytes.saturating_add(bytes);
-        let wanted = after.div_ceil(UNIT_BYTES).saturating_sub(self.bytes.div_ceil(UNIT_BYTES));
+        let wanted = after
+            .div_ceil(UNIT_BYTES)
+            .saturating_sub(self.bytes.div_ceil(UNIT_BYTES));
         if wanted > 0 {
             let wanted = u32::try_from(wanted).map_err(|_| Refusal::new(Code::TooBusy))?;
-            let permit = Arc::clone(&self.units).try_acquire_many_owned(wanted).map_err(|_| Refusal::new(Code::TooBusy))?;
+            let permit = Arc::clone(&self.units)
+                .try_acquire_many_owned(wanted)
+                .map_err(|_| Refusal::new(Code::TooBusy))?;
             match &mut self.held {
                 Some(held) => held.merge(permit),
                 None => self.held = Some(permit),

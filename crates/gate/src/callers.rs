@@ -52,11 +52,16 @@ impl Callers {
         let key = sent_key(headers)?;
         let hash = VirtualKey::hash(key).map_err(|_| Refusal::new(Code::KeyMalformed))?;
         let table = self.by_hash.load();
-        let principal = table.get(&hash.to_hex()).ok_or_else(|| Refusal::new(Code::KeyUnknown))?;
+        let principal = table
+            .get(&hash.to_hex())
+            .ok_or_else(|| Refusal::new(Code::KeyUnknown))?;
         if principal.revoked {
             return Err(Refusal::new(Code::KeyRevoked));
         }
-        if principal.expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
+        if principal
+            .expires_ms
+            .is_some_and(|expires_ms| expires_ms <= now_ms)
+        {
             return Err(Refusal::new(Code::KeyExpired));
         }
         Ok(Arc::clone(principal))
@@ -65,12 +70,23 @@ impl Callers {
 
 fn sent_key(headers: &HeaderMap) -> Result<&str, Refusal> {
     let bearer = headers.get_all(header::AUTHORIZATION).iter().map(|value| {
-        let text = value.to_str().map_err(|_| Refusal::new(Code::KeyMalformed))?;
-        let (scheme, key) = text.split_once(' ').ok_or_else(|| Refusal::new(Code::KeyMalformed))?;
-        if scheme.eq_ignore_ascii_case("bearer") { Ok(key.trim()) } else { Err(Refusal::new(Code::KeyMalformed)) }
+        let text = value
+            .to_str()
+            .map_err(|_| Refusal::new(Code::KeyMalformed))?;
+        let (scheme, key) = text
+            .split_once(' ')
+            .ok_or_else(|| Refusal::new(Code::KeyMalformed))?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            Ok(key.trim())
+        } else {
+            Err(Refusal::new(Code::KeyMalformed))
+        }
     });
     let named = headers.get_all("x-api-key").iter().map(|value| {
-        value.to_str().map(str::trim).map_err(|_| Refusal::new(Code::KeyMalformed))
+        value
+            .to_str()
+            .map(str::trim)
+            .map_err(|_| Refusal::new(Code::KeyMalformed))
     });
     let mut sent = None;
     for key in bearer.chain(named) {
@@ -80,7 +96,8 @@ fn sent_key(headers: &HeaderMap) -> Result<&str, Refusal> {
         }
         sent = Some(key);
     }
-    sent.filter(|key| !key.is_empty()).ok_or_else(|| Refusal::new(Code::KeyMissing))
+    sent.filter(|key| !key.is_empty())
+        .ok_or_else(|| Refusal::new(Code::KeyMissing))
 }
 
 #[cfg(test)]
@@ -102,24 +119,45 @@ mod tests {
         let store = Store::in_memory().unwrap();
         let (clock, entropy) = (FixedClock::new(10), SeededEntropy::new(3));
         let keys = Keys::new(&store);
-        let good = keys.create("a", Grant::default(), Some(20), &clock, &entropy).unwrap();
-        let gone = keys.create("b", Grant::default(), None, &clock, &entropy).unwrap();
+        let good = keys
+            .create("a", Grant::default(), Some(20), &clock, &entropy)
+            .unwrap();
+        let gone = keys
+            .create("b", Grant::default(), None, &clock, &entropy)
+            .unwrap();
         keys.revoke(&gone.record.id, &clock).unwrap();
         let callers = Callers::default();
         callers.install(&keys.list().unwrap());
         let stranger = VirtualKey::generate(&SeededEntropy::new(99));
-        let code = |pairs: &[(&'static str, String)], now| callers.identify(&headers(pairs), now).map(|p| p.owner.clone()).map_err(|r| r.code());
+        let code = |pairs: &[(&'static str, String)], now| {
+            callers
+                .identify(&headers(pairs), now)
+                .map(|p| p.owner.clone())
+                .map_err(|r| r.code())
+        };
         let bearer = |key: &VirtualKey| ("authorization", format!("Bearer {}", key.reveal()));
         let named = |key: &VirtualKey| ("x-api-key", key.reveal().to_owned());
         assert_eq!(code(&[bearer(&good.key)], 10), Ok("a".into()));
         assert_eq!(code(&[named(&good.key)], 10), Ok("a".into()));
-        assert_eq!(code(&[bearer(&good.key), named(&good.key)], 10), Ok("a".into()));
-        assert_eq!(code(&[bearer(&good.key), named(&stranger)], 10), Err(Code::KeyAmbiguous));
+        assert_eq!(
+            code(&[bearer(&good.key), named(&good.key)], 10),
+            Ok("a".into())
+        );
+        assert_eq!(
+            code(&[bearer(&good.key), named(&stranger)], 10),
+            Err(Code::KeyAmbiguous)
+        );
         assert_eq!(code(&[bearer(&good.key)], 20), Err(Code::KeyExpired));
         assert_eq!(code(&[bearer(&gone.key)], 10), Err(Code::KeyRevoked));
         assert_eq!(code(&[bearer(&stranger)], 10), Err(Code::KeyUnknown));
-        assert_eq!(code(&[("authorization", "Basic x".into())], 10), Err(Code::KeyMalformed));
-        assert_eq!(code(&[("x-api-key", String::new())], 10), Err(Code::KeyMissing));
+        assert_eq!(
+            code(&[("authorization", "Basic x".into())], 10),
+            Err(Code::KeyMalformed)
+        );
+        assert_eq!(
+            code(&[("x-api-key", String::new())], 10),
+            Err(Code::KeyMissing)
+        );
         assert_eq!(code(&[], 10), Err(Code::KeyMissing));
     }
 }

@@ -11,7 +11,9 @@ use crate::Ruling;
 
 /// A control that did not catch its sample. The gate does not get ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("control `{control}` did not catch its canary ({direction}): no detector of the catalogue serves it, or the policy allows all it finds")]
+#[error(
+    "control `{control}` did not catch its canary ({direction}): no detector of the catalogue serves it, or the policy allows all it finds"
+)]
 pub struct CanaryFault {
     /// The control.
     pub control: Control,
@@ -37,15 +39,28 @@ pub struct Shown {
 /// When one that is switched on catches none.
 pub(crate) fn show(ruling: &Ruling, now_ms: u64) -> Result<Vec<Shown>, CanaryFault> {
     let mut shown: BTreeMap<Control, Shown> = BTreeMap::new();
-    let directions = [(Direction::Request, CONTROLS_REQUEST), (Direction::Reply, CONTROLS_REPLY)];
+    let directions = [
+        (Direction::Request, CONTROLS_REQUEST),
+        (Direction::Reply, CONTROLS_REPLY),
+    ];
     for (direction, controls) in directions {
         for control in controls {
             let mode = ruling.policy().mode(*control, now_ms);
             let caught = mode != Mode::Off && caught(ruling, *control, direction, now_ms);
             if mode != Mode::Off && !caught {
-                return Err(CanaryFault { control: *control, direction });
+                return Err(CanaryFault {
+                    control: *control,
+                    direction,
+                });
             }
-            shown.insert(*control, Shown { control: *control, mode, caught });
+            shown.insert(
+                *control,
+                Shown {
+                    control: *control,
+                    mode,
+                    caught,
+                },
+            );
         }
     }
     Ok(shown.into_values().collect())
@@ -59,11 +74,20 @@ fn caught(ruling: &Ruling, control: Control, direction: Direction, now_ms: u64) 
         let mut tally = Tally::new(ruling.policy(), direction, now_ms);
         let scan = engine.scan(sample, direction);
         tally.looked(Slot::Turn, scan.bytes);
-        for finding in scan.findings.iter().filter(|finding| finding.control == control) {
+        for finding in scan
+            .findings
+            .iter()
+            .filter(|finding| finding.control == control)
+        {
             let _ = tally.found(ruling.policy(), finding, Slot::Turn, "canary", true);
         }
         // In shadow nothing is carried out, but the decision shows.
         let settled = tally.settle(sample.len() as u64);
-        settled.is_ok_and(|tallied| tallied.controls.iter().any(|run| run.control == control && run.would != Verdict::Pass))
+        settled.is_ok_and(|tallied| {
+            tallied
+                .controls
+                .iter()
+                .any(|run| run.control == control && run.would != Verdict::Pass)
+        })
     })
 }

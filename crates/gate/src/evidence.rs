@@ -30,5 +30,7 @@ impl Recording {
 
 /// Sets space aside for the second record of an exchange.
 pub(crate) fn reserve(ledger: &Ledger) -> Result<Reservation, Refusal> {
-    ledger.reserve().map_err(|_| Refusal::new(Code::EvidenceDown))
+    ledger
+        .reserve()
+        .map_err(|_| Refusal::new(Code::EvidenceDown))
 }

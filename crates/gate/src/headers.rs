@@ -10,28 +10,51 @@ const VALUE_BYTES_MAX: usize = 1_024;
 /// Request headers that a vendor needs to see. Their values are inspected.
 fn passes_to_vendor(api: Api, name: &str) -> bool {
     match api {
-        Api::OpenAi => matches!(name, "openai-organization" | "openai-project" | "openai-beta" | "idempotency-key"),
-        Api::Anthropic => matches!(name, "anthropic-version" | "anthropic-beta" | "idempotency-key"),
+        Api::OpenAi => matches!(
+            name,
+            "openai-organization" | "openai-project" | "openai-beta" | "idempotency-key"
+        ),
+        Api::Anthropic => matches!(
+            name,
+            "anthropic-version" | "anthropic-beta" | "idempotency-key"
+        ),
     }
 }
 
 /// Reply headers that a caller's SDK reads. Their values are inspected.
 fn passes_to_caller(name: &str) -> bool {
     const EXACT: &[&str] = &[
-        "x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "openai-model",
-        "openai-processing-ms", "openai-version", "anthropic-organization-id",
+        "x-request-id",
+        "request-id",
+        "retry-after",
+        "retry-after-ms",
+        "x-should-retry",
+        "openai-model",
+        "openai-processing-ms",
+        "openai-version",
+        "anthropic-organization-id",
     ];
-    EXACT.contains(&name) || name.starts_with("x-ratelimit-") || name.starts_with("anthropic-ratelimit-")
+    EXACT.contains(&name)
+        || name.starts_with("x-ratelimit-")
+        || name.starts_with("anthropic-ratelimit-")
 }
 
 /// The caller's headers that go on to the vendor.
 ///
 /// # Errors
 /// When a value on the list is too long or not plain text.
-pub(crate) fn to_vendor(api: Api, headers: &HeaderMap) -> Result<Vec<(HeaderName, String)>, Refusal> {
+pub(crate) fn to_vendor(
+    api: Api,
+    headers: &HeaderMap,
+) -> Result<Vec<(HeaderName, String)>, Refusal> {
     let mut passed = Vec::new();
-    for (name, value) in headers.iter().filter(|(name, _)| passes_to_vendor(api, name.as_str())) {
-        let text = value.to_str().map_err(|_| Refusal::new(Code::FieldMalformed))?;
+    for (name, value) in headers
+        .iter()
+        .filter(|(name, _)| passes_to_vendor(api, name.as_str()))
+    {
+        let text = value
+            .to_str()
+            .map_err(|_| Refusal::new(Code::FieldMalformed))?;
         if text.len() > VALUE_BYTES_MAX {
             return Err(Refusal::new(Code::FieldMalformed));
         }
@@ -56,11 +79,15 @@ pub(crate) fn to_caller(headers: &HeaderMap) -> Vec<(HeaderName, String)> {
 /// A refusal of the Arrived room.
 pub(crate) fn check_arrival(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next().ok_or_else(|| Refusal::new(Code::HostRefused))?;
+    let host = hosts
+        .next()
+        .ok_or_else(|| Refusal::new(Code::HostRefused))?;
     if hosts.next().is_some() || !plain_host(host) {
         return Err(Refusal::new(Code::HostRefused));
     }
-    let agrees = uri.authority().is_none_or(|authority| authority.as_str().as_bytes() == host.as_bytes());
+    let agrees = uri
+        .authority()
+        .is_none_or(|authority| authority.as_str().as_bytes() == host.as_bytes());
     if !agrees {
         return Err(Refusal::new(Code::HostRefused));
     }
@@ -74,7 +101,9 @@ fn plain_host(host: &HeaderValue) -> bool {
     let bytes = host.as_bytes();
     !bytes.is_empty()
         && bytes.len() <= 255
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(byte))
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(byte))
 }
 
 /// What must hold of a request's body before it is read.
@@ -82,19 +111,33 @@ fn plain_host(host: &HeaderValue) -> bool {
 /// # Errors
 /// A refusal of the Arrived room.
 pub(crate) fn check_body(headers: &HeaderMap, body_bytes_max: usize) -> Result<(), Refusal> {
-    let plain = headers.get_all(header::CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let plain = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if !plain {
         return Err(Refusal::new(Code::EncodedBody));
     }
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let (media_type, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
-    let charset_fits = parameters.split(';').map(str::trim).filter_map(|parameter| parameter.split_once('=')).all(
-        |(name, value)| !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8"),
-    );
+    let charset_fits = parameters
+        .split(';')
+        .map(str::trim)
+        .filter_map(|parameter| parameter.split_once('='))
+        .all(|(name, value)| {
+            !name.eq_ignore_ascii_case("charset")
+                || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        });
     if !media_type.trim().eq_ignore_ascii_case("application/json") || !charset_fits {
         return Err(Refusal::new(Code::NotJson));
     }
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok());
     if length.is_some_and(|length: usize| length > body_bytes_max) {
         return Err(Refusal::new(Code::BodyTooLarge));
     }
@@ -106,7 +149,9 @@ pub(crate) fn check_body(headers: &HeaderMap, body_bytes_max: usize) -> Result<(
 /// # Errors
 /// When one is not on the dialect's list.
 pub(crate) fn query(dialect: Dialect, uri: &Uri) -> Result<Option<String>, Refusal> {
-    let Some(query) = uri.query().filter(|query| !query.is_empty()) else { return Ok(None) };
+    let Some(query) = uri.query().filter(|query| !query.is_empty()) else {
+        return Ok(None);
+    };
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         // The values of the parameters known so far are words; anything else
@@ -136,42 +181,103 @@ mod tests {
         let uri: Uri = "/v1/messages".parse().unwrap();
         assert!(check_arrival(&map(&[("host", "localhost:4180")]), &uri).is_ok());
         assert!(check_arrival(&map(&[("host", "[::1]:4180")]), &uri).is_ok());
-        for bad in [vec![], vec![("host", "a"), ("host", "a")], vec![("host", "x/#@y")], vec![("host", "")]] {
-            assert_eq!(check_arrival(&map(&bad), &uri).unwrap_err().code(), Code::HostRefused);
+        for bad in [
+            vec![],
+            vec![("host", "a"), ("host", "a")],
+            vec![("host", "x/#@y")],
+            vec![("host", "")],
+        ] {
+            assert_eq!(
+                check_arrival(&map(&bad), &uri).unwrap_err().code(),
+                Code::HostRefused
+            );
         }
         let absolute: Uri = "http://other/v1/messages".parse().unwrap();
         assert!(check_arrival(&map(&[("host", "localhost")]), &absolute).is_err());
         let upgrade = map(&[("host", "a"), ("upgrade", "websocket")]);
-        assert_eq!(check_arrival(&upgrade, &uri).unwrap_err().code(), Code::UpgradeRefused);
+        assert_eq!(
+            check_arrival(&upgrade, &uri).unwrap_err().code(),
+            Code::UpgradeRefused
+        );
     }
 
     #[test]
     fn only_plain_json_bodies_come_in() {
-        let code = |pairs: &[(&'static str, &str)]| check_body(&map(pairs), 10).map_err(|refusal| refusal.code());
-        assert_eq!(code(&[("content-type", "application/json; charset=UTF-8"), ("content-length", "10")]), Ok(()));
-        assert_eq!(code(&[("content-type", "application/json; charset=utf-16")]), Err(Code::NotJson));
+        let code = |pairs: &[(&'static str, &str)]| {
+            check_body(&map(pairs), 10).map_err(|refusal| refusal.code())
+        };
+        assert_eq!(
+            code(&[
+                ("content-type", "application/json; charset=UTF-8"),
+                ("content-length", "10")
+            ]),
+            Ok(())
+        );
+        assert_eq!(
+            code(&[("content-type", "application/json; charset=utf-16")]),
+            Err(Code::NotJson)
+        );
         assert_eq!(code(&[("content-type", "text/plain")]), Err(Code::NotJson));
         assert_eq!(code(&[]), Err(Code::NotJson));
-        assert_eq!(code(&[("content-type", "application/json"), ("content-encoding", "gzip")]), Err(Code::EncodedBody));
-        assert_eq!(code(&[("content-type", "application/json"), ("content-length", "11")]), Err(Code::BodyTooLarge));
+        assert_eq!(
+            code(&[
+                ("content-type", "application/json"),
+                ("content-encoding", "gzip")
+            ]),
+            Err(Code::EncodedBody)
+        );
+        assert_eq!(
+            code(&[
+                ("content-type", "application/json"),
+                ("content-length", "11")
+            ]),
+            Err(Code::BodyTooLarge)
+        );
     }
 
     #[test]
     fn credentials_and_cookies_pass_in_neither_direction() {
-        let sent = map(&[("authorization", "Bearer x"), ("x-api-key", "x"), ("cookie", "a=b"), ("openai-project", "p"), ("x-stainless-os", "Linux")]);
-        let passed: Vec<_> = to_vendor(Api::OpenAi, &sent).unwrap().into_iter().map(|(name, _)| name.to_string()).collect();
+        let sent = map(&[
+            ("authorization", "Bearer x"),
+            ("x-api-key", "x"),
+            ("cookie", "a=b"),
+            ("openai-project", "p"),
+            ("x-stainless-os", "Linux"),
+        ]);
+        let passed: Vec<_> = to_vendor(Api::OpenAi, &sent)
+            .unwrap()
+            .into_iter()
+            .map(|(name, _)| name.to_string())
+            .collect();
         assert_eq!(passed, ["openai-project"]);
-        let back = map(&[("set-cookie", "a=b"), ("x-request-id", "r"), ("openai-organization", "o"), ("x-ratelimit-limit-requests", "9")]);
-        let passed: Vec<_> = to_caller(&back).into_iter().map(|(name, _)| name.to_string()).collect();
+        let back = map(&[
+            ("set-cookie", "a=b"),
+            ("x-request-id", "r"),
+            ("openai-organization", "o"),
+            ("x-ratelimit-limit-requests", "9"),
+        ]);
+        let passed: Vec<_> = to_caller(&back)
+            .into_iter()
+            .map(|(name, _)| name.to_string())
+            .collect();
         assert_eq!(passed, ["x-request-id", "x-ratelimit-limit-requests"]);
     }
 
     #[test]
     fn unknown_query_parameters_are_refused() {
-        let check = |text: &str| query(Dialect::AnthropicMessages, &text.parse().unwrap()).map_err(|refusal| refusal.code());
-        assert_eq!(check("/v1/messages?beta=true"), Ok(Some("beta=true".into())));
+        let check = |text: &str| {
+            query(Dialect::AnthropicMessages, &text.parse().unwrap())
+                .map_err(|refusal| refusal.code())
+        };
+        assert_eq!(
+            check("/v1/messages?beta=true"),
+            Ok(Some("beta=true".into()))
+        );
         assert_eq!(check("/v1/messages"), Ok(None));
-        assert_eq!(check("/v1/messages?beta=123-45-6789"), Err(Code::QueryRefused));
+        assert_eq!(
+            check("/v1/messages?beta=123-45-6789"),
+            Err(Code::QueryRefused)
+        );
         assert_eq!(check("/v1/messages?note=x"), Err(Code::QueryRefused));
     }
 }

@@ -3,6 +3,11 @@
 //! One exchange walks through named rooms: see the `rooms` module. What it
 //! takes to stand at the door is in [`Gate`]; [`serve`] opens the door.
 
+#![cfg_attr(
+    test,
+    allow(clippy::string_slice, reason = "tests cut texts of their own")
+)]
+
 mod body;
 mod budget;
 mod callers;
@@ -28,7 +33,10 @@ mod work;
 pub use body::{CutOff, Gone, ReplyBody, ReplySender};
 pub use callers::{Callers, Principal};
 pub use canary::{CanaryFault, Shown};
-pub use rooms::{Admitted, Answering, Arrived, Closed, Ending, Exchange, Known, Screened, Stranger, Turned, Unanswered, Unrecorded};
+pub use rooms::{
+    Admitted, Answering, Arrived, Closed, Ending, Exchange, Known, Screened, Stranger, Turned,
+    Unanswered, Unrecorded,
+};
 pub use ruling::Ruling;
 pub use server::{ServeError, serve};
 pub use settings::{Limits, Settings, Vendor};

@@ -7,9 +7,16 @@ use crate::Ruling;
 
 /// The replacement in a request: a token that this exchange can turn back, or
 /// the catalogue's fixed text where turning back makes no sense.
-pub(crate) fn issue(ruling: &Ruling, tokens: &mut Tokens, findings: &[Finding], value: &str) -> Result<String, Refusal> {
+pub(crate) fn issue(
+    ruling: &Ruling,
+    tokens: &mut Tokens,
+    findings: &[Finding],
+    value: &str,
+) -> Result<String, Refusal> {
     match chosen(ruling, findings) {
-        Chosen::Token(finding) => tokens.issue(&finding.kind, value).map_err(|_| Refusal::new(Code::ScanLimit)),
+        Chosen::Token(finding) => tokens
+            .issue(&finding.kind, value)
+            .map_err(|_| Refusal::new(Code::ScanLimit)),
         Chosen::Fixed(text) => Ok(text),
     }
 }

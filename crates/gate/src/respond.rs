@@ -11,14 +11,30 @@ use crate::slot;
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// The answer to a refused request.
-pub(crate) fn refusal(refusal: &Refusal, dialect: Option<Dialect>, exchange: &str) -> Response<Bytes> {
+pub(crate) fn refusal(
+    refusal: &Refusal,
+    dialect: Option<Dialect>,
+    exchange: &str,
+) -> Response<Bytes> {
     // A path that no dialect knows is answered in the commonest shape.
-    let body = dialect.unwrap_or(Dialect::OpenAiChat).error_body(refusal, exchange);
+    let body = dialect
+        .unwrap_or(Dialect::OpenAiChat)
+        .error_body(refusal, exchange);
     let status = StatusCode::from_u16(refusal.code().status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut headers = vec![
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ),
         // The SDKs try again by themselves unless told not to.
-        (HeaderName::from_static("x-should-retry"), HeaderValue::from_static(if may_retry(refusal.code()) { "true" } else { "false" })),
+        (
+            HeaderName::from_static("x-should-retry"),
+            HeaderValue::from_static(if may_retry(refusal.code()) {
+                "true"
+            } else {
+                "false"
+            }),
+        ),
     ];
     if may_retry(refusal.code()) {
         headers.push((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
@@ -31,5 +47,8 @@ pub(crate) fn refusal(refusal: &Refusal, dialect: Option<Dialect>, exchange: &st
 
 /// Whether the same request may fare better in a moment.
 const fn may_retry(code: Code) -> bool {
-    matches!(code, Code::TooBusy | Code::ShuttingDown | Code::VendorUnreachable | Code::EvidenceDown)
+    matches!(
+        code,
+        Code::TooBusy | Code::ShuttingDown | Code::VendorUnreachable | Code::EvidenceDown
+    )
 }

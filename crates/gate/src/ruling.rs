@@ -21,8 +21,16 @@ impl Ruling {
     /// Puts the parts together and names the version.
     #[must_use]
     pub fn new(policy: Policy, engine: Engine, vendors: Vec<Vendor>) -> Self {
-        let version = PolicyVersion { policy: policy.digest(), rules: engine.digest() };
-        Self { policy, engine, vendors: vendors.into_iter().map(Arc::new).collect(), version }
+        let version = PolicyVersion {
+            policy: policy.digest(),
+            rules: engine.digest(),
+        };
+        Self {
+            policy,
+            engine,
+            vendors: vendors.into_iter().map(Arc::new).collect(),
+            version,
+        }
     }
 
     /// The policy.

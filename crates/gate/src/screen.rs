@@ -46,21 +46,37 @@ impl Screen<'_> {
 
     /// One leaf, or the neighbouring text parts of one message: each alone,
     /// and all of them joined.
-    fn unit(&mut self, run: &[Part<'_>], leaves: &[Leaf], edits: &mut LeafEdits) -> Result<(), Refusal> {
+    fn unit(
+        &mut self,
+        run: &[Part<'_>],
+        leaves: &[Leaf],
+        edits: &mut LeafEdits,
+    ) -> Result<(), Refusal> {
         let mut findings = Vec::new();
         for part in run {
             let found = self.look(&part.leaf.text, part.leaf.slot)?;
-            findings.extend(found.into_iter().map(|finding| shifted(finding, part.start)));
+            findings.extend(
+                found
+                    .into_iter()
+                    .map(|finding| shifted(finding, part.start)),
+            );
         }
         let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
         if run.len() > 1 {
             let scan = self.scan(&joined)?;
-            findings.extend(scan.findings.into_iter().filter(|finding| seams::crosses(&finding.span, run)));
+            findings.extend(
+                scan.findings
+                    .into_iter()
+                    .filter(|finding| seams::crosses(&finding.span, run)),
+            );
         }
         let mut replaced = Vec::new();
         for cluster in seams::clusters(findings) {
-            let Some(first) = seams::touched(run, &cluster.span).next() else { continue };
-            let rewritable = seams::touched(run, &cluster.span).all(|part| part.leaf.editable && part.leaf.kind == LeafKind::Text);
+            let Some(first) = seams::touched(run, &cluster.span).next() else {
+                continue;
+            };
+            let rewritable = seams::touched(run, &cluster.span)
+                .all(|part| part.leaf.editable && part.leaf.kind == LeafKind::Text);
             match self.judge(&cluster, first.leaf.slot, &first.leaf.place, rewritable) {
                 Action::Allow | Action::Flag => {}
                 Action::Block => return Err(refusal(rewritable, &first.leaf.place)),
@@ -81,7 +97,11 @@ impl Screen<'_> {
 
     fn scan(&self, text: &str) -> Result<detect::Scan, Refusal> {
         let scan = self.ruling.engine().scan(text, Direction::Request);
-        if scan.work_exceeded { Err(Refusal::new(Code::ScanLimit)) } else { Ok(scan) }
+        if scan.work_exceeded {
+            Err(Refusal::new(Code::ScanLimit))
+        } else {
+            Ok(scan)
+        }
     }
 
     fn look(&mut self, text: &str, slot: Slot) -> Result<Vec<Finding>, Refusal> {
@@ -92,7 +112,10 @@ impl Screen<'_> {
 
     fn judge(&mut self, cluster: &Cluster, slot: Slot, place: &Place, rewritable: bool) -> Action {
         let policy = self.ruling.policy();
-        let actions = cluster.findings.iter().map(|finding| self.tally.found(policy, finding, slot, place.as_str(), rewritable));
+        let actions = cluster.findings.iter().map(|finding| {
+            self.tally
+                .found(policy, finding, slot, place.as_str(), rewritable)
+        });
         actions.max().unwrap_or(Action::Block)
     }
 }
@@ -106,10 +129,17 @@ fn refuse(action: Action, rewritable: bool, place: &Place) -> Result<(), Refusal
 }
 
 fn refusal(rewritable: bool, place: &Place) -> Refusal {
-    let code = if rewritable { Code::Blocked } else { Code::NumberBlocked };
+    let code = if rewritable {
+        Code::Blocked
+    } else {
+        Code::NumberBlocked
+    };
     Refusal::new(code).at(place.clone())
 }
 
 fn shifted(finding: Finding, by: usize) -> Finding {
-    Finding { span: finding.span.start + by..finding.span.end + by, ..finding }
+    Finding {
+        span: finding.span.start + by..finding.span.end + by,
+        ..finding
+    }
 }

@@ -42,19 +42,27 @@ pub(crate) fn units(leaves: &[Leaf]) -> Vec<Vec<Part<'_>>> {
         if let Some(run) = leaf.run {
             by_run.insert(run, units.len());
         }
-        units.push(vec![Part { index, leaf, start: 0 }]);
+        units.push(vec![Part {
+            index,
+            leaf,
+            start: 0,
+        }]);
     }
     units
 }
 
 /// The runs of more than one part.
 pub(crate) fn runs(leaves: &[Leaf]) -> Vec<Vec<Part<'_>>> {
-    units(leaves).into_iter().filter(|unit| unit.len() > 1).collect()
+    units(leaves)
+        .into_iter()
+        .filter(|unit| unit.len() > 1)
+        .collect()
 }
 
 /// Whether a span runs over the seam between two parts.
 pub(crate) fn crosses(span: &Range<usize>, run: &[Part<'_>]) -> bool {
-    run.iter().any(|part| span.start < part.start && part.start < span.end)
+    run.iter()
+        .any(|part| span.start < part.start && part.start < span.end)
 }
 
 /// Overlapping findings, together.
@@ -67,27 +75,39 @@ pub(crate) fn clusters(mut findings: Vec<Finding>) -> Vec<Cluster> {
                 last.span.end = last.span.end.max(finding.span.end);
                 last.findings.push(finding);
             }
-            Some(_) | None => clusters.push(Cluster { span: finding.span.clone(), findings: vec![finding] }),
+            Some(_) | None => clusters.push(Cluster {
+                span: finding.span.clone(),
+                findings: vec![finding],
+            }),
         }
     }
     clusters
 }
 
 /// The parts that a span touches.
-pub(crate) fn touched<'a, 'l>(run: &'a [Part<'l>], span: &'a Range<usize>) -> impl Iterator<Item = &'a Part<'l>> {
-    run.iter().filter(move |part| span.start < part.end() && part.start < span.end)
+pub(crate) fn touched<'a, 'l>(
+    run: &'a [Part<'l>],
+    span: &'a Range<usize>,
+) -> impl Iterator<Item = &'a Part<'l>> {
+    run.iter()
+        .filter(move |part| span.start < part.end() && part.start < span.end)
 }
 
 /// The new texts, by index of the leaf, of the parts that an edit touches. An
 /// edit over several parts stands in the first of them and leaves the others
 /// shorter. The edits are in order and do not overlap.
-pub(crate) fn rewritten(run: &[Part<'_>], replaced: &[(Range<usize>, String)]) -> Vec<(usize, String)> {
+pub(crate) fn rewritten(
+    run: &[Part<'_>],
+    replaced: &[(Range<usize>, String)],
+) -> Vec<(usize, String)> {
     let mut texts = Vec::new();
     for part in run {
         let text = part.leaf.text.as_str();
         let mut out = String::new();
         let mut at = part.start;
-        let touching = replaced.iter().filter(|(span, _)| span.start < part.end() && part.start < span.end);
+        let touching = replaced
+            .iter()
+            .filter(|(span, _)| span.start < part.end() && part.start < span.end);
         let mut edited = false;
         for (span, with) in touching {
             edited = true;

@@ -45,9 +45,17 @@ pub enum ServeError {
 ///
 /// # Errors
 /// When the ledger failed.
-pub async fn serve(gate: Arc<Gate>, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+pub async fn serve(
+    gate: Arc<Gate>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(gate.limits().connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let room = Arc::new(Semaphore::new(
+        gate.limits()
+            .connections_max
+            .clamp(1, Semaphore::MAX_PERMITS),
+    ));
     let mut failed = gate.ledger().failed();
     let mut every = tokio::time::interval(STRANGERS_EVERY);
     tokio::pin!(stop);
@@ -84,7 +92,10 @@ async fn finish(gate: &Gate, graceful: GracefulShutdown) {
     let orderly = async {
         tokio::join!(graceful.shutdown(), tasks.wait());
     };
-    if tokio::time::timeout(gate.limits().shutdown_time, orderly).await.is_err() {
+    if tokio::time::timeout(gate.limits().shutdown_time, orderly)
+        .await
+        .is_err()
+    {
         gate.cut_all();
         // Cut exchanges end at once, but for the disk.
         let _ = tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await;
@@ -93,7 +104,8 @@ async fn finish(gate: &Gate, graceful: GracefulShutdown) {
 }
 
 async fn accept(
-    listener: &TcpListener, room: &Arc<Semaphore>,
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
 ) -> Option<(TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit)> {
     // Beyond the limit, connections wait in the system's own queue.
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
@@ -113,7 +125,9 @@ async fn accept(
 type Serving<S> = http1::Connection<TokioIo<TcpStream>, S>;
 
 fn connection(
-    gate: Arc<Gate>, stream: TcpStream, source: IpAddr,
+    gate: Arc<Gate>,
+    stream: TcpStream,
+    source: IpAddr,
 ) -> Serving<
     impl hyper::service::Service<
         Request<Incoming>,
@@ -122,14 +136,18 @@ fn connection(
         Future = impl Future<Output = Result<Response<ReplyBody>, Infallible>> + Send,
     > + Send,
 > {
-    let (header_time, header_bytes_max) = (gate.limits().header_time, gate.limits().header_bytes_max);
+    let (header_time, header_bytes_max) =
+        (gate.limits().header_time, gate.limits().header_bytes_max);
     let service = service_fn(move |request: Request<Incoming>| {
         let gate = Arc::clone(&gate);
         async move {
             let (slot, answer) = ReplySlot::new();
             let walking = Arc::clone(&gate);
-            gate.tasks().spawn(async move { walk::walk(walking, request, source, slot).await });
-            Ok(answer.await.unwrap_or_else(|_| walk::silence().map(ReplyBody::whole)))
+            gate.tasks()
+                .spawn(async move { walk::walk(walking, request, source, slot).await });
+            Ok(answer
+                .await
+                .unwrap_or_else(|_| walk::silence().map(ReplyBody::whole)))
         }
     });
     http1::Builder::new()

@@ -82,7 +82,11 @@ impl ReplySlot {
 }
 
 /// A response head with the exchange's name on it.
-pub(crate) fn head(status: StatusCode, exchange: &str, headers: &[(HeaderName, HeaderValue)]) -> Response<()> {
+pub(crate) fn head(
+    status: StatusCode,
+    exchange: &str,
+    headers: &[(HeaderName, HeaderValue)],
+) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = status;
     for (name, value) in headers {

@@ -35,7 +35,13 @@ impl Strangers {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let exact = (code, Some(network(source)));
         let full = lines.len() >= LINES_MAX && !lines.contains_key(&exact);
-        let line = lines.entry(if full { (code, None) } else { exact }).or_insert(Line { from_ms: now_ms, to_ms: now_ms, count: 0 });
+        let line = lines
+            .entry(if full { (code, None) } else { exact })
+            .or_insert(Line {
+                from_ms: now_ms,
+                to_ms: now_ms,
+                count: 0,
+            });
         line.to_ms = now_ms;
         line.count = line.count.saturating_add(1);
     }
@@ -43,9 +49,16 @@ impl Strangers {
     /// Takes the largest counts out, as leaves; the others wait and grow.
     pub(crate) fn take(&self, id: &ExchangeId, key: &CommitmentKey, all: bool) -> Vec<Leaf> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut order: Vec<_> = lines.iter().map(|(name, line)| (line.count, *name)).collect();
+        let mut order: Vec<_> = lines
+            .iter()
+            .map(|(name, line)| (line.count, *name))
+            .collect();
         order.sort_unstable_by(|a, b| b.cmp(a));
-        let most = if all { order.len() } else { LEAVES_PER_SECOND_MAX };
+        let most = if all {
+            order.len()
+        } else {
+            LEAVES_PER_SECOND_MAX
+        };
         order
             .into_iter()
             .take(most)
@@ -88,17 +101,25 @@ mod tests {
     fn a_flood_becomes_few_leaves_and_no_count_is_lost() {
         let strangers = Strangers::default();
         for n in 0..50_000_u32 {
-            strangers.count(Code::KeyUnknown, IpAddr::from(n.to_be_bytes()), u64::from(n));
+            strangers.count(
+                Code::KeyUnknown,
+                IpAddr::from(n.to_be_bytes()),
+                u64::from(n),
+            );
         }
         let id = ExchangeId::new(&FixedClock::new(1), &SeededEntropy::new(1));
         let key = CommitmentKey::new(Secret::new([1; 32]));
         let first = strangers.take(&id, &key, false);
         assert_eq!(first.len(), LEAVES_PER_SECOND_MAX);
         let rest = strangers.take(&id, &key, true);
-        let sum: u64 = first.iter().chain(&rest).map(|leaf| match leaf {
-            Leaf::RefusedSummary(summary) => summary.count,
-            _ => 0,
-        }).sum();
+        let sum: u64 = first
+            .iter()
+            .chain(&rest)
+            .map(|leaf| match leaf {
+                Leaf::RefusedSummary(summary) => summary.count,
+                _ => 0,
+            })
+            .sum();
         assert_eq!(sum, 50_000);
     }
 }

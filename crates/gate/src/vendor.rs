@@ -19,7 +19,7 @@ use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::{
         Client,
-        connect::{Connected, Connection, HttpConnector},
+        connect::{Connected, Connection, HttpConnector, capture_connection},
     },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
@@ -58,8 +58,13 @@ impl VendorClient {
     ///
     /// # Errors
     /// When a further authority is no certificate.
-    pub fn new(extra: Vec<CertificateDer<'static>>, connect_time: Duration) -> Result<Self, AuthorityFault> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    pub fn new(
+        extra: Vec<CertificateDer<'static>>,
+        connect_time: Duration,
+    ) -> Result<Self, AuthorityFault> {
+        let mut roots = RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
         for certificate in extra {
             roots.add(certificate).map_err(|_| AuthorityFault(()))?;
         }
@@ -73,7 +78,11 @@ impl VendorClient {
         plain.set_nodelay(true);
         plain.enforce_http(false);
         plain.set_connect_timeout(Some(connect_time));
-        let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(plain);
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(plain);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
@@ -89,15 +98,41 @@ impl VendorClient {
     ///
     /// # Errors
     /// [`Code::VendorUnreachable`] when no reply came.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Refusal> {
-        self.client.request(request).await.map_err(|_| Refusal::new(Code::VendorUnreachable))
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Refusal> {
+        let connection = capture_connection(&mut request);
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|_| Refusal::new(Code::VendorUnreachable))?;
+        // Two framings: readers disagree about where such a reply ends, so
+        // neither it nor anything after it on the connection is believed.
+        let framings = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+        if framings
+            .iter()
+            .all(|name| response.headers().contains_key(name))
+        {
+            if let Some(connection) = &*connection.connection_metadata() {
+                connection.poison();
+            }
+            return Err(Refusal::new(Code::VendorGarbage));
+        }
+        Ok(response)
     }
 }
 
 /// The request as the vendor gets it: headers built from nothing, the
 /// vendor's own key, and an encoding that can be inspected.
 pub(crate) fn request(
-    vendor: &Vendor, path: &str, query: Option<&str>, passed: &[(http::HeaderName, String)], stream: bool, body: Bytes,
+    vendor: &Vendor,
+    path: &str,
+    query: Option<&str>,
+    passed: &[(http::HeaderName, String)],
+    stream: bool,
+    body: Bytes,
 ) -> Result<Request<Full<Bytes>>, Refusal> {
     let fault = || Refusal::new(Code::VendorKeyMissing);
     let path = match query {
@@ -112,17 +147,30 @@ pub(crate) fn request(
         .build()
         .map_err(|_| fault())?;
     let (name, value) = match vendor.api {
-        Api::OpenAi => (header::AUTHORIZATION, format!("Bearer {}", vendor.key.reveal())),
-        Api::Anthropic => (http::HeaderName::from_static("x-api-key"), vendor.key.reveal().clone()),
+        Api::OpenAi => (
+            header::AUTHORIZATION,
+            format!("Bearer {}", vendor.key.reveal()),
+        ),
+        Api::Anthropic => (
+            http::HeaderName::from_static("x-api-key"),
+            vendor.key.reveal().clone(),
+        ),
     };
     let mut key: HeaderValue = value.parse().map_err(|_| fault())?;
     key.set_sensitive(true);
-    let accept = if stream { "text/event-stream" } else { "application/json" };
+    let accept = if stream {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
     let mut request = Request::post(uri)
         .header(header::ACCEPT, accept)
         .header(header::ACCEPT_ENCODING, "identity")
         .header(header::CONTENT_TYPE, "application/json")
-        .header(header::USER_AGENT, concat!("merestone/", env!("CARGO_PKG_VERSION")))
+        .header(
+            header::USER_AGENT,
+            concat!("merestone/", env!("CARGO_PKG_VERSION")),
+        )
         .body(Full::new(body))
         .map_err(|_| fault())?;
     for (name, value) in passed {
@@ -175,12 +223,23 @@ impl Observed {
             MaybeHttpsStream::Http(_) => None,
             MaybeHttpsStream::Https(tls) => {
                 let (_, session) = tls.inner().get_ref();
-                let version = session.protocol_version().map(|version| format!("{version:?}"));
-                let group = session.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name()));
-                version.map(|version| format!("{version} {}", group.unwrap_or_default()).trim_end().to_owned())
+                let version = session
+                    .protocol_version()
+                    .map(|version| format!("{version:?}"));
+                let group = session
+                    .negotiated_key_exchange_group()
+                    .map(|group| format!("{:?}", group.name()));
+                version.map(|version| {
+                    format!("{version} {}", group.unwrap_or_default())
+                        .trim_end()
+                        .to_owned()
+                })
             }
         };
-        Self { stream, tls: TlsSeen(seen) }
+        Self {
+            stream,
+            tls: TlsSeen(seen),
+        }
     }
 }
 
@@ -191,13 +250,21 @@ impl Connection for Observed {
 }
 
 impl Read for Observed {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
 impl Write for Observed {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -209,7 +276,11 @@ impl Write for Observed {
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 }

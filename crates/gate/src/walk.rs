@@ -15,7 +15,12 @@ use crate::{
 
 /// Walks one request through the rooms. It runs apart from the connection, so
 /// that a caller who leaves does not take the record along.
-pub(crate) async fn walk(gate: Arc<Gate>, request: Request<Incoming>, source: IpAddr, slot: ReplySlot) {
+pub(crate) async fn walk(
+    gate: Arc<Gate>,
+    request: Request<Incoming>,
+    source: IpAddr,
+    slot: ReplySlot,
+) {
     if let Err(stopped) = rooms(&gate, request, source, slot).await {
         let (slot, answer) = *stopped;
         slot.refuse(answer);
@@ -24,7 +29,12 @@ pub(crate) async fn walk(gate: Arc<Gate>, request: Request<Incoming>, source: Ip
 
 type Stopped = Box<(ReplySlot, Response<Bytes>)>;
 
-async fn rooms(gate: &Gate, request: Request<Incoming>, source: IpAddr, mut slot: ReplySlot) -> Result<(), Stopped> {
+async fn rooms(
+    gate: &Gate,
+    request: Request<Incoming>,
+    source: IpAddr,
+    mut slot: ReplySlot,
+) -> Result<(), Stopped> {
     let arrived = match Arrived::enter(gate, request, source) {
         Ok(arrived) => arrived,
         Err(stranger) => return Err(Box::new((slot, unknown(&stranger)))),
@@ -44,7 +54,9 @@ async fn rooms(gate: &Gate, request: Request<Incoming>, source: IpAddr, mut slot
     let (exchange, dialect) = (screened.exchange_id().to_string(), screened.dialect());
     let answering = match screened.dispatch(gate, &mut slot).await {
         Ok(answering) => answering,
-        Err(unanswered) => return Err(Box::new((slot, no_answer(&unanswered, dialect, &exchange)))),
+        Err(unanswered) => {
+            return Err(Box::new((slot, no_answer(&unanswered, dialect, &exchange))));
+        }
     };
     match answering.sanitise(gate, slot).await {
         Ok(closed) => tracing::debug!(exchange, sequence = closed.sequence(), "closed"),
@@ -56,21 +68,36 @@ async fn rooms(gate: &Gate, request: Request<Incoming>, source: IpAddr, mut slot
 }
 
 fn unknown(stranger: &Stranger) -> Response<Bytes> {
-    respond::refusal(stranger.refusal(), stranger.dialect(), &stranger.exchange().to_string())
+    respond::refusal(
+        stranger.refusal(),
+        stranger.dialect(),
+        &stranger.exchange().to_string(),
+    )
 }
 
 fn away(turned: &Turned) -> Response<Bytes> {
-    respond::refusal(turned.refusal(), Some(turned.dialect()), &turned.exchange().to_string())
+    respond::refusal(
+        turned.refusal(),
+        Some(turned.dialect()),
+        &turned.exchange().to_string(),
+    )
 }
 
 fn no_answer(unanswered: &Unanswered, dialect: Dialect, exchange: &str) -> Response<Bytes> {
     match unanswered {
         Unanswered::Turned(turned) => away(turned),
         Unanswered::Closed(closed, refusal) => {
-            tracing::debug!(exchange, sequence = closed.sequence(), code = refusal.code().word(), "closed without an answer");
+            tracing::debug!(
+                exchange,
+                sequence = closed.sequence(),
+                code = refusal.code().word(),
+                "closed without an answer"
+            );
             respond::refusal(refusal, Some(dialect), exchange)
         }
-        Unanswered::Unrecorded(_) => respond::refusal(&Refusal::new(Code::EvidenceDown), Some(dialect), exchange),
+        Unanswered::Unrecorded(_) => {
+            respond::refusal(&Refusal::new(Code::EvidenceDown), Some(dialect), exchange)
+        }
     }
 }
 

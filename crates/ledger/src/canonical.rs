@@ -44,7 +44,10 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), CanonicalFault> {
         Value::Bool(true) => out.extend_from_slice(b"true"),
         Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Number(number) => {
-            let exact = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs)).ok_or(CanonicalFault::Number)?;
+            let exact = number
+                .as_u64()
+                .or_else(|| number.as_i64().map(i64::unsigned_abs))
+                .ok_or(CanonicalFault::Number)?;
             if exact > INTEGER_MAX {
                 return Err(CanonicalFault::Number);
             }
@@ -90,7 +93,9 @@ fn string(text: &str, out: &mut Vec<u8>) {
             '\n' => out.extend_from_slice(b"\\n"),
             '\u{c}' => out.extend_from_slice(b"\\f"),
             '\r' => out.extend_from_slice(b"\\r"),
-            control if u32::from(control) < 0x20 => out.extend_from_slice(format!("\\u{:04x}", u32::from(control)).as_bytes()),
+            control if u32::from(control) < 0x20 => {
+                out.extend_from_slice(format!("\\u{:04x}", u32::from(control)).as_bytes())
+            }
             other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
@@ -113,15 +118,27 @@ pub fn fit(mut leaf: Leaf) -> Leaf {
 /// Takes one step towards fitting; false when nothing is left to take.
 fn shorten(leaf: &mut Leaf) -> bool {
     let (findings, more, inspected) = match leaf {
-        Leaf::Admitted(leaf) => (&mut leaf.findings, &mut leaf.findings_more, &mut leaf.inspected),
+        Leaf::Admitted(leaf) => (
+            &mut leaf.findings,
+            &mut leaf.findings_more,
+            &mut leaf.inspected,
+        ),
         Leaf::Closed(leaf) => {
             if leaf.findings.is_empty() && !leaf.vendor.rate_limits.is_empty() {
                 leaf.vendor.rate_limits.clear();
                 return true;
             }
-            (&mut leaf.findings, &mut leaf.findings_more, &mut leaf.inspected)
+            (
+                &mut leaf.findings,
+                &mut leaf.findings_more,
+                &mut leaf.inspected,
+            )
         }
-        Leaf::Refused(leaf) => (&mut leaf.findings, &mut leaf.findings_more, &mut leaf.inspected),
+        Leaf::Refused(leaf) => (
+            &mut leaf.findings,
+            &mut leaf.findings_more,
+            &mut leaf.inspected,
+        ),
         Leaf::Event(event) => return event.facts.pop_last().is_some(),
         Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) => return false,
     };
@@ -129,5 +146,9 @@ fn shorten(leaf: &mut Leaf) -> bool {
     let dropped = findings.split_off(findings.len() - half);
     let count: u32 = dropped.iter().map(|note| note.count).sum();
     *more = more.saturating_add(count);
-    if dropped.is_empty() { inspected.unknown_places.pop().is_some() } else { true }
+    if dropped.is_empty() {
+        inspected.unknown_places.pop().is_some()
+    } else {
+        true
+    }
 }

@@ -85,12 +85,18 @@ mod tests {
     fn commitments_differ_by_record_field_and_value_and_not_by_pieces() {
         let key = CommitmentKey::new(Secret::new([7; 32]));
         let (clock, entropy) = (FixedClock::new(1), SeededEntropy::new(1));
-        let (one, two) = (ExchangeId::new(&clock, &entropy), ExchangeId::new(&clock, &entropy));
+        let (one, two) = (
+            ExchangeId::new(&clock, &entropy),
+            ExchangeId::new(&clock, &entropy),
+        );
         let base = key.commit(&one, "owner", b"ab");
         assert_eq!(base, key.commit(&one, "owner", b"ab"));
         assert_ne!(base, key.commit(&two, "owner", b"ab"));
         assert_ne!(base, key.commit(&one, "ownera", b"b"));
-        assert_ne!(base, CommitmentKey::new(Secret::new([8; 32])).commit(&one, "owner", b"ab"));
+        assert_ne!(
+            base,
+            CommitmentKey::new(Secret::new([8; 32])).commit(&one, "owner", b"ab")
+        );
         let mut running = key.start(&one, "owner");
         running.update(b"a");
         running.update(b"b");

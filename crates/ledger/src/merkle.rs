@@ -24,7 +24,9 @@ impl Tree {
     #[must_use]
     pub fn root(&self) -> Digest {
         let mut peaks = self.peaks.iter().rev();
-        let Some((_, last)) = peaks.next() else { return Digest(hash(&[])) };
+        let Some((_, last)) = peaks.next() else {
+            return Digest(hash(&[]));
+        };
         Digest(peaks.fold(*last, |right, (_, left)| hash(&[&[1], left, &right])))
     }
 }

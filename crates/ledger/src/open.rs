@@ -39,7 +39,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { folder: PathBuf::from("ledger"), segment_bytes: 16 << 20, queue_entries_max: 8_192, free_bytes_min: 256 << 20 }
+        Self {
+            folder: PathBuf::from("ledger"),
+            segment_bytes: 16 << 20,
+            queue_entries_max: 8_192,
+            free_bytes_min: 256 << 20,
+        }
     }
 }
 
@@ -50,7 +55,9 @@ pub enum OpenError {
     #[error("another merestone process is using {0}; only one may")]
     Locked(String),
     /// The log is not sound.
-    #[error("the ledger is not sound: {0}. Nothing was changed; `merestone ledger verify` tells more")]
+    #[error(
+        "the ledger is not sound: {0}. Nothing was changed; `merestone ledger verify` tells more"
+    )]
     Unsound(#[from] ReadFault),
     /// A file cannot be used.
     #[error("the ledger's folder cannot be used: {0}")]
@@ -94,9 +101,15 @@ impl Ledger {
     ///
     /// # Errors
     /// When another process has it, or it is not sound.
-    pub fn open(files: Arc<dyn Files>, settings: Settings, _clock: Arc<dyn Clock>) -> Result<Opened, OpenError> {
+    pub fn open(
+        files: Arc<dyn Files>,
+        settings: Settings,
+        _clock: Arc<dyn Clock>,
+    ) -> Result<Opened, OpenError> {
         let folder = settings.folder.clone();
-        let lock = files.lock(&folder)?.ok_or_else(|| OpenError::Locked(folder.display().to_string()))?;
+        let lock = files
+            .lock(&folder)?
+            .ok_or_else(|| OpenError::Locked(folder.display().to_string()))?;
         let names: Vec<String> = files.list(&folder)?;
         let unclean = names.iter().any(|name| name == MARKER);
         // What was written last may be in the system's memory only; it counts
@@ -107,10 +120,21 @@ impl Ledger {
         }
         let found = survey(&files, &folder)?;
         let (segment, tail_cut_bytes) = mend(&*files, &folder, &found)?;
-        let start = Start { files, settings, lock, segment, next: found.entries, bytes: found.sound as u64 };
+        let start = Start {
+            files,
+            settings,
+            lock,
+            segment,
+            next: found.entries,
+            bytes: found.sound as u64,
+        };
         Ok(Opened {
             ledger: Self::start(start),
-            open_exchanges: found.open.into_iter().map(|(id, at_ms)| OpenExchange { id, at_ms }).collect(),
+            open_exchanges: found
+                .open
+                .into_iter()
+                .map(|(id, at_ms)| OpenExchange { id, at_ms })
+                .collect(),
             unclean,
             last_at_ms: found.last_at_ms,
             tail_cut_bytes,
@@ -142,7 +166,8 @@ fn survey(files: &Arc<dyn Files>, folder: &Path) -> Result<Survey, OpenError> {
             Leaf::Closed(leaf) => {
                 open.remove(&leaf.exchange);
             }
-            Leaf::Refused(_) | Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {}
+            Leaf::Refused(_) | Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {
+            }
         }
     }
     let entries = reader.position();
@@ -150,20 +175,36 @@ fn survey(files: &Arc<dyn Files>, folder: &Path) -> Result<Survey, OpenError> {
         Some((name, sound, whole)) => (Some(name.to_owned()), sound, whole),
         None => (None, 0, 0),
     };
-    Ok(Survey { entries, open, last_at_ms, newest, sound, whole })
+    Ok(Survey {
+        entries,
+        open,
+        last_at_ms,
+        newest,
+        sound,
+        whole,
+    })
 }
 
 /// Cuts a torn end off, and removes a segment whose very header was torn.
-fn mend(files: &dyn Files, folder: &Path, found: &Survey) -> Result<(Option<Box<dyn Append>>, u64), OpenError> {
+fn mend(
+    files: &dyn Files,
+    folder: &Path,
+    found: &Survey,
+) -> Result<(Option<Box<dyn Append>>, u64), OpenError> {
     let mut cut = 0_u64;
     let kept = found.newest.as_deref().unwrap_or_default();
-    let headless = files.list(folder)?.into_iter().filter(|name| segment::first_of(name).is_some() && name.as_str() > kept);
+    let headless = files
+        .list(folder)?
+        .into_iter()
+        .filter(|name| segment::first_of(name).is_some() && name.as_str() > kept);
     for name in headless.collect::<Vec<_>>() {
         cut = cut.saturating_add(files.read(&folder.join(&name))?.len() as u64);
         files.remove(&folder.join(&name))?;
         files.sync_folder(folder)?;
     }
-    let Some(name) = &found.newest else { return Ok((None, cut)) };
+    let Some(name) = &found.newest else {
+        return Ok((None, cut));
+    };
     let mut file = files.open(&folder.join(name))?;
     if found.whole > found.sound {
         cut = cut.saturating_add((found.whole - found.sound) as u64);
@@ -181,14 +222,31 @@ pub fn recovery_leaves(opened: &Opened, clock: &dyn Clock) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     if opened.tail_cut_bytes > 0 {
         let facts = BTreeMap::from([("bytes".to_owned(), opened.tail_cut_bytes.to_string())]);
-        let event = Event { v: RECORD_VERSION, at_ms, act: Act::TailCut, by: "node".to_owned(), subject: "ledger".to_owned(), facts };
+        let event = Event {
+            v: RECORD_VERSION,
+            at_ms,
+            act: Act::TailCut,
+            by: "node".to_owned(),
+            subject: "ledger".to_owned(),
+            facts,
+        };
         leaves.push(Leaf::Event(event));
     }
     if opened.unclean {
         let open = u32::try_from(opened.open_exchanges.len()).unwrap_or(u32::MAX);
-        leaves.push(Leaf::UncleanStart(UncleanStart { v: RECORD_VERSION, at_ms, from_ms: opened.last_at_ms, open }));
+        leaves.push(Leaf::UncleanStart(UncleanStart {
+            v: RECORD_VERSION,
+            at_ms,
+            from_ms: opened.last_at_ms,
+            open,
+        }));
     }
-    leaves.extend(opened.open_exchanges.iter().map(|exchange| Leaf::Closed(Box::new(stopped(exchange, at_ms)))));
+    leaves.extend(
+        opened
+            .open_exchanges
+            .iter()
+            .map(|exchange| Leaf::Closed(Box::new(stopped(exchange, at_ms)))),
+    );
     leaves
 }
 
@@ -212,7 +270,10 @@ fn stopped(exchange: &OpenExchange, at_ms: u64) -> Closed {
         findings: Vec::new(),
         findings_more: 0,
         restored: RestoreCounts::default(),
-        timings: Timings { first_byte_us: None, total_us: at_ms.saturating_sub(exchange.at_ms).saturating_mul(1_000) },
+        timings: Timings {
+            first_byte_us: None,
+            total_us: at_ms.saturating_sub(exchange.at_ms).saturating_mul(1_000),
+        },
         rooms: Vec::new(),
     }
 }

@@ -31,7 +31,9 @@ pub enum ReadFault {
         file: String,
     },
     /// A segment is missing.
-    #[error("{file} begins with entry {found}, but the next entry is {expected}: entries are missing")]
+    #[error(
+        "{file} begins with entry {found}, but the next entry is {expected}: entries are missing"
+    )]
     Gap {
         /// The file.
         file: String,
@@ -87,7 +89,13 @@ impl Reader {
     /// A reader at the beginning.
     #[must_use]
     pub fn new(files: Arc<dyn Files>, folder: &Path) -> Self {
-        Self { files, folder: folder.to_owned(), segment: None, offset: 0, next: 0 }
+        Self {
+            files,
+            folder: folder.to_owned(),
+            segment: None,
+            offset: 0,
+            next: 0,
+        }
     }
 
     /// The next entry; `None` at the end, which may move later.
@@ -104,15 +112,27 @@ impl Reader {
             };
             match segment::decode(bytes, self.offset, self.next) {
                 Ok(frame) => {
-                    let leaf = serde_json::from_slice(frame.payload)
-                        .map_err(|_| ReadFault::Record { file: name.clone(), sequence: frame.sequence })?;
-                    let entry = Entry { sequence: frame.sequence, leaf, payload: frame.payload.to_vec() };
+                    let leaf =
+                        serde_json::from_slice(frame.payload).map_err(|_| ReadFault::Record {
+                            file: name.clone(),
+                            sequence: frame.sequence,
+                        })?;
+                    let entry = Entry {
+                        sequence: frame.sequence,
+                        leaf,
+                        payload: frame.payload.to_vec(),
+                    };
                     self.offset = frame.end;
                     self.next += 1;
                     return Ok(Some(entry));
                 }
                 Err(fault) => {
-                    let fault = ReadFault::Frame { file: name.clone(), offset: self.offset, sequence: self.next, fault };
+                    let fault = ReadFault::Frame {
+                        file: name.clone(),
+                        offset: self.offset,
+                        sequence: self.next,
+                        fault,
+                    };
                     if !self.advance(fault)? {
                         return Ok(None);
                     }
@@ -124,7 +144,9 @@ impl Reader {
     /// No frame here: the segment has grown, it is full, it ends here for now,
     /// or it is broken.
     fn advance(&mut self, fault: ReadFault) -> Result<bool, ReadFault> {
-        let Some((name, bytes)) = self.segment.take() else { return Ok(false) };
+        let Some((name, bytes)) = self.segment.take() else {
+            return Ok(false);
+        };
         let fresh = self.read(&name)?;
         if fresh.len() > bytes.len() && segment::decode(&fresh, self.offset, self.next).is_ok() {
             self.segment = Some((name, fresh));
@@ -153,7 +175,11 @@ impl Reader {
         };
         let first = segment::first_of(name).unwrap_or(u64::MAX);
         if first != self.next {
-            return Err(ReadFault::Gap { file: name.clone(), expected: self.next, found: first });
+            return Err(ReadFault::Gap {
+                file: name.clone(),
+                expected: self.next,
+                found: first,
+            });
         }
         let bytes = self.read(name)?;
         let last = names.last() == Some(name);
@@ -170,12 +196,26 @@ impl Reader {
     }
 
     fn names(&self) -> Result<Vec<String>, ReadFault> {
-        let names = self.files.list(&self.folder).map_err(|error| ReadFault::Unreadable { file: self.folder.display().to_string(), kind: error.kind() })?;
-        Ok(names.into_iter().filter(|name| segment::first_of(name).is_some()).collect())
+        let names = self
+            .files
+            .list(&self.folder)
+            .map_err(|error| ReadFault::Unreadable {
+                file: self.folder.display().to_string(),
+                kind: error.kind(),
+            })?;
+        Ok(names
+            .into_iter()
+            .filter(|name| segment::first_of(name).is_some())
+            .collect())
     }
 
     fn read(&self, name: &str) -> Result<Vec<u8>, ReadFault> {
-        self.files.read(&self.folder.join(name)).map_err(|error| ReadFault::Unreadable { file: name.to_owned(), kind: error.kind() })
+        self.files
+            .read(&self.folder.join(name))
+            .map_err(|error| ReadFault::Unreadable {
+                file: name.to_owned(),
+                kind: error.kind(),
+            })
     }
 
     /// The number that the next entry will have.
@@ -186,7 +226,9 @@ impl Reader {
 
     /// The newest segment's name, the length of its sound part, and its whole length.
     pub(crate) fn end(&self) -> Option<(&str, usize, usize)> {
-        self.segment.as_ref().map(|(name, bytes)| (name.as_str(), self.offset, bytes.len()))
+        self.segment
+            .as_ref()
+            .map(|(name, bytes)| (name.as_str(), self.offset, bytes.len()))
     }
 
     /// Every entry of one exchange.
@@ -212,8 +254,13 @@ fn torn(bytes: &[u8], from: usize, next: u64) -> bool {
     let possible = next..next.saturating_add(1 << 20);
     let mut at = from;
     while at.saturating_add(segment::FRAME_BYTES) < bytes.len() {
-        let number = bytes.get(at.saturating_add(8)..at.saturating_add(16)).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
-        if number.is_some_and(|number| possible.contains(&number) && segment::decode(bytes, at, number).is_ok()) {
+        let number = bytes
+            .get(at.saturating_add(8)..at.saturating_add(16))
+            .and_then(|b| b.try_into().ok())
+            .map(u64::from_le_bytes);
+        if number.is_some_and(|number| {
+            possible.contains(&number) && segment::decode(bytes, at, number).is_ok()
+        }) {
             return false;
         }
         at += 1;

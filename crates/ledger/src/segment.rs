@@ -48,7 +48,9 @@ pub fn name(first: u64) -> String {
 /// The number in a segment's name, if it is one.
 #[must_use]
 pub fn first_of(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".seg").filter(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))?;
+    let digits = name
+        .strip_suffix(".seg")
+        .filter(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))?;
     digits.parse().ok()
 }
 
@@ -56,7 +58,10 @@ pub fn first_of(name: &str) -> Option<u64> {
 #[must_use]
 pub fn header(first: u64) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
-    for (to, from) in header.iter_mut().zip(MAGIC.iter().copied().chain(first.to_le_bytes())) {
+    for (to, from) in header
+        .iter_mut()
+        .zip(MAGIC.iter().copied().chain(first.to_le_bytes()))
+    {
         *to = from;
     }
     header
@@ -83,7 +88,10 @@ pub fn decode(bytes: &[u8], at: usize, sequence: u64) -> Result<Frame<'_>, Frame
         return Err(FrameFault::Length);
     }
     let sum = u32::from_le_bytes(read4(bytes, at.saturating_add(4)).ok_or(FrameFault::Short)?);
-    let number: [u8; 8] = bytes.get(at.saturating_add(8)..at.saturating_add(16)).and_then(|b| b.try_into().ok()).ok_or(FrameFault::Short)?;
+    let number: [u8; 8] = bytes
+        .get(at.saturating_add(8)..at.saturating_add(16))
+        .and_then(|b| b.try_into().ok())
+        .ok_or(FrameFault::Short)?;
     let number = u64::from_le_bytes(number);
     let start = at.saturating_add(FRAME_BYTES);
     let end = start.saturating_add(size);
@@ -94,7 +102,11 @@ pub fn decode(bytes: &[u8], at: usize, sequence: u64) -> Result<Frame<'_>, Frame
     if number != sequence {
         return Err(FrameFault::Sequence);
     }
-    Ok(Frame { sequence, payload, end })
+    Ok(Frame {
+        sequence,
+        payload,
+        end,
+    })
 }
 
 fn read4(bytes: &[u8], at: usize) -> Option<[u8; 4]> {

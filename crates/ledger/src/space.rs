@@ -23,7 +23,9 @@ impl Space {
     pub(crate) fn take(&self, free_bytes: u64, free_bytes_min: u64) -> Option<Reservation> {
         let before = self.0.fetch_add(RESERVED_BYTES, Ordering::AcqRel);
         let reservation = Reservation(self.clone());
-        let needed = before.saturating_add(RESERVED_BYTES).saturating_add(free_bytes_min);
+        let needed = before
+            .saturating_add(RESERVED_BYTES)
+            .saturating_add(free_bytes_min);
         // Dropped here, it is given back.
         (needed <= free_bytes).then_some(reservation)
     }

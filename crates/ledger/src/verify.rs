@@ -68,7 +68,11 @@ pub enum VerifyFault {
 ///
 /// # Errors
 /// The first thing that is wrong, and where.
-pub fn verify(files: Arc<dyn Files>, folder: &Path, progress: &mut dyn FnMut(u64)) -> Result<Verified, VerifyFault> {
+pub fn verify(
+    files: Arc<dyn Files>,
+    folder: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Verified, VerifyFault> {
     let mut reader = Reader::new(files, folder);
     let mut tree = Tree::default();
     let mut open: BTreeMap<ExchangeId, u64> = BTreeMap::new();
@@ -92,7 +96,11 @@ pub fn verify(files: Arc<dyn Files>, folder: &Path, progress: &mut dyn FnMut(u64
         tree.push(&entry.payload);
         verified.entries += 1;
         let time = entry.leaf.at_ms();
-        verified.span_ms = Some(verified.span_ms.map_or((time, time), |(first, _)| (first, time)));
+        verified.span_ms = Some(
+            verified
+                .span_ms
+                .map_or((time, time), |(first, _)| (first, time)),
+        );
         match &entry.leaf {
             Leaf::Admitted(leaf) => {
                 if !seen.insert(leaf.exchange) || open.insert(leaf.exchange, at).is_some() {
@@ -104,11 +112,14 @@ pub fn verify(files: Arc<dyn Files>, folder: &Path, progress: &mut dyn FnMut(u64
                 verified.admitted += 1;
             }
             Leaf::Closed(leaf) => {
-                open.remove(&leaf.exchange).ok_or(VerifyFault::NotOpen(at))?;
+                open.remove(&leaf.exchange)
+                    .ok_or(VerifyFault::NotOpen(at))?;
                 verified.closed += 1;
             }
             Leaf::Refused(_) => verified.refused += 1,
-            Leaf::RefusedSummary(leaf) => verified.refused = verified.refused.saturating_add(leaf.count),
+            Leaf::RefusedSummary(leaf) => {
+                verified.refused = verified.refused.saturating_add(leaf.count)
+            }
             Leaf::UncleanStart(_) => verified.unclean_starts += 1,
             Leaf::Event(_) => {}
         }
@@ -116,6 +127,8 @@ pub fn verify(files: Arc<dyn Files>, folder: &Path, progress: &mut dyn FnMut(u64
     }
     verified.root = tree.root();
     verified.open = open.into_keys().collect();
-    verified.tail_bytes = reader.end().map_or(0, |(_, sound, whole)| (whole - sound) as u64);
+    verified.tail_bytes = reader
+        .end()
+        .map_or(0, |(_, sound, whole)| (whole - sound) as u64);
     Ok(verified)
 }

@@ -104,7 +104,9 @@ impl Ledger {
             folder: start.settings.folder.clone(),
             free_bytes_min: start.settings.free_bytes_min,
         };
-        let spawned = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || thread::run(start, queue, &tell));
+        let spawned = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || thread::run(start, queue, &tell));
         // Without its thread the queue is closed, and every append fails.
         drop(spawned);
         ledger
@@ -118,7 +120,10 @@ impl Ledger {
     pub async fn append(&self, leaf: Leaf) -> Result<u64, AppendError> {
         let payload = canonical::to_bytes(&canonical::fit(leaf))?;
         let (done, written) = oneshot::channel();
-        self.orders.send(Order::Write(Waiting { payload, done })).await.map_err(|_| self.gone())?;
+        self.orders
+            .send(Order::Write(Waiting { payload, done }))
+            .await
+            .map_err(|_| self.gone())?;
         written.await.map_err(|_| self.gone())?
     }
 
@@ -129,7 +134,9 @@ impl Ledger {
     pub fn append_blocking(&self, leaf: Leaf) -> Result<u64, AppendError> {
         let payload = canonical::to_bytes(&canonical::fit(leaf))?;
         let (done, written) = oneshot::channel();
-        self.orders.blocking_send(Order::Write(Waiting { payload, done })).map_err(|_| self.gone())?;
+        self.orders
+            .blocking_send(Order::Write(Waiting { payload, done }))
+            .map_err(|_| self.gone())?;
         written.blocking_recv().map_err(|_| self.gone())?
     }
 
@@ -142,7 +149,9 @@ impl Ledger {
             return Err(AppendError::Failed);
         }
         let free = self.free_bytes().map_err(|_| AppendError::NoSpace)?;
-        self.space.take(free, self.free_bytes_min).ok_or(AppendError::NoSpace)
+        self.space
+            .take(free, self.free_bytes_min)
+            .ok_or(AppendError::NoSpace)
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
@@ -164,7 +173,12 @@ impl Ledger {
     /// When the mark cannot be brought to the disk.
     pub fn mark_running(&self) -> io::Result<()> {
         let path = self.folder.join(MARKER);
-        if !self.files.list(&self.folder)?.iter().any(|name| name == MARKER) {
+        if !self
+            .files
+            .list(&self.folder)?
+            .iter()
+            .any(|name| name == MARKER)
+        {
             self.files.create(&path, 0)?.sync()?;
         }
         self.files.sync_folder(&self.folder)
@@ -183,11 +197,18 @@ impl Ledger {
     /// When something that waited could not be written.
     pub async fn close(self) -> Result<(), AppendError> {
         let (done, closed) = oneshot::channel();
-        self.orders.send(Order::Close(done)).await.map_err(|_| self.gone())?;
+        self.orders
+            .send(Order::Close(done))
+            .await
+            .map_err(|_| self.gone())?;
         closed.await.map_err(|_| self.gone())?
     }
 
     fn gone(&self) -> AppendError {
-        if *self.failed.borrow() { AppendError::Failed } else { AppendError::Closed }
+        if *self.failed.borrow() {
+            AppendError::Failed
+        } else {
+            AppendError::Closed
+        }
     }
 }

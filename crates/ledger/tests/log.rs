@@ -1,6 +1,11 @@
 //! The log as its users see it: written, crashed, damaged, opened again.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -30,8 +35,17 @@ fn event(number: u64) -> Leaf {
 }
 
 fn open(files: &MemoryFiles, segment_bytes: u64) -> Result<Opened, OpenError> {
-    let settings = Settings { folder: PathBuf::from(FOLDER), segment_bytes, free_bytes_min: 0, ..Settings::default() };
-    Ledger::open(Arc::new(files.clone()), settings, Arc::new(FixedClock::new(1)))
+    let settings = Settings {
+        folder: PathBuf::from(FOLDER),
+        segment_bytes,
+        free_bytes_min: 0,
+        ..Settings::default()
+    };
+    Ledger::open(
+        Arc::new(files.clone()),
+        settings,
+        Arc::new(FixedClock::new(1)),
+    )
 }
 
 fn read(files: &MemoryFiles) -> Vec<u64> {
@@ -46,12 +60,19 @@ fn read(files: &MemoryFiles) -> Vec<u64> {
 
 /// Writes entries one by one; answers how many were acknowledged.
 fn write(ledger: &Ledger, count: u64) -> u64 {
-    (0..count).take_while(|number| ledger.append_blocking(event(*number)).is_ok()).count() as u64
+    (0..count)
+        .take_while(|number| ledger.append_blocking(event(*number)).is_ok())
+        .count() as u64
 }
 
 fn last_segment(files: &MemoryFiles) -> PathBuf {
     let names = files.list(Path::new(FOLDER)).unwrap();
-    Path::new(FOLDER).join(names.iter().rfind(|name| segment::first_of(name).is_some()).unwrap())
+    Path::new(FOLDER).join(
+        names
+            .iter()
+            .rfind(|name| segment::first_of(name).is_some())
+            .unwrap(),
+    )
 }
 
 #[test]
@@ -80,7 +101,12 @@ async fn a_thousand_waiters_each_get_a_number_of_their_own() {
     numbers.sort_unstable();
     assert_eq!(numbers, (0..1_024).collect::<Vec<_>>());
     ledger.close().await.unwrap();
-    assert_eq!(verify(Arc::new(files), Path::new(FOLDER), &mut |_| ()).unwrap().entries, 1_024);
+    assert_eq!(
+        verify(Arc::new(files), Path::new(FOLDER), &mut |_| ())
+            .unwrap()
+            .entries,
+        1_024
+    );
 }
 
 #[test]
@@ -107,10 +133,23 @@ fn an_end_torn_at_any_byte_is_cut_and_told() {
         let files = files.copy();
         files.cut_file(&last_segment(&files), bytes);
         let opened = open(&files, 1 << 20).unwrap();
-        let left = reader_ends.iter().skip(1).chain([&whole.len()]).filter(|end| **end <= bytes).count() as u64;
+        let left = reader_ends
+            .iter()
+            .skip(1)
+            .chain([&whole.len()])
+            .filter(|end| **end <= bytes)
+            .count() as u64;
         assert_eq!(opened.entries, left, "{bytes} bytes");
-        let sound = if left == 0 { segment::HEADER_BYTES.min(bytes) } else { *reader_ends.get(left as usize).unwrap_or(&whole.len()) };
-        let expected = if bytes < segment::HEADER_BYTES { bytes } else { bytes - sound };
+        let sound = if left == 0 {
+            segment::HEADER_BYTES.min(bytes)
+        } else {
+            *reader_ends.get(left as usize).unwrap_or(&whole.len())
+        };
+        let expected = if bytes < segment::HEADER_BYTES {
+            bytes
+        } else {
+            bytes - sound
+        };
         assert_eq!(opened.tail_cut_bytes, expected as u64, "{bytes} bytes");
         opened.ledger.append_blocking(event(9)).unwrap();
         assert_eq!(read(&files).len() as u64, left + 1);
@@ -137,8 +176,15 @@ fn a_flipped_bit_anywhere_is_never_taken_for_an_entry() {
                     Ok(verified) => {
                         // Only the very last entry may pass for a torn end,
                         // and that is told.
-                        assert!(last && verified.tail_bytes > 0, "{name} byte {at} bit {bit}");
-                        assert_eq!(verified.entries as usize, truth.len() - 1, "{name} byte {at} bit {bit}");
+                        assert!(
+                            last && verified.tail_bytes > 0,
+                            "{name} byte {at} bit {bit}"
+                        );
+                        assert_eq!(
+                            verified.entries as usize,
+                            truth.len() - 1,
+                            "{name} byte {at} bit {bit}"
+                        );
                     }
                 }
             }
@@ -155,7 +201,10 @@ fn a_missing_segment_is_found() {
     for name in names.iter().take(names.len() - 1) {
         let files = files.copy();
         files.remove(&Path::new(FOLDER).join(name)).unwrap();
-        assert!(matches!(open(&files, 400), Err(OpenError::Unsound(_))), "{name}");
+        assert!(
+            matches!(open(&files, 400), Err(OpenError::Unsound(_))),
+            "{name}"
+        );
     }
 }
 
@@ -169,21 +218,37 @@ fn a_failing_disk_stops_everything_and_loses_nothing_acknowledged() {
         assert!(acknowledged < 20, "{fault:?}");
         files.fail(None);
         // Never tried again, even if the disk is well by now.
-        assert_eq!(opened.ledger.append_blocking(event(0)), Err(AppendError::Failed), "{fault:?}");
+        assert_eq!(
+            opened.ledger.append_blocking(event(0)),
+            Err(AppendError::Failed),
+            "{fault:?}"
+        );
         assert!(matches!(opened.ledger.reserve(), Err(AppendError::Failed)));
         drop(opened);
         files.crash(1_000, false);
         let opened = open(&files, 1 << 20).unwrap();
         assert!(opened.entries >= acknowledged, "{fault:?}");
-        assert_eq!(read(&files)[..acknowledged as usize], (0..acknowledged).collect::<Vec<_>>());
+        assert_eq!(
+            read(&files)[..acknowledged as usize],
+            (0..acknowledged).collect::<Vec<_>>()
+        );
     }
 }
 
 #[test]
 fn below_the_low_water_mark_nothing_is_reserved() {
     let files = MemoryFiles::default();
-    let settings = Settings { folder: PathBuf::from(FOLDER), free_bytes_min: 1_000_000, ..Settings::default() };
-    let opened = Ledger::open(Arc::new(files.clone()), settings, Arc::new(FixedClock::new(1))).unwrap();
+    let settings = Settings {
+        folder: PathBuf::from(FOLDER),
+        free_bytes_min: 1_000_000,
+        ..Settings::default()
+    };
+    let opened = Ledger::open(
+        Arc::new(files.clone()),
+        settings,
+        Arc::new(FixedClock::new(1)),
+    )
+    .unwrap();
     files.fail(Some(Fault::Space(1_000_100)));
     assert!(matches!(opened.ledger.reserve(), Err(AppendError::NoSpace)));
 }

@@ -74,21 +74,57 @@ pub struct Admin {
 impl Admin {
     /// Makes a key. Recorded before it is shown: a key that the log does not
     /// know does not exist.
-    pub async fn create(&self, owner: &str, allowed: Grant, expires_ms: Option<u64>, by: &str) -> anyhow::Result<Answer> {
-        anyhow::ensure!(!owner.is_empty() && owner.len() <= OWNER_BYTES_MAX, "an owner's name is 1 to {OWNER_BYTES_MAX} bytes");
-        anyhow::ensure!(expires_ms.is_none_or(|at| at > self.clock.now_ms()), "the key would have expired already");
-        let new = Keys::new(&self.store).create(owner, allowed, expires_ms, &*self.clock, &SystemEntropy)?;
+    pub async fn create(
+        &self,
+        owner: &str,
+        allowed: Grant,
+        expires_ms: Option<u64>,
+        by: &str,
+    ) -> anyhow::Result<Answer> {
+        anyhow::ensure!(
+            !owner.is_empty() && owner.len() <= OWNER_BYTES_MAX,
+            "an owner's name is 1 to {OWNER_BYTES_MAX} bytes"
+        );
+        anyhow::ensure!(
+            expires_ms.is_none_or(|at| at > self.clock.now_ms()),
+            "the key would have expired already"
+        );
+        let new = Keys::new(&self.store).create(
+            owner,
+            allowed,
+            expires_ms,
+            &*self.clock,
+            &SystemEntropy,
+        )?;
         let facts = BTreeMap::from([
-            ("vendors".to_owned(), listed(new.record.allowed.vendors().iter())),
-            ("models".to_owned(), listed(new.record.allowed.models().iter())),
-            ("restricted".to_owned(), new.record.allowed.is_restricted().to_string()),
-            ("expires_ms".to_owned(), expires_ms.map_or_else(|| "never".to_owned(), |at| at.to_string())),
+            (
+                "vendors".to_owned(),
+                listed(new.record.allowed.vendors().iter()),
+            ),
+            (
+                "models".to_owned(),
+                listed(new.record.allowed.models().iter()),
+            ),
+            (
+                "restricted".to_owned(),
+                new.record.allowed.is_restricted().to_string(),
+            ),
+            (
+                "expires_ms".to_owned(),
+                expires_ms.map_or_else(|| "never".to_owned(), |at| at.to_string()),
+            ),
         ]);
-        if let Err(error) = self.record(Act::KeyCreated, by, new.record.id.as_str(), facts).await {
+        if let Err(error) = self
+            .record(Act::KeyCreated, by, new.record.id.as_str(), facts)
+            .await
+        {
             let _ = Keys::new(&self.store).revoke(&new.record.id, &*self.clock);
             return Err(error);
         }
-        Ok(Answer::Key { key: new.key.reveal().to_owned(), id: new.record.id })
+        Ok(Answer::Key {
+            key: new.key.reveal().to_owned(),
+            id: new.record.id,
+        })
     }
 
     /// Every key.
@@ -99,30 +135,56 @@ impl Admin {
     /// Revokes a key; the second time nothing happens.
     pub async fn revoke(&self, id: &KeyId, by: &str) -> anyhow::Result<Answer> {
         let revoked = Keys::new(&self.store).revoke(id, &*self.clock)?;
-        anyhow::ensure!(revoked, "no such key is in force; `merestone key list` shows them");
-        self.record(Act::KeyRevoked, by, id.as_str(), BTreeMap::new()).await?;
+        anyhow::ensure!(
+            revoked,
+            "no such key is in force; `merestone key list` shows them"
+        );
+        self.record(Act::KeyRevoked, by, id.as_str(), BTreeMap::new())
+            .await?;
         Ok(Answer::Done)
     }
 
     /// Writes an act into the ledger and waits until it is durable. `by` is
     /// the person's account, which the record holds as a commitment only.
-    pub async fn record(&self, act: Act, by: &str, subject: &str, mut facts: BTreeMap<String, String>) -> anyhow::Result<()> {
+    pub async fn record(
+        &self,
+        act: Act,
+        by: &str,
+        subject: &str,
+        mut facts: BTreeMap<String, String>,
+    ) -> anyhow::Result<()> {
         let by = if by == "node" {
             by.to_owned()
         } else {
             let reference = ExchangeId::new(&*self.clock, &SystemEntropy);
             facts.insert("reference".to_owned(), reference.to_string());
-            self.commitments.commit(&reference, "by", by.as_bytes()).to_string()
+            self.commitments
+                .commit(&reference, "by", by.as_bytes())
+                .to_string()
         };
-        let event = Event { v: RECORD_VERSION, at_ms: self.clock.now_ms(), act, by, subject: subject.to_owned(), facts };
-        self.ledger.append(Leaf::Event(event)).await.context("the act could not be recorded, so it was not done")?;
+        let event = Event {
+            v: RECORD_VERSION,
+            at_ms: self.clock.now_ms(),
+            act,
+            by,
+            subject: subject.to_owned(),
+            facts,
+        };
+        self.ledger
+            .append(Leaf::Event(event))
+            .await
+            .context("the act could not be recorded, so it was not done")?;
         Ok(())
     }
 }
 
 fn listed<T: ToString>(names: impl Iterator<Item = T>) -> String {
     let names: Vec<String> = names.map(|name| name.to_string()).collect();
-    if names.is_empty() { "all".to_owned() } else { names.join(",") }
+    if names.is_empty() {
+        "all".to_owned()
+    } else {
+        names.join(",")
+    }
 }
 
 /// A key as the command line shows it.

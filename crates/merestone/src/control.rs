@@ -35,7 +35,8 @@ pub trait Serve: Send + Sync + 'static {
 /// ledger's lock has already shown that there is no other.
 pub fn listen(path: &Path) -> anyhow::Result<UnixListener> {
     let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path).with_context(|| format!("the control socket {} cannot be made", path.display()))?;
+    let listener = UnixListener::bind(path)
+        .with_context(|| format!("the control socket {} cannot be made", path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
@@ -44,7 +45,9 @@ pub fn listen(path: &Path) -> anyhow::Result<UnixListener> {
 pub async fn answer<S: Serve>(listener: UnixListener, serve: Arc<S>) {
     let room = Arc::new(Semaphore::new(AT_ONCE_MAX));
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -58,10 +61,15 @@ pub async fn answer<S: Serve>(listener: UnixListener, serve: Arc<S>) {
 }
 
 async fn one<S: Serve>(stream: UnixStream, serve: &S) -> std::io::Result<()> {
-    let by = stream.peer_cred().map_or_else(|_| "uid:unknown".to_owned(), |peer| format!("uid:{}", peer.uid()));
+    let by = stream.peer_cred().map_or_else(
+        |_| "uid:unknown".to_owned(),
+        |peer| format!("uid:{}", peer.uid()),
+    );
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
-    AsyncReader::new(reader.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
+    AsyncReader::new(reader.take(LINE_BYTES_MAX))
+        .read_line(&mut line)
+        .await?;
     let answer = match serde_json::from_str(&line) {
         Ok(request) => serve.serve(request, by).await,
         Err(_) => Answer::Refused("this is not a request that this version knows".to_owned()),
@@ -73,12 +81,20 @@ async fn one<S: Serve>(stream: UnixStream, serve: &S) -> std::io::Result<()> {
 
 /// Asks a running gate; `None` when none is running.
 pub fn ask(path: &Path, request: &Request) -> anyhow::Result<Option<Answer>> {
-    let Ok(mut stream) = BlockingStream::connect(path) else { return Ok(None) };
+    let Ok(mut stream) = BlockingStream::connect(path) else {
+        return Ok(None);
+    };
     stream.set_read_timeout(Some(LINE_TIME))?;
     let mut text = serde_json::to_string(request)?;
     text.push('\n');
-    stream.write_all(text.as_bytes()).context("the running gate does not listen")?;
+    stream
+        .write_all(text.as_bytes())
+        .context("the running gate does not listen")?;
     let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).context("the running gate does not answer")?;
-    Ok(Some(serde_json::from_str(&line).context("the running gate answers in a way that this version does not know")?))
+    BufReader::new(stream)
+        .read_line(&mut line)
+        .context("the running gate does not answer")?;
+    Ok(Some(serde_json::from_str(&line).context(
+        "the running gate answers in a way that this version does not know",
+    )?))
 }

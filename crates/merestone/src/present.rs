@@ -12,13 +12,20 @@ pub fn colour() -> bool {
 /// What stands before an error.
 pub fn error_mark() -> &'static str {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if colour { "\u{1b}[31merror:\u{1b}[0m" } else { "error:" }
+    if colour {
+        "\u{1b}[31merror:\u{1b}[0m"
+    } else {
+        "error:"
+    }
 }
 
 /// A table with these headings.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(headings);
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(headings);
     table
 }
 

@@ -10,10 +10,14 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ActionFault {
     /// No detector of the control has this name.
-    #[error("`{0}` is not a detector of this control; `merestone config explain detectors` lists them")]
+    #[error(
+        "`{0}` is not a detector of this control; `merestone config explain detectors` lists them"
+    )]
     UnknownDetector(String),
     /// No slot has this name.
-    #[error("`{0}` is not a slot; known: system, turn, reasoning, tool-call, tool-result, tool-definition, document, media, opaque, parameter, unknown")]
+    #[error(
+        "`{0}` is not a slot; known: system, turn, reasoning, tool-call, tool-result, tool-definition, document, media, opaque, parameter, unknown"
+    )]
     UnknownSlot(String),
 }
 
@@ -30,7 +34,10 @@ impl ActionTable {
     /// A table with the catalogue's defaults for this control's detectors.
     #[must_use]
     pub fn new(defaults: impl IntoIterator<Item = (DetectorId, Action)>) -> Self {
-        Self { defaults: defaults.into_iter().collect(), chosen: BTreeMap::new() }
+        Self {
+            defaults: defaults.into_iter().collect(),
+            chosen: BTreeMap::new(),
+        }
     }
 
     /// Sets the action for a selector, as `card@tool-result`.
@@ -53,7 +60,9 @@ impl ActionTable {
             }
         };
         let slot = slot
-            .map(|word| Slot::from_word(word).ok_or_else(|| ActionFault::UnknownSlot(word.to_owned())))
+            .map(|word| {
+                Slot::from_word(word).ok_or_else(|| ActionFault::UnknownSlot(word.to_owned()))
+            })
             .transpose()?;
         self.chosen.insert((detector, slot), action);
         Ok(())
@@ -64,8 +73,10 @@ impl ActionTable {
     #[must_use]
     pub fn action(&self, detector: &DetectorId, slot: Slot) -> Action {
         if slot == Slot::Unknown {
-            let everywhere: BTreeSet<Action> =
-                Slot::ALL.iter().map(|slot| self.exact(detector, *slot)).collect();
+            let everywhere: BTreeSet<Action> = Slot::ALL
+                .iter()
+                .map(|slot| self.exact(detector, *slot))
+                .collect();
             return everywhere.last().copied().unwrap_or(Action::Block);
         }
         self.exact(detector, slot)
@@ -73,21 +84,27 @@ impl ActionTable {
 
     fn exact(&self, detector: &DetectorId, slot: Slot) -> Action {
         let named = Some(detector.clone());
-        [(named.clone(), Some(slot)), (named, None), (None, Some(slot)), (None, None)]
-            .iter()
-            .find_map(|selector| self.chosen.get(selector))
-            .or_else(|| self.defaults.get(detector))
-            .copied()
-            // INVARIANT: a detector without a default cannot be loaded; if one
-            // comes all the same, its match goes nowhere.
-            .unwrap_or(Action::Block)
+        [
+            (named.clone(), Some(slot)),
+            (named, None),
+            (None, Some(slot)),
+            (None, None),
+        ]
+        .iter()
+        .find_map(|selector| self.chosen.get(selector))
+        .or_else(|| self.defaults.get(detector))
+        .copied()
+        // INVARIANT: a detector without a default cannot be loaded; if one
+        // comes all the same, its match goes nowhere.
+        .unwrap_or(Action::Block)
     }
 
     /// Every selector that was set, as text, with its action.
     pub fn chosen(&self) -> impl Iterator<Item = (String, Action)> + '_ {
         self.chosen.iter().map(|((detector, slot), action)| {
             let detector = detector.as_ref().map_or("*", DetectorId::as_str);
-            let selector = slot.map_or_else(|| detector.to_owned(), |slot| format!("{detector}@{slot}"));
+            let selector =
+                slot.map_or_else(|| detector.to_owned(), |slot| format!("{detector}@{slot}"));
             (selector, *action)
         })
     }
@@ -98,7 +115,10 @@ mod tests {
     use super::*;
 
     fn table() -> ActionTable {
-        ActionTable::new([(DetectorId::new("card"), Action::Redact), (DetectorId::new("ssn"), Action::Flag)])
+        ActionTable::new([
+            (DetectorId::new("card"), Action::Redact),
+            (DetectorId::new("ssn"), Action::Flag),
+        ])
     }
 
     #[test]
@@ -121,17 +141,29 @@ mod tests {
     fn an_unknown_place_takes_the_strictest_action() {
         let mut table = table();
         table.choose("ssn@document", Action::Block).unwrap();
-        assert_eq!(table.action(&DetectorId::new("ssn"), Slot::Unknown), Action::Block);
+        assert_eq!(
+            table.action(&DetectorId::new("ssn"), Slot::Unknown),
+            Action::Block
+        );
     }
 
     #[test]
     fn a_detector_without_default_is_blocked() {
-        assert_eq!(table().action(&DetectorId::new("other"), Slot::Turn), Action::Block);
+        assert_eq!(
+            table().action(&DetectorId::new("other"), Slot::Turn),
+            Action::Block
+        );
     }
 
     #[test]
     fn a_selector_that_names_nothing_is_refused() {
-        assert!(matches!(table().choose("crad", Action::Flag), Err(ActionFault::UnknownDetector(_))));
-        assert!(matches!(table().choose("card@trun", Action::Flag), Err(ActionFault::UnknownSlot(_))));
+        assert!(matches!(
+            table().choose("crad", Action::Flag),
+            Err(ActionFault::UnknownDetector(_))
+        ));
+        assert!(matches!(
+            table().choose("card@trun", Action::Flag),
+            Err(ActionFault::UnknownSlot(_))
+        ));
     }
 }

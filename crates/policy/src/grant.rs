@@ -32,9 +32,15 @@ impl ModelPattern {
     #[must_use]
     pub fn covers(&self, model: &str) -> bool {
         let mut parts = self.0.split('*');
-        let Some(first) = parts.next() else { return false };
-        let Some(mut rest) = model.strip_prefix(first) else { return false };
-        let Some(last) = parts.next_back() else { return rest.is_empty() };
+        let Some(first) = parts.next() else {
+            return false;
+        };
+        let Some(mut rest) = model.strip_prefix(first) else {
+            return false;
+        };
+        let Some(last) = parts.next_back() else {
+            return rest.is_empty();
+        };
         for part in parts {
             match rest.split_once(part) {
                 Some((_, after)) => rest = after,
@@ -70,7 +76,9 @@ impl Serialize for ModelPattern {
 
 impl<'de> Deserialize<'de> for ModelPattern {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        String::deserialize(input)?.parse().map_err(D::Error::custom)
+        String::deserialize(input)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -92,7 +100,10 @@ impl Grant {
         if vendors.len() > PATTERNS_MAX || models.len() > PATTERNS_MAX {
             return Err(GrantFault::TooMany);
         }
-        if vendors.iter().any(|name| name.parse::<ModelPattern>().is_err()) {
+        if vendors
+            .iter()
+            .any(|name| name.parse::<ModelPattern>().is_err())
+        {
             return Err(GrantFault::Name);
         }
         Ok(Self { vendors, models })
@@ -157,8 +168,14 @@ mod tests {
     fn a_grant_refuses_what_it_does_not_name() {
         let grant = Grant::new(vec!["openai".into()], vec!["gpt-*".parse().unwrap()]).unwrap();
         assert_eq!(grant.permit("openai", "gpt-5"), Ok(()));
-        assert_eq!(grant.permit("anthropic", "gpt-5").unwrap_err().code(), Code::VendorDenied);
-        assert_eq!(grant.permit("openai", "o4").unwrap_err().code(), Code::ModelDenied);
+        assert_eq!(
+            grant.permit("anthropic", "gpt-5").unwrap_err().code(),
+            Code::VendorDenied
+        );
+        assert_eq!(
+            grant.permit("openai", "o4").unwrap_err().code(),
+            Code::ModelDenied
+        );
         assert_eq!(Grant::default().permit("any", "any"), Ok(()));
     }
 

@@ -86,14 +86,17 @@ impl Policy {
     /// A policy from one entry for each control; `None` if one is missing.
     #[must_use]
     pub fn new(controls: BTreeMap<Control, ControlPolicy>) -> Option<Self> {
-        Control::ALL.iter().all(|control| controls.contains_key(control)).then_some(Self {
-            controls,
-            restore_in_tools: BTreeMap::new(),
-            media: Passage::Count,
-            opaque: Passage::Count,
-            remote_features: Passage::Count,
-            durability: Durability::BeforeReply,
-        })
+        Control::ALL
+            .iter()
+            .all(|control| controls.contains_key(control))
+            .then_some(Self {
+                controls,
+                restore_in_tools: BTreeMap::new(),
+                media: Passage::Count,
+                opaque: Passage::Count,
+                remote_features: Passage::Count,
+                durability: Durability::BeforeReply,
+            })
     }
 
     /// The mode of a control at this time.
@@ -101,7 +104,9 @@ impl Policy {
     pub fn mode(&self, control: Control, now_ms: u64) -> Mode {
         // A control that is not there would be a hole; `new` rules it out, and
         // if it happened, its findings would be blocked by `decide`.
-        self.controls.get(&control).map_or(Mode::Enforce, |policy| policy.rule.mode(now_ms))
+        self.controls
+            .get(&control)
+            .map_or(Mode::Enforce, |policy| policy.rule.mode(now_ms))
     }
 
     /// The rule and actions of a control.
@@ -111,15 +116,33 @@ impl Policy {
     }
 
     /// What is done about a finding of this detector in this slot.
-    pub fn decide(&self, control: Control, detector: &DetectorId, slot: Slot, now_ms: u64) -> Decision {
+    pub fn decide(
+        &self,
+        control: Control,
+        detector: &DetectorId,
+        slot: Slot,
+        now_ms: u64,
+    ) -> Decision {
         let Some(policy) = self.controls.get(&control) else {
-            return Decision { would: Action::Block, action: Action::Block };
+            return Decision {
+                would: Action::Block,
+                action: Action::Block,
+            };
         };
         let would = policy.actions.action(detector, slot);
         match policy.rule.mode(now_ms) {
-            Mode::Enforce => Decision { would, action: would },
-            Mode::Shadow => Decision { would, action: Action::Allow },
-            Mode::Off => Decision { would: Action::Allow, action: Action::Allow },
+            Mode::Enforce => Decision {
+                would,
+                action: would,
+            },
+            Mode::Shadow => Decision {
+                would,
+                action: Action::Allow,
+            },
+            Mode::Off => Decision {
+                would: Action::Allow,
+                action: Action::Allow,
+            },
         }
     }
 

@@ -69,11 +69,23 @@ impl Tally {
             .map(|control| (*control, policy.mode(*control, now_ms)))
             .filter(|(_, mode)| *mode != Mode::Off)
             .map(|(control, mode)| {
-                let line = Line { mode, bytes: 0, verdict: Verdict::Pass, would: Verdict::Pass, findings: 0 };
+                let line = Line {
+                    mode,
+                    bytes: 0,
+                    verdict: Verdict::Pass,
+                    would: Verdict::Pass,
+                    findings: 0,
+                };
                 (control, line)
             })
             .collect();
-        Self { lines, now_ms, inspected: Inspected::default(), notes: BTreeMap::new(), findings_more: 0 }
+        Self {
+            lines,
+            now_ms,
+            inspected: Inspected::default(),
+            notes: BTreeMap::new(),
+            findings_more: 0,
+        }
     }
 
     /// Enters that the detectors looked at this many bytes of a slot.
@@ -104,7 +116,14 @@ impl Tally {
 
     /// Enters a finding and says what to do about it. `rewritable` is false
     /// for numbers, keys and names: what should be redacted there is blocked.
-    pub fn found(&mut self, policy: &Policy, finding: &Finding, slot: Slot, place: &str, rewritable: bool) -> Action {
+    pub fn found(
+        &mut self,
+        policy: &Policy,
+        finding: &Finding,
+        slot: Slot,
+        place: &str,
+        rewritable: bool,
+    ) -> Action {
         let Some(line) = self.lines.get_mut(&finding.control) else {
             // Off, or not a control of this direction.
             return Action::Allow;
@@ -163,7 +182,10 @@ impl Tally {
             would: line.would,
             findings: line.findings,
         });
-        let findings = self.notes.iter().map(|(note, count)| FindingNote { count: *count, ..note.clone() });
+        let findings = self.notes.iter().map(|(note, count)| FindingNote {
+            count: *count,
+            ..note.clone()
+        });
         Tallied {
             controls: controls.collect(),
             inspected: self.inspected.clone(),
@@ -178,7 +200,11 @@ impl Tally {
     /// # Errors
     /// When a control saw fewer bytes than there were.
     pub fn settle(&self, expected_bytes: u64) -> Result<Tallied, Silent> {
-        match self.lines.iter().find(|(_, line)| line.bytes < expected_bytes) {
+        match self
+            .lines
+            .iter()
+            .find(|(_, line)| line.bytes < expected_bytes)
+        {
             Some((control, _)) => Err(Silent(*control)),
             None => Ok(self.so_far()),
         }

@@ -51,7 +51,12 @@ impl<'a> Keys<'a> {
     /// # Errors
     /// When the store fails; then no key was made.
     pub fn create(
-        self, owner: &str, allowed: Grant, expires_ms: Option<u64>, clock: &dyn Clock, entropy: &dyn Entropy,
+        self,
+        owner: &str,
+        allowed: Grant,
+        expires_ms: Option<u64>,
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
     ) -> Result<NewKey, StoreError> {
         let key = VirtualKey::generate(entropy);
         let hash = VirtualKey::hash(key.reveal()).map_err(|_| StoreError::BadRow)?;
@@ -109,7 +114,9 @@ impl<'a> Keys<'a> {
 }
 
 fn number(value: Option<u64>) -> Value {
-    value.map_or(Value::Null, |number| Value::Int(i64::try_from(number).unwrap_or(i64::MAX)))
+    value.map_or(Value::Null, |number| {
+        Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+    })
 }
 
 fn read(row: &Row) -> Option<KeyRecord> {
@@ -155,12 +162,17 @@ mod tests {
         let (clock, entropy) = (FixedClock::new(1_000), SeededEntropy::new(1));
         let keys = Keys::new(&store);
         let allowed = Grant::new(vec!["openai".into()], vec!["gpt-*".parse().unwrap()]).unwrap();
-        let new = keys.create("team-a", allowed.clone(), Some(5_000), &clock, &entropy).unwrap();
+        let new = keys
+            .create("team-a", allowed.clone(), Some(5_000), &clock, &entropy)
+            .unwrap();
         let listed = keys.list().unwrap();
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].allowed, allowed);
         assert_eq!(listed[0].expires_ms, Some(5_000));
-        assert_eq!(listed[0].hash_hex, VirtualKey::hash(new.key.reveal()).unwrap().to_hex());
+        assert_eq!(
+            listed[0].hash_hex,
+            VirtualKey::hash(new.key.reveal()).unwrap().to_hex()
+        );
         assert!(keys.revoke(&new.record.id, &clock).unwrap());
         assert!(!keys.revoke(&new.record.id, &clock).unwrap());
         assert_eq!(keys.list().unwrap()[0].revoked_ms, Some(1_000));
@@ -171,7 +183,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("keys.db")).unwrap();
         let new = Keys::new(&store)
-            .create("a", Grant::default(), None, &FixedClock::new(1), &SeededEntropy::new(2))
+            .create(
+                "a",
+                Grant::default(),
+                None,
+                &FixedClock::new(1),
+                &SeededEntropy::new(2),
+            )
             .unwrap();
         drop(store);
         for file in std::fs::read_dir(folder.path()).unwrap() {

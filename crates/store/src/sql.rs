@@ -42,7 +42,9 @@ pub enum StoreError {
     #[error("the key store failed: {}", code(.0))]
     Engine(#[from] rusqlite::Error),
     /// The database was written by a newer merestone.
-    #[error("the key store was written by a newer merestone (schema {found}, this one knows {known}); use the newer binary")]
+    #[error(
+        "the key store was written by a newer merestone (schema {found}, this one knows {known}); use the newer binary"
+    )]
     TooNew {
         /// Schema number in the file.
         found: i64,
@@ -62,7 +64,9 @@ pub enum StoreError {
 
 /// The engine's own code, without its message: messages may quote values.
 fn code(error: &rusqlite::Error) -> String {
-    error.sqlite_error_code().map_or_else(|| "no engine code".to_owned(), |code| format!("{code:?}"))
+    error
+        .sqlite_error_code()
+        .map_or_else(|| "no engine code".to_owned(), |code| format!("{code:?}"))
 }
 
 /// A SQLite database file.
@@ -93,7 +97,9 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         migrate(&mut connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self {
+            connection: Mutex::new(connection),
+        })
     }
 
     /// Runs one statement. Values are bound as `$1`, `$2`, …
@@ -110,7 +116,11 @@ impl Store {
             if rows.len() == ROWS_MAX {
                 return Err(StoreError::TooManyRows);
             }
-            rows.push((0..columns).map(|column| read(row.get_ref(column)?)).collect::<Result<_, _>>()?);
+            rows.push(
+                (0..columns)
+                    .map(|column| read(row.get_ref(column)?))
+                    .collect::<Result<_, _>>()?,
+            );
         }
         Ok(rows)
     }
@@ -129,7 +139,8 @@ fn read(value: ValueRef<'_>) -> Result<Value, StoreError> {
 }
 
 fn migrate(connection: &mut rusqlite::Connection) -> Result<(), StoreError> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
@@ -156,13 +167,21 @@ mod tests {
         let connection = rusqlite::Connection::open(&path).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         drop(connection);
-        assert!(matches!(Store::open(&path), Err(StoreError::TooNew { found: 99, .. })));
+        assert!(matches!(
+            Store::open(&path),
+            Err(StoreError::TooNew { found: 99, .. })
+        ));
     }
 
     #[test]
     fn an_error_does_not_quote_values() {
         let store = Store::in_memory().unwrap();
-        let error = store.run("INSERT INTO nowhere VALUES ($1)", &[Value::Text("quoted".into())]).unwrap_err();
+        let error = store
+            .run(
+                "INSERT INTO nowhere VALUES ($1)",
+                &[Value::Text("quoted".into())],
+            )
+            .unwrap_err();
         assert!(!error.to_string().contains("quoted") && !error.to_string().contains("nowhere"));
     }
 }

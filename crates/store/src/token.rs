@@ -84,10 +84,16 @@ fn base62(bytes: &[u8], width: usize) -> String {
             *byte = u8::try_from(value / 62).unwrap_or(u8::MAX);
             remainder = value % 62;
         }
-        let digit = usize::try_from(remainder).ok().and_then(|index| ALPHABET.get(index));
+        let digit = usize::try_from(remainder)
+            .ok()
+            .and_then(|index| ALPHABET.get(index));
         digits.push(digit.copied().unwrap_or(b'0'));
     }
-    digits.iter().rev().map(|digit| char::from(*digit)).collect()
+    digits
+        .iter()
+        .rev()
+        .map(|digit| char::from(*digit))
+        .collect()
 }
 
 #[cfg(test)]
@@ -111,7 +117,14 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_keys() {
-        for text in ["", "mst_", "sk-x", "mst_é", &"mst_".repeat(13), &format!("mst_{}", "é".repeat(30))] {
+        for text in [
+            "",
+            "mst_",
+            "sk-x",
+            "mst_é",
+            &"mst_".repeat(13),
+            &format!("mst_{}", "é".repeat(30)),
+        ] {
             assert!(VirtualKey::hash(text).is_err());
         }
     }

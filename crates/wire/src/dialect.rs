@@ -15,7 +15,9 @@ pub(crate) use openai::walk_reply as openai_walk;
 
 /// The shapes of which Anthropic's events are made.
 pub(crate) mod anthropic_shapes {
-    pub(crate) use super::anthropic::{BLOCK_SHAPE as BLOCK, DELTA_SHAPE as DELTA, EVENT_SHAPE as EVENT};
+    pub(crate) use super::anthropic::{
+        BLOCK_SHAPE as BLOCK, DELTA_SHAPE as DELTA, EVENT_SHAPE as EVENT,
+    };
 }
 
 /// A family of endpoints that share headers and credentials.
@@ -40,13 +42,20 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: &'static [Self] = &[Self::OpenAiChat, Self::AnthropicMessages, Self::AnthropicCountTokens];
+    pub const ALL: &'static [Self] = &[
+        Self::OpenAiChat,
+        Self::AnthropicMessages,
+        Self::AnthropicCountTokens,
+    ];
 
     /// The dialect of a method and path; exact, so that no other spelling of a
     /// path means the same.
     #[must_use]
     pub fn recognise(method: &str, path: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|dialect| method == "POST" && path == dialect.path())
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|dialect| method == "POST" && path == dialect.path())
     }
 
     /// Its path at the vendor.
@@ -102,7 +111,16 @@ impl Dialect {
             Api::OpenAi => openai::REQUEST,
             Api::Anthropic => anthropic::REQUEST,
         };
-        Walker::new(document, false).visit(document, document.root(), shape, "", terms::Slot::Unknown, None).walk
+        Walker::new(document, false)
+            .visit(
+                document,
+                document.root(),
+                shape,
+                "",
+                terms::Slot::Unknown,
+                None,
+            )
+            .walk
     }
 
     /// Every text of a whole reply, errors included.

@@ -35,7 +35,11 @@ impl Document {
         if edits.values.is_empty() {
             return self.raw().clone();
         }
-        let mut pieces: Vec<(Range<usize>, &[u8])> = edits.values.iter().map(|(node, value)| (self.span(*node), value.as_slice())).collect();
+        let mut pieces: Vec<(Range<usize>, &[u8])> = edits
+            .values
+            .iter()
+            .map(|(node, value)| (self.span(*node), value.as_slice()))
+            .collect();
         pieces.sort_by_key(|(span, _)| span.start);
         let mut out = Vec::with_capacity(self.raw().len());
         let mut at = 0;
@@ -89,9 +93,23 @@ pub fn apply(document: &Document, edits: LeafEdits) -> Bytes {
     }
     for (node, texts) in inner {
         // INVARIANT: the walker parsed this very text; see `walk`.
-        let Some(text) = document.text(node) else { continue };
-        let Ok(nested) = Document::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default(), Surrogates::Refuse) else { continue };
-        let spliced = apply(&nested, LeafEdits { texts, raw: Vec::new() });
+        let Some(text) = document.text(node) else {
+            continue;
+        };
+        let Ok(nested) = Document::parse(
+            Bytes::copy_from_slice(text.as_bytes()),
+            &Limits::default(),
+            Surrogates::Refuse,
+        ) else {
+            continue;
+        };
+        let spliced = apply(
+            &nested,
+            LeafEdits {
+                texts,
+                raw: Vec::new(),
+            },
+        );
         outer.set_text(node, &String::from_utf8_lossy(&spliced));
     }
     for (node, json) in edits.raw {

@@ -26,7 +26,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { document_bytes_max: 32 << 20, depth_max: 64, values_max: 200_000 }
+        Self {
+            document_bytes_max: 32 << 20,
+            depth_max: 64,
+            values_max: 200_000,
+        }
     }
 }
 
@@ -154,7 +158,8 @@ impl Document {
     /// The bytes of a value, quotes and brackets included.
     #[must_use]
     pub fn span(&self, id: NodeId) -> Range<usize> {
-        self.node(id).map_or(0..0, |node| node.start as usize..node.end as usize)
+        self.node(id)
+            .map_or(0..0, |node| node.start as usize..node.end as usize)
     }
 
     /// The key of a member, as a string value.
@@ -171,7 +176,9 @@ impl Document {
 
     /// The values in an object or array, in order.
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        std::iter::successors(self.node(id).and_then(|node| node.first), |child| self.node(*child).and_then(|node| node.sibling))
+        std::iter::successors(self.node(id).and_then(|node| node.first), |child| {
+            self.node(*child).and_then(|node| node.sibling)
+        })
     }
 
     /// The member of an object with this key.
@@ -180,7 +187,8 @@ impl Document {
         if self.kind(id) != Kind::Object {
             return None;
         }
-        self.children(id).find(|child| self.key_text(*child) == Some(key))
+        self.children(id)
+            .find(|child| self.key_text(*child) == Some(key))
     }
 
     /// The value of a string, decoded.
@@ -188,11 +196,16 @@ impl Document {
     pub fn text(&self, id: NodeId) -> Option<&str> {
         let node = self.node(id).filter(|node| node.kind == Kind::String)?;
         match node.decoded {
-            Some(index) => self.decoded.get(index as usize).map(|decoded| decoded.text.as_str()),
+            Some(index) => self
+                .decoded
+                .get(index as usize)
+                .map(|decoded| decoded.text.as_str()),
             None => {
                 let inner = node.start as usize + 1..(node.end as usize).saturating_sub(1);
                 // The parser checked the UTF-8 of the whole document.
-                self.raw.get(inner).and_then(|bytes| std::str::from_utf8(bytes).ok())
+                self.raw
+                    .get(inner)
+                    .and_then(|bytes| std::str::from_utf8(bytes).ok())
             }
         }
     }
@@ -204,7 +217,10 @@ impl Document {
     }
 
     pub(crate) fn halves(&self, id: NodeId) -> Halves {
-        let decoded = self.node(id).and_then(|node| node.decoded).and_then(|index| self.decoded.get(index as usize));
+        let decoded = self
+            .node(id)
+            .and_then(|node| node.decoded)
+            .and_then(|index| self.decoded.get(index as usize));
         decoded.map(|decoded| decoded.halves).unwrap_or_default()
     }
 
@@ -212,7 +228,9 @@ impl Document {
     #[must_use]
     pub fn number(&self, id: NodeId) -> Option<&str> {
         let node = self.node(id).filter(|node| node.kind == Kind::Number)?;
-        self.raw.get(node.start as usize..node.end as usize).and_then(|bytes| std::str::from_utf8(bytes).ok())
+        self.raw
+            .get(node.start as usize..node.end as usize)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
     /// A whole number that fits.

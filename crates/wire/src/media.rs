@@ -29,9 +29,15 @@ pub(crate) fn is_medium(base64: &str) -> bool {
     if !base64.bytes().all(plain) {
         return false;
     }
-    let Some(head) = base64.get(..32) else { return false };
-    let Ok(bytes) = STANDARD.decode(head) else { return false };
-    MAGIC.iter().any(|(at, magic)| bytes.get(*at..at + magic.len()) == Some(*magic))
+    let Some(head) = base64.get(..32) else {
+        return false;
+    };
+    let Ok(bytes) = STANDARD.decode(head) else {
+        return false;
+    };
+    MAGIC
+        .iter()
+        .any(|(at, magic)| bytes.get(*at..at + magic.len()) == Some(*magic))
 }
 
 /// The base64 part of a data URL.
@@ -41,10 +47,15 @@ pub(crate) fn data_url(url: &str) -> Option<&str> {
         return None;
     }
     let (head, data) = rest.split_once(',')?;
-    head.to_ascii_lowercase().ends_with(";base64").then_some(data)
+    head.to_ascii_lowercase()
+        .ends_with(";base64")
+        .then_some(data)
 }
 
 /// Whether a value looks like one that only its issuer can read.
 pub(crate) fn is_opaque(text: &str) -> bool {
-    text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte))
+    text.len() >= 16
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte))
 }

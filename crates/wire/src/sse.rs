@@ -41,7 +41,12 @@ impl Decoder {
     /// A decoder that refuses longer events.
     #[must_use]
     pub fn new(event_bytes_max: usize) -> Self {
-        Self { buffer: BytesMut::new(), searched: 0, started: false, event_bytes_max }
+        Self {
+            buffer: BytesMut::new(),
+            searched: 0,
+            started: false,
+            event_bytes_max,
+        }
     }
 
     /// Takes more bytes; answers the events that they complete.
@@ -68,13 +73,19 @@ impl Decoder {
                 events.push(event);
             }
         }
-        if self.buffer.len() > self.event_bytes_max { Err(SseFault::TooLong) } else { Ok(events) }
+        if self.buffer.len() > self.event_bytes_max {
+            Err(SseFault::TooLong)
+        } else {
+            Ok(events)
+        }
     }
 
     /// Whether bytes wait that are no whole event: a stream that ends here was cut.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        self.buffer.iter().any(|byte| !matches!(byte, b'\n' | b'\r'))
+        self.buffer
+            .iter()
+            .any(|byte| !matches!(byte, b'\n' | b'\r'))
     }
 
     /// The offset after the first blank line.
@@ -95,7 +106,10 @@ impl Decoder {
 
 /// The end of the line that begins at `from`, and the start of the next one.
 fn line_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
-    let offset = bytes.get(from..)?.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    let offset = bytes
+        .get(from..)?
+        .iter()
+        .position(|byte| matches!(byte, b'\n' | b'\r'))?;
     let end = from + offset;
     if bytes.get(end) == Some(&b'\n') {
         return Some((end, end + 1));
@@ -111,7 +125,10 @@ fn parse(raw: Bytes) -> Result<Option<Event>, SseFault> {
     let mut event = None;
     let mut data: Option<String> = None;
     let mut comment = false;
-    for line in text.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')) {
+    for line in text
+        .split('\n')
+        .flat_map(|line| line.trim_end_matches('\r').split('\r'))
+    {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
@@ -131,5 +148,10 @@ fn parse(raw: Bytes) -> Result<Option<Event>, SseFault> {
         return Ok(None);
     }
     let comment = data.is_none();
-    Ok(Some(Event { event, data: data.unwrap_or_default(), comment, raw }))
+    Ok(Some(Event {
+        event,
+        data: data.unwrap_or_default(),
+        comment,
+        raw,
+    }))
 }

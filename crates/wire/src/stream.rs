@@ -72,14 +72,24 @@ impl StreamMapper {
     /// The state before the first event.
     #[must_use]
     pub const fn new(dialect: Dialect) -> Self {
-        Self { api: dialect.api(), head: BTreeMap::new(), open: BTreeMap::new(), halves: BTreeMap::new(), started: false }
+        Self {
+            api: dialect.api(),
+            head: BTreeMap::new(),
+            open: BTreeMap::new(),
+            halves: BTreeMap::new(),
+            started: false,
+        }
     }
 
     /// Takes an event apart. `document` is its data, if that is JSON.
     ///
     /// # Errors
     /// When the event cannot be one of this stream.
-    pub fn map(&mut self, event: &Event, document: Option<&Document>) -> Result<EventWalk, MapFault> {
+    pub fn map(
+        &mut self,
+        event: &Event,
+        document: Option<&Document>,
+    ) -> Result<EventWalk, MapFault> {
         let Some(document) = document else {
             return self.bare(event);
         };
@@ -95,26 +105,56 @@ impl StreamMapper {
     /// An event without JSON: the end of an OpenAI stream, or nothing.
     fn bare(&self, event: &Event) -> Result<EventWalk, MapFault> {
         let done = event.data == "[DONE]" && self.api == Api::OpenAi;
-        if done || event.data.is_empty() { Ok(EventWalk { terminal: done, ..EventWalk::default() }) } else { Err(MapFault(())) }
+        if done || event.data.is_empty() {
+            Ok(EventWalk {
+                terminal: done,
+                ..EventWalk::default()
+            })
+        } else {
+            Err(MapFault(()))
+        }
     }
 
     fn openai(&mut self, document: &Document) -> Result<EventWalk, MapFault> {
         let root = document.root();
         for name in ["id", "created", "model"] {
-            if let Some(raw) = document.member(root, name).and_then(|node| document.raw().get(document.span(node))) {
-                self.head.insert(name, String::from_utf8_lossy(raw).into_owned());
+            if let Some(raw) = document
+                .member(root, name)
+                .and_then(|node| document.raw().get(document.span(node)))
+            {
+                self.head
+                    .insert(name, String::from_utf8_lossy(raw).into_owned());
             }
         }
         let walk = openai_walk(document);
+        if document.member(root, "error").is_some() {
+            // An error is whole, and the last event.
+            return Ok(EventWalk {
+                terminal: true,
+                ..alone(walk)
+            });
+        }
         let mut out = split(walk);
-        let choices = document.member(root, "choices").into_iter().flat_map(|choices| document.children(choices));
+        let choices = document
+            .member(root, "choices")
+            .into_iter()
+            .flat_map(|choices| document.children(choices));
         for (position, choice) in choices.enumerate() {
-            let index = document.member(choice, "index").and_then(|node| document.whole(node)).unwrap_or(position as u64);
+            let index = document
+                .member(choice, "index")
+                .and_then(|node| document.whole(node))
+                .unwrap_or(position as u64);
             let open = self.open(index)?;
             remember_tools(open, document, choice);
             let prefix = format!("choices[{index}].");
-            for leaf in out.deltas.iter_mut().filter(|leaf| leaf.place.as_str().starts_with(&prefix)) {
-                let Some(channel) = &mut leaf.channel else { continue };
+            for leaf in out
+                .deltas
+                .iter_mut()
+                .filter(|leaf| leaf.place.as_str().starts_with(&prefix))
+            {
+                let Some(channel) = &mut leaf.channel else {
+                    continue;
+                };
                 if channel.slot == Slot::ToolCall {
                     let call = call_index(&channel.id).unwrap_or(0);
                     channel.tool = open.tools.get(&call).cloned();
@@ -126,7 +166,8 @@ impl StreamMapper {
             }
             let finished = document.member_text(choice, "finish_reason").is_some();
             if finished {
-                out.ends.extend(self.open.remove(&index).unwrap_or_default().channels);
+                out.ends
+                    .extend(self.open.remove(&index).unwrap_or_default().channels);
             }
         }
         Ok(out)
@@ -141,17 +182,29 @@ impl StreamMapper {
 
     fn anthropic(&mut self, document: &Document) -> Result<EventWalk, MapFault> {
         let root = document.root();
-        let index = document.member(root, "index").and_then(|node| document.whole(node));
+        let index = document
+            .member(root, "index")
+            .and_then(|node| document.whole(node));
         match document.member_text(root, "type") {
             Some("content_block_start") => self.block_start(document, index.ok_or(MapFault(()))?),
             Some("content_block_delta") => self.block_delta(document, index.ok_or(MapFault(()))?),
             Some("content_block_stop") => {
                 let mut out = split(rest(document, &[]));
-                out.ends = self.open.remove(&index.ok_or(MapFault(()))?).unwrap_or_default().channels;
+                out.ends = self
+                    .open
+                    .remove(&index.ok_or(MapFault(()))?)
+                    .unwrap_or_default()
+                    .channels;
                 Ok(out)
             }
-            Some("message_stop") => Ok(EventWalk { terminal: true, ..split(rest(document, &[])) }),
-            Some("error") => Ok(EventWalk { terminal: true, ..alone(rest(document, &[])) }),
+            Some("message_stop") => Ok(EventWalk {
+                terminal: true,
+                ..split(rest(document, &[]))
+            }),
+            Some("error") => Ok(EventWalk {
+                terminal: true,
+                ..alone(rest(document, &[]))
+            }),
             // message_start carries a whole message, message_delta the end of one.
             _ => Ok(alone(rest(document, &[]))),
         }
@@ -159,8 +212,17 @@ impl StreamMapper {
 
     fn block_start(&mut self, document: &Document, index: u64) -> Result<EventWalk, MapFault> {
         let mut out = alone(rest(document, &["content_block"]));
-        let Some(block) = document.member(document.root(), "content_block") else { return Err(MapFault(())) };
-        let walk = Walker::new(document, true).visit(document, block, anthropic_shapes::BLOCK, &format!("content[{index}]"), Slot::Turn, None);
+        let Some(block) = document.member(document.root(), "content_block") else {
+            return Err(MapFault(()));
+        };
+        let walk = Walker::new(document, true).visit(
+            document,
+            block,
+            anthropic_shapes::BLOCK,
+            &format!("content[{index}]"),
+            Slot::Turn,
+            None,
+        );
         let signature = document.member(block, "signature");
         let tool = document.member_text(block, "name").map(str::to_owned);
         let open = self.open(index)?;
@@ -170,22 +232,42 @@ impl StreamMapper {
         gather(&mut out, split(walk), open);
         // Texts of a block that is complete at its start, as a tool's result,
         // are whole; only `text` and `thinking` go on.
-        let (going, whole): (Vec<_>, Vec<_>) = std::mem::take(&mut out.deltas).into_iter().partition(|leaf| goes_on(leaf, index));
-        open.channels.retain(|id| going.iter().any(|leaf| leaf.channel.as_ref().is_some_and(|channel| channel.id == *id)));
+        let (going, whole): (Vec<_>, Vec<_>) = std::mem::take(&mut out.deltas)
+            .into_iter()
+            .partition(|leaf| goes_on(leaf, index));
+        open.channels.retain(|id| {
+            going.iter().any(|leaf| {
+                leaf.channel
+                    .as_ref()
+                    .is_some_and(|channel| channel.id == *id)
+            })
+        });
         out.deltas = going;
         out.whole.extend(whole);
         if let Some(signature) = signature {
-            out.signatures.push((ChannelId::new(&format!("content[{index}].thinking")), signature));
+            out.signatures.push((
+                ChannelId::new(&format!("content[{index}].thinking")),
+                signature,
+            ));
         }
         Ok(out)
     }
 
     fn block_delta(&mut self, document: &Document, index: u64) -> Result<EventWalk, MapFault> {
         let mut out = alone(rest(document, &["delta"]));
-        let Some(delta) = document.member(document.root(), "delta") else { return Err(MapFault(())) };
+        let Some(delta) = document.member(document.root(), "delta") else {
+            return Err(MapFault(()));
+        };
         let kind = document.member_text(delta, "type");
         let tool = self.open(index)?.tools.get(&0).cloned();
-        let walk = Walker::new(document, true).visit(document, delta, anthropic_shapes::DELTA, &format!("content[{index}]"), Slot::Turn, tool);
+        let walk = Walker::new(document, true).visit(
+            document,
+            delta,
+            anthropic_shapes::DELTA,
+            &format!("content[{index}]"),
+            Slot::Turn,
+            tool,
+        );
         let open = self.open(index)?;
         if kind == Some("citations_delta") {
             // Each citation is whole.
@@ -195,7 +277,10 @@ impl StreamMapper {
         }
         gather(&mut out, split(walk), open);
         if let Some(signature) = document.member(delta, "signature") {
-            out.signatures.push((ChannelId::new(&format!("content[{index}].thinking")), signature));
+            out.signatures.push((
+                ChannelId::new(&format!("content[{index}].thinking")),
+                signature,
+            ));
         }
         Ok(out)
     }
@@ -203,12 +288,20 @@ impl StreamMapper {
     /// Puts surrogate pairs together that the vendor split over two deltas.
     fn join_halves(&mut self, document: &Document, out: &mut EventWalk) {
         for leaf in &mut out.deltas {
-            let (Some(node), Some(channel)) = (leaf.at.0.first(), &leaf.channel) else { continue };
-            let Halves { lead_low, trail_high } = document.halves(*node);
+            let (Some(node), Some(channel)) = (leaf.at.0.first(), &leaf.channel) else {
+                continue;
+            };
+            let Halves {
+                lead_low,
+                trail_high,
+            } = document.halves(*node);
             let waiting = self.halves.remove(&channel.id);
             if waiting.is_some() || lead_low.is_some() {
-                let joined = waiting.zip(lead_low).and_then(|(high, low)| char::decode_utf16([high, low]).next()?.ok());
-                leaf.text.insert(0, joined.unwrap_or(char::REPLACEMENT_CHARACTER));
+                let joined = waiting
+                    .zip(lead_low)
+                    .and_then(|(high, low)| char::decode_utf16([high, low]).next()?.ok());
+                leaf.text
+                    .insert(0, joined.unwrap_or(char::REPLACEMENT_CHARACTER));
             }
             if let Some(high) = trail_high {
                 self.halves.insert(channel.id.clone(), high);
@@ -219,7 +312,9 @@ impl StreamMapper {
 
 /// Whether later deltas of the block add to this text.
 fn goes_on(leaf: &Leaf, index: u64) -> bool {
-    ["text", "thinking"].iter().any(|name| leaf.place.as_str() == format!("content[{index}].{name}"))
+    ["text", "thinking"]
+        .iter()
+        .any(|name| leaf.place.as_str() == format!("content[{index}].{name}"))
 }
 
 /// Adds the second walk to the first and remembers its channels.
@@ -239,15 +334,34 @@ fn gather(out: &mut EventWalk, more: EventWalk, open: &mut Open) {
 
 /// Everything of an event but these members.
 fn rest(document: &Document, less: &[&str]) -> ReplyWalk {
-    let mut out = Walker::new(document, true).visit(document, document.root(), anthropic_shapes::EVENT, "", Slot::Turn, None);
-    let skip: Vec<_> = less.iter().filter_map(|name| document.member(document.root(), name)).map(|node| document.span(node)).collect();
+    let mut out = Walker::new(document, true).visit(
+        document,
+        document.root(),
+        anthropic_shapes::EVENT,
+        "",
+        Slot::Turn,
+        None,
+    );
+    let skip: Vec<_> = less
+        .iter()
+        .filter_map(|name| document.member(document.root(), name))
+        .map(|node| document.span(node))
+        .collect();
     out.walk.leaves.retain(|leaf| {
-        let at = leaf.at.0.first().map_or(0, |node| document.span(*node).start);
+        let at = leaf
+            .at
+            .0
+            .first()
+            .map_or(0, |node| document.span(*node).start);
         !skip.iter().any(|span| span.contains(&at))
     });
     if !skip.is_empty() {
         // Counted by the walk of the member itself.
-        (out.walk.media_bytes, out.walk.opaque_bytes, out.walk.unknown_values) = (0, 0, 0);
+        (
+            out.walk.media_bytes,
+            out.walk.opaque_bytes,
+            out.walk.unknown_values,
+        ) = (0, 0, 0);
         out.walk.unknown_places.clear();
     }
     out
@@ -255,8 +369,15 @@ fn rest(document: &Document, less: &[&str]) -> ReplyWalk {
 
 /// Pieces of channels apart from texts that stand alone.
 fn split(reply: ReplyWalk) -> EventWalk {
-    let ReplyWalk { walk, logprobs, signatures } = reply;
-    let (deltas, whole) = walk.leaves.into_iter().partition(|leaf| leaf.channel.is_some() && leaf.kind == LeafKind::Text && leaf.editable);
+    let ReplyWalk {
+        walk,
+        logprobs,
+        signatures,
+    } = reply;
+    let (deltas, whole) = walk
+        .leaves
+        .into_iter()
+        .partition(|leaf| leaf.channel.is_some() && leaf.kind == LeafKind::Text && leaf.editable);
     EventWalk {
         deltas,
         whole,
@@ -285,17 +406,32 @@ fn call_index(id: &ChannelId) -> Option<u64> {
 
 /// Keeps the names of tools, which only the first delta of a call carries.
 fn remember_tools(open: &mut Open, document: &Document, choice: NodeId) {
-    let Some(delta) = document.member(choice, "delta") else { return };
-    let calls = document.member(delta, "tool_calls").into_iter().flat_map(|calls| document.children(calls));
+    let Some(delta) = document.member(choice, "delta") else {
+        return;
+    };
+    let calls = document
+        .member(delta, "tool_calls")
+        .into_iter()
+        .flat_map(|calls| document.children(calls));
     for (position, call) in calls.enumerate() {
-        let index = document.member(call, "index").and_then(|node| document.whole(node)).unwrap_or(position as u64);
-        let name = ["function", "custom"].iter().find_map(|kind| document.member_text(document.member(call, kind)?, "name"));
+        let index = document
+            .member(call, "index")
+            .and_then(|node| document.whole(node))
+            .unwrap_or(position as u64);
+        let name = ["function", "custom"]
+            .iter()
+            .find_map(|kind| document.member_text(document.member(call, kind)?, "name"));
         if let Some(name) = name.filter(|name| !name.is_empty() && name.len() <= 256) {
             open.tools.entry(index).or_insert_with(|| name.to_owned());
         }
     }
-    let legacy = document.member(delta, "function_call").and_then(|call| document.member_text(call, "name"));
+    let legacy = document
+        .member(delta, "function_call")
+        .and_then(|call| document.member_text(call, "name"));
     if let Some(name) = legacy.filter(|name| !name.is_empty() && name.len() <= 256) {
         open.tools.entry(0).or_insert_with(|| name.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,9 @@ pub(crate) enum Shape {
     Unknown,
 }
 
+/// The slot that a member's text tells.
+type SlotOf = fn(&str) -> Option<Slot>;
+
 /// An object that a dialect knows.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -63,7 +66,7 @@ pub(crate) struct Table {
     pub(crate) members: &'static [(&'static str, Shape)],
     /// The slot of the texts in it, from a member's text; the outer one where
     /// nothing fits.
-    pub(crate) slot: Option<(&'static str, fn(&str) -> Option<Slot>)>,
+    pub(crate) slot: Option<(&'static str, SlotOf)>,
     /// The member that names the tool, for what lies in this object.
     pub(crate) tool: Option<&'static str>,
     /// Where a member has a certain text, another table holds.
@@ -93,12 +96,32 @@ pub(crate) struct Walker {
 impl Walker {
     pub(crate) fn new(document: &Document, reply: bool) -> Self {
         let nested_bytes_left = document.raw().len().saturating_mul(NESTED_BYTES_FACTOR);
-        Self { out: ReplyWalk::default(), reply, runs: 0, nested_bytes_left }
+        Self {
+            out: ReplyWalk::default(),
+            reply,
+            runs: 0,
+            nested_bytes_left,
+        }
     }
 
     /// Visits a value of the document.
-    pub(crate) fn visit(mut self, document: &Document, node: NodeId, shape: Shape, place: &str, slot: Slot, tool: Option<String>) -> ReplyWalk {
-        let at = At { place: place.to_owned(), path: place.to_owned(), slot, tool, run: None, chain: Vec::new() };
+    pub(crate) fn visit(
+        mut self,
+        document: &Document,
+        node: NodeId,
+        shape: Shape,
+        place: &str,
+        slot: Slot,
+        tool: Option<String>,
+    ) -> ReplyWalk {
+        let at = At {
+            place: place.to_owned(),
+            path: place.to_owned(),
+            slot,
+            tool,
+            run: None,
+            chain: Vec::new(),
+        };
         self.value(document, node, shape, &at);
         self.out
     }
@@ -132,7 +155,11 @@ impl Walker {
             if self.reply {
                 step(&mut inner.path, format_args!("[{index}]"), PATH_BYTES_MAX);
             }
-            if parts && document.member_text(child, "type").is_none_or(|kind| kind == "text") {
+            if parts
+                && document
+                    .member_text(child, "type")
+                    .is_none_or(|kind| kind == "text")
+            {
                 inner.run = Some(*run.get_or_insert_with(|| {
                     self.runs += 1;
                     self.runs
@@ -146,36 +173,62 @@ impl Walker {
 
     /// In replies, elements are known by their own `index`.
     fn index(&self, document: &Document, child: NodeId) -> Option<u64> {
-        if self.reply { document.whole(document.member(child, "index")?) } else { None }
+        if self.reply {
+            document.whole(document.member(child, "index")?)
+        } else {
+            None
+        }
     }
 
     fn object(&mut self, document: &Document, node: NodeId, shape: Shape, at: &At) {
         let table = match shape {
             Shape::Members(table) => Some(match table.other {
-                Some((member, text, other)) if document.member_text(node, member) == Some(text) => other,
+                Some((member, text, other)) if document.member_text(node, member) == Some(text) => {
+                    other
+                }
                 Some(_) | None => table,
             }),
             _ => None,
         };
         let mut around = at.clone();
         if let Some(table) = table {
-            let told = table.slot.and_then(|(member, slot)| slot(document.member_text(node, member)?));
+            let told = table
+                .slot
+                .and_then(|(member, slot)| slot(document.member_text(node, member)?));
             around.slot = told.unwrap_or(at.slot);
-            if let Some(name) = table.tool.and_then(|member| document.member_text(node, member)) {
+            if let Some(name) = table
+                .tool
+                .and_then(|member| document.member_text(node, member))
+            {
                 around.tool = Some(name.to_owned());
             }
         }
         for (position, child) in document.children(node).enumerate() {
-            let Some(key) = document.key(child) else { continue };
+            let Some(key) = document.key(child) else {
+                continue;
+            };
             let name = document.text(key).unwrap_or_default();
-            let known = table.and_then(|table| table.members.iter().find(|(member, _)| *member == name));
+            let known =
+                table.and_then(|table| table.members.iter().find(|(member, _)| *member == name));
             let mut inner = around.clone();
             match known {
-                Some((member, _)) => step(&mut inner.place, format_args!("{}{member}", dot(&around.place)), PLACE_BYTES_MAX),
-                None => step(&mut inner.place, format_args!("{}{{{position}}}", dot(&around.place)), PLACE_BYTES_MAX),
+                Some((member, _)) => step(
+                    &mut inner.place,
+                    format_args!("{}{member}", dot(&around.place)),
+                    PLACE_BYTES_MAX,
+                ),
+                None => step(
+                    &mut inner.place,
+                    format_args!("{}{{{position}}}", dot(&around.place)),
+                    PLACE_BYTES_MAX,
+                ),
             }
             if self.reply {
-                step(&mut inner.path, format_args!("{}{name}", dot(&around.path)), PATH_BYTES_MAX);
+                step(
+                    &mut inner.path,
+                    format_args!("{}{name}", dot(&around.path)),
+                    PATH_BYTES_MAX,
+                );
             }
             let shape = known.map_or_else(|| unknown(shape), |(_, shape)| *shape);
             if known.is_none() {
@@ -191,7 +244,10 @@ impl Walker {
             _ => Slot::Unknown,
         };
         let text = document.text(key).unwrap_or_default();
-        self.leaf(Leaf { editable: false, ..self.plain(key, at, slot, LeafKind::Key, text) });
+        self.leaf(Leaf {
+            editable: false,
+            ..self.plain(key, at, slot, LeafKind::Key, text)
+        });
     }
 
     fn number(&mut self, document: &Document, node: NodeId, shape: Shape, at: &At) {
@@ -201,17 +257,33 @@ impl Walker {
             _ => Slot::Parameter,
         };
         let text = document.number(node).unwrap_or_default();
-        self.leaf(Leaf { editable: false, ..self.plain(node, at, slot, LeafKind::Number, text) });
+        self.leaf(Leaf {
+            editable: false,
+            ..self.plain(node, at, slot, LeafKind::Number, text)
+        });
     }
 
     fn string(&mut self, document: &Document, node: NodeId, shape: Shape, at: &At) {
         let text = document.text(node).unwrap_or_default();
         let plain = |walker: &Self, slot| walker.plain(node, at, slot, LeafKind::Text, text);
         match shape {
-            Shape::Turn => self.channel(Leaf { run: at.run, ..plain(self, at.slot) }, at, false),
+            Shape::Turn => self.channel(
+                Leaf {
+                    run: at.run,
+                    ..plain(self, at.slot)
+                },
+                at,
+                false,
+            ),
             Shape::Text(slot) => self.channel(plain(self, slot), at, false),
-            Shape::Word => self.leaf(Leaf { editable: false, ..plain(self, Slot::Parameter) }),
-            Shape::Name(slot) => self.leaf(Leaf { editable: false, ..plain(self, slot) }),
+            Shape::Word => self.leaf(Leaf {
+                editable: false,
+                ..plain(self, Slot::Parameter)
+            }),
+            Shape::Name(slot) => self.leaf(Leaf {
+                editable: false,
+                ..plain(self, slot)
+            }),
             Shape::Json(slot) if self.reply => self.channel(plain(self, slot), at, true),
             Shape::Json(slot) | Shape::Free(slot) => {
                 if self.reply || !self.nested(text, node, slot, at) {
@@ -227,12 +299,22 @@ impl Walker {
                 // Counted as not inspected, and looked at all the same: a
                 // caller may call anything a signature.
                 if media::is_opaque(text) {
-                    self.out.walk.opaque_bytes = self.out.walk.opaque_bytes.saturating_add(text.len() as u64);
+                    self.out.walk.opaque_bytes =
+                        self.out.walk.opaque_bytes.saturating_add(text.len() as u64);
                     first(&mut self.out.walk.opaque_places, at);
                 }
-                self.leaf(Leaf { editable: false, ..plain(self, Slot::Opaque) });
+                self.leaf(Leaf {
+                    editable: false,
+                    ..plain(self, Slot::Opaque)
+                });
             }
-            Shape::List(_) | Shape::Parts(_) | Shape::Members(_) | Shape::Unknown | Shape::Logprobs | Shape::Either(..) | Shape::Both(..) => {
+            Shape::List(_)
+            | Shape::Parts(_)
+            | Shape::Members(_)
+            | Shape::Unknown
+            | Shape::Logprobs
+            | Shape::Either(..)
+            | Shape::Both(..) => {
                 if self.reply || !self.nested(text, node, Slot::Unknown, at) {
                     self.channel(plain(self, Slot::Unknown), at, false);
                 }
@@ -242,13 +324,17 @@ impl Walker {
 
     fn data(&mut self, base64: &str, whole: &str, leaf: Leaf) {
         if media::is_medium(base64) {
-            self.out.walk.media_bytes = self.out.walk.media_bytes.saturating_add(whole.len() as u64);
+            self.out.walk.media_bytes =
+                self.out.walk.media_bytes.saturating_add(whole.len() as u64);
             if self.out.walk.media_places.is_empty() {
                 self.out.walk.media_places.push(leaf.place);
             }
         } else {
             // Half of a base64 text cannot be replaced by anything.
-            self.leaf(Leaf { editable: false, ..leaf });
+            self.leaf(Leaf {
+                editable: false,
+                ..leaf
+            });
         }
     }
 
@@ -260,12 +346,18 @@ impl Walker {
         }
         self.nested_bytes_left -= text.len();
         let bytes = Bytes::copy_from_slice(text.as_bytes());
-        let Ok(document) = Document::parse(bytes, &Limits::default(), Surrogates::Refuse) else { return false };
+        let Ok(document) = Document::parse(bytes, &Limits::default(), Surrogates::Refuse) else {
+            return false;
+        };
         let mut inner = at.clone();
         step(&mut inner.place, format_args!("~"), PLACE_BYTES_MAX);
         inner.chain.push(node);
         inner.run = None;
-        let shape = if slot == Slot::Unknown { Shape::Unknown } else { Shape::Free(slot) };
+        let shape = if slot == Slot::Unknown {
+            Shape::Unknown
+        } else {
+            Shape::Free(slot)
+        };
         self.value(&document, document.root(), shape, &inner);
         true
     }
@@ -289,7 +381,12 @@ impl Walker {
     fn channel(&mut self, mut leaf: Leaf, at: &At, json: bool) {
         if self.reply {
             let id = ChannelId::new(&at.path);
-            leaf.channel = Some(Channel { id, slot: leaf.slot, tool: at.tool.clone(), json });
+            leaf.channel = Some(Channel {
+                id,
+                slot: leaf.slot,
+                tool: at.tool.clone(),
+                json,
+            });
         }
         self.leaf(leaf);
     }
@@ -316,7 +413,11 @@ const fn unknown(around: Shape) -> Shape {
 }
 
 fn dot(place: &str) -> &'static str {
-    if place.is_empty() || place.ends_with('~') { "" } else { "." }
+    if place.is_empty() || place.ends_with('~') {
+        ""
+    } else {
+        "."
+    }
 }
 
 fn first(places: &mut Vec<Place>, at: &At) {
@@ -332,3 +433,6 @@ fn step(place: &mut String, step: std::fmt::Arguments<'_>, bytes_max: usize) {
         let _ = place.write_fmt(step);
     }
 }
+
+#[cfg(test)]
+mod tests;

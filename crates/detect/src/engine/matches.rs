@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use terms::{Direction, Finding};
+use terms::{Direction, Finding, View as Reading};
 
 use super::{Engine, Rule};
 use crate::{catalogue::CONTEXT_BYTES, view::View};
@@ -20,9 +20,19 @@ pub(super) struct Found {
 
 /// Every match of every detector that begins at or after `from`, by source
 /// bytes; matches may overlap.
-pub(super) fn in_view(engine: &Engine, view: &View, direction: Direction, from: usize) -> Vec<Found> {
+pub(super) fn in_view(
+    engine: &Engine,
+    view: &View,
+    direction: Direction,
+    from: usize,
+) -> Vec<Found> {
     let mut found = Vec::new();
-    for rule in engine.0.rules.iter().filter(|rule| rule.detector.directions.contains(&direction)) {
+    for rule in engine
+        .0
+        .rules
+        .iter()
+        .filter(|rule| rule.detector.directions.contains(&direction))
+    {
         let mut spans = Vec::new();
         for pattern in &rule.patterns {
             match &rule.closer {
@@ -43,7 +53,10 @@ pub(super) fn in_view(engine: &Engine, view: &View, direction: Direction, from: 
                 score: rule.detector.score,
                 view: view.kind,
             };
-            found.push(Found { finding, unsettled: view.open && (open || span.end == view.text.len()) });
+            found.push(Found {
+                finding,
+                unsettled: view.open && (open || span.end == view.text.len()),
+            });
         }
     }
     found
@@ -51,7 +64,12 @@ pub(super) fn in_view(engine: &Engine, view: &View, direction: Direction, from: 
 
 /// The placeholders in a plain view.
 pub(super) fn tokens(engine: &Engine, text: &str) -> Vec<Range<usize>> {
-    engine.0.token.find_iter(text).map(|found| found.range()).collect()
+    engine
+        .0
+        .token
+        .find_iter(text)
+        .map(|found| found.range())
+        .collect()
 }
 
 fn plain(rule: &Rule, pattern: &regex::Regex, text: &str, spans: &mut Vec<(Range<usize>, bool)>) {
@@ -59,7 +77,9 @@ fn plain(rule: &Rule, pattern: &regex::Regex, text: &str, spans: &mut Vec<(Range
     let mut at = 0;
     while let Some(found) = pattern.find_at(text, at) {
         let span = found.range();
-        let accepted = left_fits(rule, text, span.start).then(|| accept(rule, text, &span)).flatten();
+        let accepted = left_fits(rule, text, span.start)
+            .then(|| accept(rule, text, &span))
+            .flatten();
         match accepted {
             Some(end) if detector.context.is_empty() || context_fits(rule, text, span.start) => {
                 spans.push((span.start..end, false));
@@ -75,14 +95,20 @@ fn plain(rule: &Rule, pattern: &regex::Regex, text: &str, spans: &mut Vec<(Range
 }
 
 fn left_fits(rule: &Rule, text: &str, start: usize) -> bool {
-    rule.detector.left.allows(text.get(..start).and_then(|before| before.chars().next_back()))
+    rule.detector.left.allows(
+        text.get(..start)
+            .and_then(|before| before.chars().next_back()),
+    )
 }
 
 /// The end of the valid part of a match, with a boundary behind it.
 fn accept(rule: &Rule, text: &str, span: &Range<usize>) -> Option<usize> {
     let length = rule.detector.validator.accept(text.get(span.clone())?)?;
     let end = span.start + length;
-    rule.detector.right.allows(text.get(end..).and_then(|after| after.chars().next())).then_some(end)
+    rule.detector
+        .right
+        .allows(text.get(end..).and_then(|after| after.chars().next()))
+        .then_some(end)
 }
 
 fn context_fits(rule: &Rule, text: &str, start: usize) -> bool {
@@ -90,21 +116,34 @@ fn context_fits(rule: &Rule, text: &str, start: usize) -> bool {
     while !text.is_char_boundary(from) {
         from += 1;
     }
-    let before = text.get(from..start).unwrap_or_default().to_ascii_lowercase();
-    rule.detector.context.iter().any(|word| whole_word(&before, word))
+    let before = text
+        .get(from..start)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    rule.detector
+        .context
+        .iter()
+        .any(|word| whole_word(&before, word))
 }
 
 fn whole_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let letter = |char: Option<char>| char.is_some_and(|char| char.is_ascii_alphanumeric());
         let before = text.get(..at).and_then(|text| text.chars().next_back());
-        let after = text.get(at + word.len()..).and_then(|text| text.chars().next());
+        let after = text
+            .get(at + word.len()..)
+            .and_then(|text| text.chars().next());
         !letter(before) && !letter(after)
     })
 }
 
 /// From an opener to its closer; without one to the end of the text.
-fn paired(opener: &regex::Regex, closer: &regex::Regex, view: &View, spans: &mut Vec<(Range<usize>, bool)>) {
+fn paired(
+    opener: &regex::Regex,
+    closer: &regex::Regex,
+    view: &View,
+    spans: &mut Vec<(Range<usize>, bool)>,
+) {
     let text = &view.text;
     let mut at = 0;
     while let Some(open) = opener.find_at(text, at) {
@@ -114,7 +153,9 @@ fn paired(opener: &regex::Regex, closer: &regex::Regex, view: &View, spans: &mut
                 at = close.end();
             }
             None => {
-                let mut end = text.len().min(open.end().saturating_add(UNCLOSED_BYTES_MAX));
+                let mut end = text
+                    .len()
+                    .min(open.end().saturating_add(UNCLOSED_BYTES_MAX));
                 while !text.is_char_boundary(end) {
                     end -= 1;
                 }
@@ -126,11 +167,45 @@ fn paired(opener: &regex::Regex, closer: &regex::Regex, view: &View, spans: &mut
 }
 
 fn next_char(text: &str, at: usize) -> usize {
-    at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+    at + text
+        .get(at..)
+        .and_then(|rest| rest.chars().next())
+        .map_or(1, char::len_utf8)
+}
+
+/// Makes a finding in an encoded run cover the run.
+pub(super) fn widen(text: &str, finding: &mut Finding) {
+    let fits: fn(u8) -> bool = match finding.view {
+        Reading::Base64 => |byte| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte),
+        Reading::Hex => |byte| byte.is_ascii_hexdigit(),
+        Reading::Plain | Reading::Folded | Reading::Url | Reading::Escape => return,
+    };
+    let bytes = text.as_bytes();
+    while finding
+        .span
+        .start
+        .checked_sub(1)
+        .and_then(|at| bytes.get(at))
+        .is_some_and(|byte| fits(*byte))
+    {
+        finding.span.start -= 1;
+    }
+    while bytes.get(finding.span.end).is_some_and(|byte| fits(*byte)) {
+        finding.span.end += 1;
+    }
 }
 
 /// In order of place; the same finding through two views is one.
 pub(super) fn dedupe(findings: &mut Vec<Finding>) {
-    findings.sort_by(|a, b| (a.span.start, a.span.end, &a.detector, a.view).cmp(&(b.span.start, b.span.end, &b.detector, b.view)));
-    findings.dedup_by(|later, earlier| later.detector == earlier.detector && later.span == earlier.span);
+    findings.sort_by(|a, b| {
+        (a.span.start, a.span.end, &a.detector, a.view).cmp(&(
+            b.span.start,
+            b.span.end,
+            &b.detector,
+            b.view,
+        ))
+    });
+    findings.dedup_by(|later, earlier| {
+        later.detector == earlier.detector && later.span == earlier.span
+    });
 }

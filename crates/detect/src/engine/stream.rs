@@ -83,7 +83,12 @@ pub struct StreamScan {
 
 impl fmt::Debug for StreamScan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StreamScan({} bytes, {} held)", self.bytes, self.held_bytes())
+        write!(
+            f,
+            "StreamScan({} bytes, {} held)",
+            self.bytes,
+            self.held_bytes()
+        )
     }
 }
 
@@ -95,7 +100,16 @@ struct Piece {
 
 impl StreamScan {
     pub(super) const fn new(engine: Engine, direction: Direction, limits: StreamLimits) -> Self {
-        Self { engine, direction, limits, buffer: String::new(), context: 0, released: 0, bytes: 0, exceeded: false }
+        Self {
+            engine,
+            direction,
+            limits,
+            buffer: String::new(),
+            context: 0,
+            released: 0,
+            bytes: 0,
+            exceeded: false,
+        }
     }
 
     /// Takes more text; answers what is cleared.
@@ -109,7 +123,11 @@ impl StreamScan {
         self.bytes = self.bytes.saturating_add(text.len() as u64);
         self.buffer.push_str(text);
         let segments = self.advance(true);
-        if self.held_bytes() > self.limits.held_bytes_max { Err(HeldTooMuch(())) } else { Ok(segments) }
+        if self.held_bytes() > self.limits.held_bytes_max {
+            Err(HeldTooMuch(()))
+        } else {
+            Ok(segments)
+        }
     }
 
     /// The text ended: what is held is judged as it stands.
@@ -154,7 +172,10 @@ impl StreamScan {
                 if found.unsettled {
                     hold = hold.min(finding.span.start);
                 }
-                pieces.push(Piece { span: finding.span.clone(), findings: vec![finding] });
+                pieces.push(Piece {
+                    span: finding.span.clone(),
+                    findings: vec![finding],
+                });
             }
         }
         let tokens = self.tokens();
@@ -167,7 +188,10 @@ impl StreamScan {
     fn tokens(&self) -> Vec<Range<usize>> {
         let held = self.buffer.get(self.context..).unwrap_or_default();
         let tokens = matches::tokens(&self.engine, held);
-        tokens.into_iter().map(|token| token.start + self.context..token.end + self.context).collect()
+        tokens
+            .into_iter()
+            .map(|token| token.start + self.context..token.end + self.context)
+            .collect()
     }
 
     /// From where on a view may still become a match.
@@ -175,7 +199,9 @@ impl StreamScan {
         let from = view.view_start(self.context);
         let alive = self.engine.0.alive.get(&self.direction);
         let start = alive.and_then(|alive| alive.earliest(&view.text, from));
-        start.map_or(self.buffer.len(), |start| view.source_start(start).max(self.context))
+        start.map_or(self.buffer.len(), |start| {
+            view.source_start(start).max(self.context)
+        })
     }
 
     /// Cuts the buffer into segments up to `hold`.
@@ -184,14 +210,21 @@ impl StreamScan {
         let mut at = self.context;
         for piece in pieces.into_iter().filter(|piece| piece.span.end <= hold) {
             self.plain(at..piece.span.start, &mut segments);
-            let text = self.buffer.get(piece.span.clone()).unwrap_or_default().to_owned();
+            let text = self
+                .buffer
+                .get(piece.span.clone())
+                .unwrap_or_default()
+                .to_owned();
             let mut findings: Vec<Finding> = piece.findings;
             for finding in &mut findings {
                 finding.span.start += self.released;
                 finding.span.end += self.released;
             }
             matches::dedupe(&mut findings);
-            segments.push(Segment::Found { text: Held(text), findings });
+            segments.push(Segment::Found {
+                text: Held(text),
+                findings,
+            });
             at = piece.span.end;
         }
         self.plain(at..hold, &mut segments);
@@ -201,13 +234,20 @@ impl StreamScan {
 
     /// Text without findings, its placeholders apart.
     fn plain(&self, span: Range<usize>, segments: &mut Vec<Segment>) {
-        let Some(text) = self.buffer.get(span).filter(|text| !text.is_empty()) else { return };
+        let Some(text) = self.buffer.get(span).filter(|text| !text.is_empty()) else {
+            return;
+        };
         let mut at = 0;
         for token in matches::tokens(&self.engine, text) {
-            if let Some(before) = text.get(at..token.start).filter(|before| !before.is_empty()) {
+            if let Some(before) = text
+                .get(at..token.start)
+                .filter(|before| !before.is_empty())
+            {
                 segments.push(Segment::Plain(before.to_owned()));
             }
-            segments.push(Segment::Token(text.get(token.clone()).unwrap_or_default().to_owned()));
+            segments.push(Segment::Token(
+                text.get(token.clone()).unwrap_or_default().to_owned(),
+            ));
             at = token.end;
         }
         if let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -230,8 +270,12 @@ impl StreamScan {
 /// Takes what begins inside a placeholder out of it: its characters mean
 /// nothing. False when nothing is left.
 fn apart(piece: &mut Piece, tokens: &[Range<usize>]) -> bool {
-    let around = tokens.iter().find(|token| token.start <= piece.span.start && piece.span.start < token.end);
-    let Some(token) = around.filter(|token| **token != piece.span) else { return around.is_none() };
+    let around = tokens
+        .iter()
+        .find(|token| token.start <= piece.span.start && piece.span.start < token.end);
+    let Some(token) = around.filter(|token| **token != piece.span) else {
+        return around.is_none();
+    };
     piece.span.start = token.end;
     for finding in &mut piece.findings {
         finding.span.start = finding.span.start.max(token.end);
@@ -254,7 +298,11 @@ fn merged(mut pieces: Vec<Piece>, tokens: &[Range<usize>], hold: &mut usize) -> 
         }
     }
     // From the end: moving the hold back may make an earlier one reach into it.
-    let mut spans: Vec<Range<usize>> = out.iter().map(|piece| piece.span.clone()).chain(tokens.iter().cloned()).collect();
+    let mut spans: Vec<Range<usize>> = out
+        .iter()
+        .map(|piece| piece.span.clone())
+        .chain(tokens.iter().cloned())
+        .collect();
     spans.sort_by_key(|span| std::cmp::Reverse(span.end));
     for span in spans {
         if span.end > *hold && span.start < *hold {

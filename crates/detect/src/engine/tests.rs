@@ -6,21 +6,52 @@ use crate::{Catalogue, template::Filler};
 
 fn engine() -> Engine {
     static ENGINE: std::sync::OnceLock<Engine> = std::sync::OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(Catalogue::embedded().unwrap()).unwrap()).clone()
+    ENGINE
+        .get_or_init(|| Engine::new(Catalogue::embedded().unwrap()).unwrap())
+        .clone()
 }
 
-const LIMITS: StreamLimits = StreamLimits { held_bytes_max: 1 << 16 };
+const LIMITS: StreamLimits = StreamLimits {
+    held_bytes_max: 1 << 16,
+};
 
 /// Surroundings in which people paste things.
 const CONTEXTS: &[&str] = &[
-    "{}", "my value is {}, thanks", "see ({}) above", "is it {}?", "it is {}.", "**{}**", "`{}`", "\"{}\"", "'{}'", "<b>{}</b>", "key={}", "x: {}\n",
-    "“{}”", "密钥是{}。", "https://h.example/?k={}&x=1", "Authorization: Bearer {}", "[{}]", "{\"a\": \"{}\", \"b\": 1}", "- {}\n- next", "a\t{}\tb",
+    "{}",
+    "my value is {}, thanks",
+    "see ({}) above",
+    "is it {}?",
+    "it is {}.",
+    "**{}**",
+    "`{}`",
+    "\"{}\"",
+    "'{}'",
+    "<b>{}</b>",
+    "key={}",
+    "x: {}\n",
+    "“{}”",
+    "密钥是{}。",
+    "https://h.example/?k={}&x=1",
+    "Authorization: Bearer {}",
+    "[{}]",
+    "{\"a\": \"{}\", \"b\": 1}",
+    "- {}\n- next",
+    "a\t{}\tb",
 ];
 
-fn fires(engine: &Engine, text: &str, direction: Direction, id: &str) -> Vec<std::ops::Range<usize>> {
+fn fires(
+    engine: &Engine,
+    text: &str,
+    direction: Direction,
+    id: &str,
+) -> Vec<std::ops::Range<usize>> {
     let scan = engine.scan(text, direction);
     assert!(!scan.work_exceeded);
-    scan.findings.into_iter().filter(|finding| finding.detector.as_str() == id).map(|finding| finding.span).collect()
+    scan.findings
+        .into_iter()
+        .filter(|finding| finding.detector.as_str() == id)
+        .map(|finding| finding.span)
+        .collect()
 }
 
 #[test]
@@ -35,12 +66,18 @@ fn every_example_is_found_in_every_context_and_no_counter_example_is() {
                 let whole = filler.fill(example);
                 for context in CONTEXTS {
                     let text = context.replacen("{}", &whole, 1);
-                    assert!(!fires(&engine, &text, *direction, id).is_empty(), "{id}: {example} in {context}");
+                    assert!(
+                        !fires(&engine, &text, *direction, id).is_empty(),
+                        "{id}: {example} in {context}"
+                    );
                 }
             }
             for counter in &detector.counter_examples {
                 let text = filler.fill(counter);
-                assert!(fires(&engine, &text, *direction, id).is_empty(), "{id}: {counter}");
+                assert!(
+                    fires(&engine, &text, *direction, id).is_empty(),
+                    "{id}: {counter}"
+                );
             }
         }
     }
@@ -48,7 +85,12 @@ fn every_example_is_found_in_every_context_and_no_counter_example_is() {
 
 /// One of each of four kinds of needle.
 fn needle(which: usize, seed: u64) -> String {
-    let templates = ["{luhn:4:16}", "219-09-{digits:3}3", "ghp_{alnum:36}", "{lower:6}.{lower:5}@{lower:7}.org"];
+    let templates = [
+        "{luhn:4:16}",
+        "219-09-{digits:3}3",
+        "ghp_{alnum:36}",
+        "{lower:6}.{lower:5}@{lower:7}.org",
+    ];
     Filler::new(seed).fill(templates[which % templates.len()])
 }
 
@@ -60,9 +102,16 @@ fn base64(text: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in text.as_bytes().chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let word = chunk
+            .iter()
+            .fold(0_u32, |word, byte| (word << 8) | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for index in 0..4 {
-            out.push(if index <= chunk.len() { char::from(ALPHABET[(word >> (18 - 6 * index)) as usize & 63]) } else { '=' });
+            out.push(if index <= chunk.len() {
+                char::from(ALPHABET[(word >> (18 - 6 * index)) as usize & 63])
+            } else {
+                '='
+            });
         }
     }
     out
@@ -71,9 +120,20 @@ fn base64(text: &str) -> String {
 fn encoded(text: &str, how: usize) -> String {
     match how {
         0 => text.to_owned(),
-        1 => text.chars().map(|char| format!("\\u{:04x}", u32::from(char))).collect(),
-        2 => text.chars().map(|char| char::from_u32(u32::from(char) + 0xfee0).unwrap()).collect(),
-        3 => text.chars().map(|char| format!("{char}\u{200b}")).collect::<String>().trim_end_matches('\u{200b}').to_owned(),
+        1 => text
+            .chars()
+            .map(|char| format!("\\u{:04x}", u32::from(char)))
+            .collect(),
+        2 => text
+            .chars()
+            .map(|char| char::from_u32(u32::from(char) + 0xfee0).unwrap())
+            .collect(),
+        3 => text
+            .chars()
+            .map(|char| format!("{char}\u{200b}"))
+            .collect::<String>()
+            .trim_end_matches('\u{200b}')
+            .to_owned(),
         4 => text.bytes().map(|byte| format!("%{byte:02X}")).collect(),
         5 => hexed(text),
         6 => base64(text),
@@ -98,7 +158,11 @@ fn every_encoding_of_a_needle_is_found_whole() {
                     // Inside a longer encoded text, what holds the needle is enough.
                     how == 7 || (finding.span.start <= start && finding.span.end >= end)
                 };
-                assert!(scan.findings.iter().any(whole), "needle {which}, encoding {how}, after {before:?}: {:?}", scan.findings);
+                assert!(
+                    scan.findings.iter().any(whole),
+                    "needle {which}, encoding {how}, after {before:?}: {:?}",
+                    scan.findings
+                );
             }
         }
     }
@@ -157,11 +221,19 @@ fn every_split_of_a_needle_finds_it_whole() {
             assert!(!whole.1.is_empty(), "needle {which}, encoding {how}");
             for at in (1..text.len()).filter(|at| text.is_char_boundary(*at)) {
                 let (left, right) = text.split_at(at);
-                assert_eq!(streamed(&engine, &[left, right]), whole, "needle {which}, encoding {how}, split at {at}");
+                assert_eq!(
+                    streamed(&engine, &[left, right]),
+                    whole,
+                    "needle {which}, encoding {how}, split at {at}"
+                );
             }
             let chars: Vec<String> = text.chars().map(String::from).collect();
             let pieces: Vec<&str> = chars.iter().map(String::as_str).collect();
-            assert_eq!(streamed(&engine, &pieces), whole, "needle {which}, encoding {how}, char by char");
+            assert_eq!(
+                streamed(&engine, &pieces),
+                whole,
+                "needle {which}, encoding {how}, char by char"
+            );
         }
     }
 }
@@ -169,7 +241,11 @@ fn every_split_of_a_needle_finds_it_whole() {
 #[test]
 fn a_placeholder_is_whole_at_every_split_whatever_follows() {
     let engine = engine();
-    for code in ["k54w4zsfvxliguyd6bm472ue44", "abcdefghijklmnopqrstuvwx22", "aaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+    for code in [
+        "k54w4zsfvxliguyd6bm472ue44",
+        "abcdefghijklmnopqrstuvwx22",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ] {
         for after in [" to", " 4111 1111", "4 5", "@x", ".com", "-22"] {
             let text = format!("card MSCARD{code}{after} end");
             for at in 1..text.len() {
@@ -178,7 +254,10 @@ fn a_placeholder_is_whole_at_every_split_whatever_follows() {
                 segments.extend(scan.push(&text[at..]).unwrap());
                 segments.extend(scan.finish());
                 let token = format!("MSCARD{code}");
-                let whole = segments.iter().filter(|segment| matches!(segment, Segment::Token(text) if *text == token)).count();
+                let whole = segments
+                    .iter()
+                    .filter(|segment| matches!(segment, Segment::Token(text) if *text == token))
+                    .count();
                 let inside = segments.iter().any(|segment| matches!(segment, Segment::Found { text, .. } if text.as_str().contains(&token)));
                 assert!(whole == 1 || inside, "{text} at {at}: {segments:?}");
             }
@@ -190,9 +269,16 @@ fn a_placeholder_is_whole_at_every_split_whatever_follows() {
 fn plain_prose_is_not_held_beyond_its_last_words() {
     let engine = engine();
     let mut scan = engine.stream(Direction::Reply, LIMITS);
-    for word in "It was the best of times, it was the worst of times. ".repeat(20).split_inclusive(' ') {
+    for word in "It was the best of times, it was the worst of times. "
+        .repeat(20)
+        .split_inclusive(' ')
+    {
         scan.push(word).unwrap();
-        assert!(scan.held_bytes() <= word.len(), "{} bytes held after {word:?}", scan.held_bytes());
+        assert!(
+            scan.held_bytes() <= word.len(),
+            "{} bytes held after {word:?}",
+            scan.held_bytes()
+        );
     }
 }
 

@@ -32,7 +32,10 @@ pub(super) struct Place {
 impl Place {
     /// The start of a text.
     pub(super) fn new() -> Self {
-        Self { blank_line: true, ..Self::default() }
+        Self {
+            blank_line: true,
+            ..Self::default()
+        }
     }
 
     /// Takes the next character.
@@ -63,7 +66,12 @@ impl Place {
             // A blank line ends what was left open.
             (self.target, self.brackets, self.closed) = (None, 0, false);
         }
-        (self.definition, self.blank_line, self.bracket_line, self.closed) = (false, true, false, false);
+        (
+            self.definition,
+            self.blank_line,
+            self.bracket_line,
+            self.closed,
+        ) = (false, true, false, false);
         self.word.clear();
         self.url = false;
         self.less = false;
@@ -105,14 +113,29 @@ impl Place {
 
     /// What stands before, glued to here, could be a host or an account.
     pub(super) fn glued(&self) -> bool {
-        self.word.ends_with(['/', '@', '%', '?', '&', '\\']) || (self.word.ends_with('.') && self.word.len() > 1)
+        self.word.ends_with(['/', '@', '%', '?', '&', '\\'])
+            || (self.word.ends_with('.') && self.word.len() > 1)
             || (self.word.contains('/') && self.word.contains(['?', '&']))
     }
 }
 
 fn is_url(word: &str) -> bool {
-    const SIGNS: &[&str] = &["://", "www.", "mailto:", "data:", "javascript:", "vbscript:", "tel:", "file:", "sms:", "blob:"];
-    SIGNS.iter().any(|sign| word.ends_with(sign)) || word == "//" || word.ends_with("(//") || word.ends_with("=//")
+    const SIGNS: &[&str] = &[
+        "://",
+        "www.",
+        "mailto:",
+        "data:",
+        "javascript:",
+        "vbscript:",
+        "tel:",
+        "file:",
+        "sms:",
+        "blob:",
+    ];
+    SIGNS.iter().any(|sign| word.ends_with(sign))
+        || word == "//"
+        || word.ends_with("(//")
+        || word.ends_with("=//")
 }
 
 /// What follows a token, glued to it: does it make the token part of a URL, a
@@ -141,7 +164,27 @@ impl Tail {
         const TAIL_CHARS_MAX: usize = 128;
         self.chars += 1;
         let last = self.last.replace(char);
-        if char.is_whitespace() || matches!(char, '"' | '\'' | '<' | '>' | '`' | ',' | ';' | '|' | '*' | ')' | '}' | ']' | '[' | '(' | '{' | '!' | '\\') {
+        if char.is_whitespace()
+            || matches!(
+                char,
+                '"' | '\''
+                    | '<'
+                    | '>'
+                    | '`'
+                    | ','
+                    | ';'
+                    | '|'
+                    | '*'
+                    | ')'
+                    | '}'
+                    | ']'
+                    | '['
+                    | '('
+                    | '{'
+                    | '!'
+                    | '\\'
+            )
+        {
             return Says::Plain;
         }
         if matches!(char, '/' | '@' | '%' | '&' | '=' | '#') {
@@ -149,6 +192,8 @@ impl Tail {
         }
         match (last, char.is_alphanumeric() || char == '-' || char == '_') {
             (Some('.' | ':' | '?'), true) => Says::Carried,
+            // A letter more makes it another word, not this token.
+            (None, true) => Says::Carried,
             (None, false) | (Some('.' | ':' | '?'), false) => Says::Wait,
             _ if self.chars > TAIL_CHARS_MAX => Says::Carried,
             _ if !char.is_ascii() && !char.is_alphanumeric() => Says::Plain,

@@ -81,7 +81,13 @@ impl Rewriter {
     /// The start of a text.
     #[must_use]
     pub fn new(root: Root, rule: RestoreRule) -> Self {
-        Self { layers: Layers::new(root), rule, queue: VecDeque::new(), waiting_bytes: 0, counts: RestoreCounts::default() }
+        Self {
+            layers: Layers::new(root),
+            rule,
+            queue: VecDeque::new(),
+            waiting_bytes: 0,
+            counts: RestoreCounts::default(),
+        }
     }
 
     /// Writes text as it is.
@@ -121,17 +127,33 @@ impl Rewriter {
             RestoreRule::All => true,
             RestoreRule::Only(kinds) => kinds.contains(issued.kind()),
         };
-        if !allowed || bare || depth > LAYERS_MAX || place.carries() || place.glued() {
+        if !allowed
+            || bare
+            || self.layers.in_key()
+            || depth > LAYERS_MAX
+            || place.carries()
+            || place.glued()
+        {
             self.counts.withheld = self.counts.withheld.saturating_add(1);
             self.layers.inert(token);
             for char in token.chars() {
                 self.put(char);
             }
         } else {
-            let bracket = if place.in_brackets() { Bracket::Open } else { Bracket::None };
+            let bracket = if place.in_brackets() {
+                Bracket::Open
+            } else {
+                Bracket::None
+            };
             let value = escaped(issued.value(), depth);
             self.waiting_bytes += token.len();
-            self.queue.push_back(Piece::Token(Waiting { token: token.to_owned(), value, layer, tail: Some(Tail::default()), bracket }));
+            self.queue.push_back(Piece::Token(Waiting {
+                token: token.to_owned(),
+                value,
+                layer,
+                tail: Some(Tail::default()),
+                bracket,
+            }));
             self.layers.inert(token);
         }
         self.drain(out, false);
@@ -190,7 +212,9 @@ impl Rewriter {
     fn tell(&mut self, char: char, layer: u64) {
         let mut withheld = Vec::new();
         for (index, piece) in self.queue.iter_mut().enumerate() {
-            let Piece::Token(waiting) = piece else { continue };
+            let Piece::Token(waiting) = piece else {
+                continue;
+            };
             if waiting.layer != layer {
                 continue;
             }
@@ -205,7 +229,11 @@ impl Rewriter {
                     Bracket::None
                 }
                 (Bracket::Closed, ']') => Bracket::Closed,
-                (Bracket::Open | Bracket::Closed, _) if !self.layers.in_brackets() && !self.layers.just_closed() => Bracket::None,
+                (Bracket::Open | Bracket::Closed, _)
+                    if !self.layers.in_brackets() && !self.layers.just_closed() =>
+                {
+                    Bracket::None
+                }
                 (Bracket::Open, ']') => Bracket::Closed,
                 (Bracket::Closed, _) if self.layers.in_brackets() => Bracket::Open,
                 (Bracket::Closed, _) => Bracket::None,
@@ -219,7 +247,9 @@ impl Rewriter {
 
     /// Leaves a waiting token as it is.
     fn leave(&mut self, index: usize) {
-        let Some(piece) = self.queue.get_mut(index) else { return };
+        let Some(piece) = self.queue.get_mut(index) else {
+            return;
+        };
         if let Piece::Token(waiting) = piece {
             self.counts.withheld = self.counts.withheld.saturating_add(1);
             *piece = Piece::Text(std::mem::take(&mut waiting.token));
@@ -268,7 +298,9 @@ fn escaped(value: &str, depth: usize) -> String {
                 '\n' => out.push_str("\\n"),
                 '\r' => out.push_str("\\r"),
                 '\t' => out.push_str("\\t"),
-                control if u32::from(control) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+                control if u32::from(control) < 0x20 => {
+                    out.push_str(&format!("\\u{:04x}", u32::from(control)))
+                }
                 other => out.push(other),
             }
         }

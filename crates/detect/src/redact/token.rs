@@ -27,7 +27,11 @@ pub fn token_pattern(kinds: &[&str]) -> String {
     let mut kinds: Vec<String> = kinds.iter().map(|kind| kind.to_ascii_uppercase()).collect();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.len()));
     kinds.dedup();
-    format!("(?i-u:MS(?:{})[a-z2-7]{{6,{}}})", kinds.join("|"), CODE_CHARS + CHECK_CHARS)
+    format!(
+        "(?i-u:MS(?:{})[a-z2-7]{{6,{}}})",
+        kinds.join("|"),
+        CODE_CHARS + CHECK_CHARS
+    )
 }
 
 /// The node's key for tokens.
@@ -93,7 +97,12 @@ impl Tokens {
     /// token over the turns of a conversation.
     #[must_use]
     pub fn new(key: &TokenKey, scope: &str) -> Self {
-        Self { key: key.clone(), scope: scope.to_owned(), issued: HashMap::new(), bytes: 0 }
+        Self {
+            key: key.clone(),
+            scope: scope.to_owned(),
+            issued: HashMap::new(),
+            bytes: 0,
+        }
     }
 
     /// The token for a value, which this exchange can turn back.
@@ -112,7 +121,13 @@ impl Tokens {
             return Err(TokenLimit(()));
         }
         self.bytes = bytes;
-        self.issued.insert(token.clone(), Issued { kind: kind.clone(), value: value.to_owned() });
+        self.issued.insert(
+            token.clone(),
+            Issued {
+                kind: kind.clone(),
+                value: value.to_owned(),
+            },
+        );
         Ok(token)
     }
 
@@ -130,7 +145,12 @@ impl Tokens {
 
     fn form(&self, domain: &[u8], kind: &Kind, value: &str) -> String {
         let mut token = format!("MS{}", kind.as_str().to_ascii_uppercase());
-        let code = self.code(&[domain, self.scope.as_bytes(), kind.as_str().as_bytes(), value.as_bytes()]);
+        let code = self.code(&[
+            domain,
+            self.scope.as_bytes(),
+            kind.as_str().as_bytes(),
+            value.as_bytes(),
+        ]);
         base32(&code, CODE_CHARS, &mut token);
         let check = self.code(&[b"check", token.as_bytes()]);
         base32(&check, CHECK_CHARS, &mut token);
@@ -193,7 +213,10 @@ mod tests {
         assert_ne!(token, tokens("b").issue(&email, "x").unwrap());
         assert_ne!(token[7..], tokens("a").issue(&card, "x").unwrap()[6..]);
         let pattern = regex::Regex::new(&token_pattern(&["email", "card"])).unwrap();
-        assert_eq!(pattern.find(&format!("x{token}y")).unwrap().range(), 1..1 + token.len());
+        assert_eq!(
+            pattern.find(&format!("x{token}y")).unwrap().range(),
+            1..1 + token.len()
+        );
         assert!(pattern.find("the MS-DOS card email").is_none());
     }
 

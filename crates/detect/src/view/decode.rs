@@ -12,7 +12,9 @@ use super::Builder;
 const RUN_CHARS_MIN: usize = 12;
 
 fn hex(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 fn pair(bytes: &[u8], at: usize) -> Option<u8> {
@@ -27,14 +29,26 @@ pub(crate) fn unfinished(text: &str) -> usize {
         match rest {
             [b'%', digits @ ..] => digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit),
             [b'\\'] => true,
-            [b'\\', b'x', digits @ ..] => digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit),
-            [b'\\', b'u', digits @ ..] if digits.len() < 4 => digits.iter().all(u8::is_ascii_hexdigit),
+            [b'\\', b'x', digits @ ..] => {
+                digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit)
+            }
+            [b'\\', b'u', digits @ ..] if digits.len() < 4 => {
+                digits.iter().all(u8::is_ascii_hexdigit)
+            }
             // The first half of a pair of surrogates.
-            [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', ..] => rest.len() < 12,
+            [
+                b'\\',
+                b'u',
+                b'd' | b'D',
+                b'8' | b'9' | b'a' | b'b' | b'A' | b'B',
+                ..,
+            ] => rest.len() < 12,
             _ => false,
         }
     };
-    (bytes.len().saturating_sub(12)..bytes.len()).find(begins).unwrap_or(bytes.len())
+    (bytes.len().saturating_sub(12)..bytes.len())
+        .find(begins)
+        .unwrap_or(bytes.len())
 }
 
 /// `%34` and the like, up to `end`; `None` when there is none.
@@ -73,7 +87,12 @@ pub(super) fn backslash(text: &str, end: usize) -> Option<Builder> {
     let mut builder = Builder::default();
     let mut at = 0;
     while let Some(char) = text.get(at..).and_then(|rest| rest.chars().next()) {
-        let (value, length) = if char == '\\' { escape(bytes, at) } else { None }.unwrap_or((char, char.len_utf8()));
+        let (value, length) = if char == '\\' {
+            escape(bytes, at)
+        } else {
+            None
+        }
+        .unwrap_or((char, char.len_utf8()));
         builder.push(value, &(at..at + length));
         at += length;
     }
@@ -93,12 +112,16 @@ fn escape(bytes: &[u8], at: usize) -> Option<(char, usize)> {
         b'/' => simple('/'),
         b'x' => pair(bytes, at + 2).map(|value| (char::from(value), 4)),
         b'u' => {
-            let unit = |at: usize| Some((u32::from(pair(bytes, at)?) << 8) | u32::from(pair(bytes, at + 2)?));
+            let unit = |at: usize| {
+                Some((u32::from(pair(bytes, at)?) << 8) | u32::from(pair(bytes, at + 2)?))
+            };
             let high = unit(at + 2)?;
             if let Some(char) = char::from_u32(high) {
                 return Some((char, 6));
             }
-            let low = (bytes.get(at + 6..at + 8) == Some(b"\\u")).then(|| unit(at + 8)).flatten()?;
+            let low = (bytes.get(at + 6..at + 8) == Some(b"\\u"))
+                .then(|| unit(at + 8))
+                .flatten()?;
             let code = 0x1_0000 + (high.checked_sub(0xd800)? << 10) + low.checked_sub(0xdc00)?;
             char::from_u32(code).map(|char| (char, 12))
         }
@@ -111,13 +134,18 @@ fn escape(bytes: &[u8], at: usize) -> Option<(char, usize)> {
 pub(super) fn runs(text: &str, open: bool) -> Vec<(Builder, Kind, bool)> {
     let bytes = text.as_bytes();
     let mut out = Vec::new();
-    for run in stretches(bytes, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')) {
+    for run in stretches(bytes, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+    }) {
         let at_end = run.end == bytes.len();
         if run.len() < RUN_CHARS_MIN && !(open && at_end) {
             continue;
         }
         for offset in 0..4 {
-            out.extend(base64(bytes, run.start + offset..run.end).map(|builder| (builder, Kind::Base64, at_end)));
+            out.extend(
+                base64(bytes, run.start + offset..run.end)
+                    .map(|builder| (builder, Kind::Base64, at_end)),
+            );
         }
     }
     for run in stretches(bytes, |byte| byte.is_ascii_hexdigit()) {
@@ -126,7 +154,10 @@ pub(super) fn runs(text: &str, open: bool) -> Vec<(Builder, Kind, bool)> {
             continue;
         }
         for offset in 0..2 {
-            out.extend(hexadecimal(bytes, run.start + offset..run.end).map(|builder| (builder, Kind::Hex, at_end)));
+            out.extend(
+                hexadecimal(bytes, run.start + offset..run.end)
+                    .map(|builder| (builder, Kind::Hex, at_end)),
+            );
         }
     }
     out
@@ -163,7 +194,11 @@ fn base64(bytes: &[u8], run: Range<usize>) -> Option<Builder> {
         let end = run.end.min(at + 4);
         let mut word = 0_u32;
         for index in at..at + 4 {
-            let value = if index < end { sextet(*bytes.get(index)?)? } else { 0 };
+            let value = if index < end {
+                sextet(*bytes.get(index)?)?
+            } else {
+                0
+            };
             word = (word << 6) | u32::from(value);
         }
         // Padding belongs to what it pads.

@@ -18,8 +18,8 @@ const ALIKE: &[(&str, &str)] = &[
 
 /// First of ten decimal digits, in scripts that people type.
 const ZEROS: &[u32] = &[
-    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0e50, 0x0ed0,
-    0x0f20, 0x1040, 0x17e0, 0x1810, 0xa620, 0xa8d0, 0xaa50,
+    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66,
+    0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x17e0, 0x1810, 0xa620, 0xa8d0, 0xaa50,
 ];
 
 /// The folded text; `None` when folding changes nothing.
@@ -55,17 +55,25 @@ fn alike(char: char) -> char {
         return char;
     }
     let code = u32::from(char);
-    if let Some(zero) = ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)) {
+    if let Some(zero) = ZEROS
+        .iter()
+        .find(|zero| (**zero..**zero + 10).contains(&code))
+    {
         return char::from_digit(code - zero, 10).unwrap_or(char);
     }
-    let pair = ALIKE.iter().find_map(|(from, to)| from.chars().zip(to.chars()).find(|(from, _)| *from == char));
+    let pair = ALIKE
+        .iter()
+        .find_map(|(from, to)| from.chars().zip(to.chars()).find(|(from, _)| *from == char));
     pair.map_or(char, |(_, to)| to)
 }
 
 /// A tag character spells an ASCII one invisibly.
 fn tag(char: char) -> Option<char> {
     let code = u32::from(char).checked_sub(0xe_0000)?;
-    (0x20..0x7f).contains(&code).then(|| char::from_u32(code)).flatten()
+    (0x20..0x7f)
+        .contains(&code)
+        .then(|| char::from_u32(code))
+        .flatten()
 }
 
 /// Characters that show nothing: joiners, directions, variations, marks.

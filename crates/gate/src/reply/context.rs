@@ -29,7 +29,13 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(gate: &Gate, ruling: Arc<Ruling>, dialect: Dialect, exchange: ExchangeId, tokens: Tokens) -> Self {
+    pub(crate) fn new(
+        gate: &Gate,
+        ruling: Arc<Ruling>,
+        dialect: Dialect,
+        exchange: ExchangeId,
+        tokens: Tokens,
+    ) -> Self {
         let limits = gate.limits();
         let tally = Tally::new(ruling.policy(), Direction::Reply, gate.clock().now_ms());
         Self {
@@ -56,7 +62,12 @@ impl Context {
 
     /// A scan for one channel.
     pub(crate) fn scan(&self) -> StreamScan {
-        self.ruling.engine().stream(Direction::Reply, StreamLimits { held_bytes_max: self.held_bytes_max })
+        self.ruling.engine().stream(
+            Direction::Reply,
+            StreamLimits {
+                held_bytes_max: self.held_bytes_max,
+            },
+        )
     }
 
     /// The most text that this reply may hold back.
@@ -70,10 +81,20 @@ impl Context {
     }
 
     /// What to do about findings that overlap: the strictest of their actions.
-    pub(crate) fn judge(&mut self, findings: &[Finding], slot: Slot, place: &Place, rewritable: bool) -> Action {
+    pub(crate) fn judge(
+        &mut self,
+        findings: &[Finding],
+        slot: Slot,
+        place: &Place,
+        rewritable: bool,
+    ) -> Action {
         let Self { tally, ruling, .. } = self;
         let policy = ruling.policy();
-        findings.iter().map(|finding| tally.found(policy, finding, slot, place.as_str(), rewritable)).max().unwrap_or(Action::Block)
+        findings
+            .iter()
+            .map(|finding| tally.found(policy, finding, slot, place.as_str(), rewritable))
+            .max()
+            .unwrap_or(Action::Block)
     }
 
     /// Looks at a text that stands alone and may not be rewritten.
@@ -89,7 +110,9 @@ impl Context {
         self.tally.looked(slot, scan.bytes);
         match self.judge_all(&scan.findings, slot, place) {
             Action::Allow | Action::Flag => Ok(()),
-            Action::Redact | Action::Block => Err(Refusal::new(Code::NumberBlocked).at(place.clone())),
+            Action::Redact | Action::Block => {
+                Err(Refusal::new(Code::NumberBlocked).at(place.clone()))
+            }
         }
     }
 
@@ -116,11 +139,20 @@ impl Context {
                     self.restored.withheld = self.restored.withheld.saturating_add(1);
                     out.push_str(&token);
                 }
-                Segment::Found { text, findings } => match self.judge(&findings, leaf.slot, &leaf.place, true) {
-                    Action::Allow | Action::Flag => out.push_str(text.as_str()),
-                    Action::Redact => out.push_str(&replace::mask(&self.ruling, &self.tokens, &findings, text.as_str())),
-                    Action::Block => return Err(Refusal::new(Code::ReplyBlocked).at(leaf.place.clone())),
-                },
+                Segment::Found { text, findings } => {
+                    match self.judge(&findings, leaf.slot, &leaf.place, true) {
+                        Action::Allow | Action::Flag => out.push_str(text.as_str()),
+                        Action::Redact => out.push_str(&replace::mask(
+                            &self.ruling,
+                            &self.tokens,
+                            &findings,
+                            text.as_str(),
+                        )),
+                        Action::Block => {
+                            return Err(Refusal::new(Code::ReplyBlocked).at(leaf.place.clone()));
+                        }
+                    }
+                }
             }
         }
         Ok(out)
@@ -140,16 +172,25 @@ impl Context {
             if scan.work_exceeded {
                 return Err(Refusal::new(Code::ReplyLimit));
             }
-            let crossing = scan.findings.into_iter().filter(|finding| seams::crosses(&finding.span, &run)).collect();
+            let crossing = scan
+                .findings
+                .into_iter()
+                .filter(|finding| seams::crosses(&finding.span, &run))
+                .collect();
             let mut replaced = Vec::new();
             for cluster in seams::clusters(crossing) {
-                let Some(part) = seams::touched(&run, &cluster.span).next() else { continue };
+                let Some(part) = seams::touched(&run, &cluster.span).next() else {
+                    continue;
+                };
                 match self.judge(&cluster.findings, part.leaf.slot, &part.leaf.place, true) {
                     Action::Allow | Action::Flag => {}
-                    Action::Block => return Err(Refusal::new(Code::ReplyBlocked).at(part.leaf.place.clone())),
+                    Action::Block => {
+                        return Err(Refusal::new(Code::ReplyBlocked).at(part.leaf.place.clone()));
+                    }
                     Action::Redact => {
                         let value = joined.get(cluster.span.clone()).unwrap_or_default();
-                        let with = replace::mask(&self.ruling, &self.tokens, &cluster.findings, value);
+                        let with =
+                            replace::mask(&self.ruling, &self.tokens, &cluster.findings, value);
                         replaced.push((cluster.span, with));
                     }
                 }
@@ -176,7 +217,11 @@ impl Context {
     }
 
     fn judge_all(&mut self, findings: &[Finding], slot: Slot, place: &Place) -> Action {
-        if findings.is_empty() { Action::Allow } else { self.judge(findings, slot, place, false) }
+        if findings.is_empty() {
+            Action::Allow
+        } else {
+            self.judge(findings, slot, place, false)
+        }
     }
 
     /// Adds what a guard did with tokens.
@@ -191,6 +236,8 @@ impl Context {
     /// # Errors
     /// When one did not see everything.
     pub(crate) fn settle(&self) -> Result<Tallied, Refusal> {
-        self.tally.settle(self.expected_bytes).map_err(|_| Refusal::new(Code::ReplySilent))
+        self.tally
+            .settle(self.expected_bytes)
+            .map_err(|_| Refusal::new(Code::ReplySilent))
     }
 }

@@ -30,9 +30,15 @@ impl ChannelGuard {
     pub(crate) fn new(context: &Context, leaf: &Leaf, channel: &Channel) -> Self {
         let root = if channel.json { Root::Json } else { Root::Text };
         let rule = match (&channel.tool, channel.slot) {
-            (Some(tool), _) => {
-                RestoreRule::Only(context.ruling.policy().restore_in_tools.get(tool).cloned().unwrap_or_default())
-            }
+            (Some(tool), _) => RestoreRule::Only(
+                context
+                    .ruling
+                    .policy()
+                    .restore_in_tools
+                    .get(tool)
+                    .cloned()
+                    .unwrap_or_default(),
+            ),
             // Arguments of a tool whose name is not known yet.
             (None, Slot::ToolCall) => RestoreRule::Only(std::collections::BTreeSet::new()),
             (None, _) => RestoreRule::All,
@@ -50,7 +56,10 @@ impl ChannelGuard {
     /// Takes more of the channel's text; answers what is cleared.
     pub(crate) fn push(&mut self, context: &mut Context, text: &str) -> Result<String, Refusal> {
         context.expect(text.len());
-        let segments = self.scan.push(text).map_err(|_| Refusal::new(Code::ReplyLimit).at(self.place.clone()))?;
+        let segments = self
+            .scan
+            .push(text)
+            .map_err(|_| Refusal::new(Code::ReplyLimit).at(self.place.clone()))?;
         self.write(context, segments)
     }
 
@@ -75,13 +84,21 @@ impl ChannelGuard {
                     self.edited = true;
                     self.rewriter.token(&token, &context.tokens, &mut out);
                 }
-                Segment::Found { text, findings } => self.found(context, text.as_str(), &findings, &mut out)?,
+                Segment::Found { text, findings } => {
+                    self.found(context, text.as_str(), &findings, &mut out)?
+                }
             }
         }
         Ok(out)
     }
 
-    fn found(&mut self, context: &mut Context, text: &str, findings: &[Finding], out: &mut String) -> Result<(), Refusal> {
+    fn found(
+        &mut self,
+        context: &mut Context,
+        text: &str,
+        findings: &[Finding],
+        out: &mut String,
+    ) -> Result<(), Refusal> {
         let action = context.judge(findings, self.channel.slot, &self.place, true);
         match action {
             Action::Allow | Action::Flag => self.rewriter.plain(text, out),
@@ -99,7 +116,9 @@ impl ChannelGuard {
 
     /// Bytes that wait here.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.scan.held_bytes().saturating_add(self.rewriter.held_bytes())
+        self.scan
+            .held_bytes()
+            .saturating_add(self.rewriter.held_bytes())
     }
 
     /// The channel.

@@ -20,9 +20,18 @@ pub(super) struct Head {
 pub(super) fn inspected(context: &mut Context, parts: &Parts) -> Result<Head, Refusal> {
     let mut passed = Vec::new();
     for (name, text) in headers::to_caller(&parts.headers) {
-        context.fixed(&text, Slot::Parameter, &Place::new(format!("header {name}")))?;
-        let value = text.parse().map_err(|_| Refusal::new(Code::VendorGarbage))?;
+        context.fixed(
+            &text,
+            Slot::Parameter,
+            &Place::new(format!("header {name}")),
+        )?;
+        let value = text
+            .parse()
+            .map_err(|_| Refusal::new(Code::VendorGarbage))?;
         passed.push((name, value));
     }
-    Ok(Head { status: parts.status, headers: passed })
+    Ok(Head {
+        status: parts.status,
+        headers: passed,
+    })
 }

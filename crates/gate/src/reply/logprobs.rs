@@ -45,10 +45,18 @@ struct Respelling {
 
 impl LogprobGuard {
     /// Takes one entry and the JSON that it stands in.
-    pub(super) fn push(&mut self, context: &mut Context, entry: &LogprobEntry, raw: Vec<u8>) -> Result<(), Refusal> {
+    pub(super) fn push(
+        &mut self,
+        context: &mut Context,
+        entry: &LogprobEntry,
+        raw: Vec<u8>,
+    ) -> Result<(), Refusal> {
         self.came += 1;
         self.waiting.push_back(raw);
-        let mut spellings = vec![entry.token.clone(), spelled(entry.bytes.as_deref(), &entry.token)];
+        let mut spellings = vec![
+            entry.token.clone(),
+            spelled(entry.bytes.as_deref(), &entry.token),
+        ];
         if entry.top.len() > RANKS_MAX {
             return Err(Refusal::new(Code::ReplyLimit).at(place()));
         }
@@ -58,7 +66,12 @@ impl LogprobGuard {
         }
         for (index, text) in spellings.iter().enumerate() {
             if self.scans.len() == index {
-                self.scans.push(Respelling { scan: context.scan(), ends: VecDeque::new(), fed: 0, cleared: self.came - 1 });
+                self.scans.push(Respelling {
+                    scan: context.scan(),
+                    ends: VecDeque::new(),
+                    fed: 0,
+                    cleared: self.came - 1,
+                });
             }
             self.feed(context, index, text)?;
         }
@@ -70,11 +83,16 @@ impl LogprobGuard {
     }
 
     fn feed(&mut self, context: &mut Context, index: usize, text: &str) -> Result<(), Refusal> {
-        let Some(respelling) = self.scans.get_mut(index) else { return Ok(()) };
+        let Some(respelling) = self.scans.get_mut(index) else {
+            return Ok(());
+        };
         respelling.fed = respelling.fed.saturating_add(text.len() as u64);
         respelling.ends.push_back(respelling.fed);
         context.expect(text.len());
-        let segments = respelling.scan.push(text).map_err(|_| Refusal::new(Code::ReplyLimit).at(place()))?;
+        let segments = respelling
+            .scan
+            .push(text)
+            .map_err(|_| Refusal::new(Code::ReplyLimit).at(place()))?;
         self.judge(context, segments)
     }
 
@@ -85,11 +103,13 @@ impl LogprobGuard {
                 // A token in the text will be restored there, so that the two
                 // would differ.
                 Segment::Token(_) => self.removed = true,
-                Segment::Found { findings, .. } => match context.judge(&findings, Slot::Turn, &place(), true) {
-                    Action::Allow | Action::Flag => {}
-                    Action::Redact => self.removed = true,
-                    Action::Block => return Err(Refusal::new(Code::ReplyBlocked).at(place())),
-                },
+                Segment::Found { findings, .. } => {
+                    match context.judge(&findings, Slot::Turn, &place(), true) {
+                        Action::Allow | Action::Flag => {}
+                        Action::Redact => self.removed = true,
+                        Action::Block => return Err(Refusal::new(Code::ReplyBlocked).at(place())),
+                    }
+                }
             }
         }
         Ok(())
@@ -122,7 +142,12 @@ impl LogprobGuard {
                 respelling.cleared += 1;
             }
         }
-        let upto = self.scans.iter().map(|respelling| respelling.cleared).min().unwrap_or(self.came);
+        let upto = self
+            .scans
+            .iter()
+            .map(|respelling| respelling.cleared)
+            .min()
+            .unwrap_or(self.came);
         let count = upto.saturating_sub(self.gone).min(self.waiting.len());
         self.gone += count;
         self.waiting.drain(..count).collect()
@@ -146,7 +171,10 @@ impl LogprobGuard {
 
 /// What the bytes of an entry spell; the token itself where there are none.
 fn spelled(bytes: Option<&[u8]>, token: &str) -> String {
-    bytes.map_or_else(|| token.to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+    bytes.map_or_else(
+        || token.to_owned(),
+        |bytes| String::from_utf8_lossy(bytes).into_owned(),
+    )
 }
 
 fn place() -> Place {

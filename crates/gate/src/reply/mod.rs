@@ -23,7 +23,11 @@ use crate::{
 /// Delivers the vendor's reply, whole or as a stream, by what it is and not
 /// by what was asked for.
 pub(crate) async fn deliver(
-    gate: &Gate, ending: Ending, mut context: Context, response: Response<Incoming>, slot: ReplySlot,
+    gate: &Gate,
+    ending: Ending,
+    mut context: Context,
+    response: Response<Incoming>,
+    slot: ReplySlot,
 ) -> Result<Closed, Unrecorded> {
     let (parts, body) = response.into_parts();
     let kind = match kind(&parts) {
@@ -51,16 +55,18 @@ fn kind(parts: &http::response::Parts) -> Result<Kind, Refusal> {
     if parts.status.is_redirection() || parts.status.is_informational() {
         return Err(Refusal::new(Code::VendorRedirect));
     }
-    // Two framings: readers disagree about where such a reply ends. Left
-    // unread, its connection is not used again.
-    if parts.headers.contains_key(header::CONTENT_LENGTH) && parts.headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(Refusal::new(Code::VendorGarbage));
-    }
     let encodings = parts.headers.get_all(header::CONTENT_ENCODING);
-    if !encodings.iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if !encodings
+        .iter()
+        .all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return Err(Refusal::new(Code::VendorEncoding));
     }
-    let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("text/event-stream") && parts.status.is_success() {
         Ok(Kind::Stream)

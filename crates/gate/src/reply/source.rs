@@ -20,7 +20,11 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn new(gate: &Gate, context: &Context, body: Incoming) -> Self {
         let commitment = gate.commitments().start(&context.id, "reply-body");
-        Self { body, bytes: 0, commitment }
+        Self {
+            body,
+            bytes: 0,
+            commitment,
+        }
     }
 
     /// The next bytes; `None` at the end.
@@ -28,7 +32,11 @@ impl Source {
     /// # Errors
     /// When the vendor is slow or cuts off, the caller has left, or the gate
     /// must stop.
-    pub(super) async fn next(&mut self, gate: &Gate, slot: &mut ReplySlot) -> Result<Option<Bytes>, Refusal> {
+    pub(super) async fn next(
+        &mut self,
+        gate: &Gate,
+        slot: &mut ReplySlot,
+    ) -> Result<Option<Bytes>, Refusal> {
         loop {
             let frame = tokio::select! {
                 frame = tokio::time::timeout(gate.limits().reply_idle_time, self.body.frame()) => {

@@ -21,11 +21,21 @@ const AFTER_END_BYTES_MAX: u64 = 4_096;
 /// Passes the stream on as it is cleared, records the end, and only then lets
 /// the last event go.
 pub(super) async fn deliver(
-    gate: &Gate, mut ending: Ending, mut context: Context, head: Head, mut source: Source, mut slot: ReplySlot,
+    gate: &Gate,
+    mut ending: Ending,
+    mut context: Context,
+    head: Head,
+    mut source: Source,
+    mut slot: ReplySlot,
 ) -> Result<Closed, Unrecorded> {
     let mut response = slot::head(head.status, &context.exchange, &head.headers);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let mut rewrite = Rewrite::new(&context, gate.limits().reply_bytes_max);
     let walked = match slot.begin(response) {
         Ok(()) => walk(gate, &mut context, &mut rewrite, &mut source, &mut slot).await,
@@ -67,16 +77,25 @@ pub(super) async fn deliver(
 
 /// Reads to the end of the stream; answers the last event, not yet sent.
 async fn walk(
-    gate: &Gate, context: &mut Context, rewrite: &mut Rewrite, source: &mut Source, slot: &mut ReplySlot,
+    gate: &Gate,
+    context: &mut Context,
+    rewrite: &mut Rewrite,
+    source: &mut Source,
+    slot: &mut ReplySlot,
 ) -> Result<Bytes, Refusal> {
     while let Some(data) = source.next(gate, slot).await? {
         let out = rewrite.push(context, &data)?;
         if rewrite.is_over() {
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(100), drain(gate, source, slot)).await;
+            let _ = tokio::time::timeout(
+                std::time::Duration::from_millis(100),
+                drain(gate, source, slot),
+            )
+            .await;
             return Ok(out);
         }
         let sent = tokio::time::timeout(gate.limits().caller_idle_time, slot.send(out)).await;
-        sent.map_err(|_| Refusal::new(Code::CallerSlow))?.map_err(|_| Refusal::new(Code::CallerGone))?;
+        sent.map_err(|_| Refusal::new(Code::CallerSlow))?
+            .map_err(|_| Refusal::new(Code::CallerGone))?;
     }
     // No protocol's stream ends without its own end.
     Err(Refusal::new(Code::VendorCut))

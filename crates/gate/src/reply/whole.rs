@@ -16,7 +16,12 @@ use crate::{
 
 /// Reads the whole reply, looks at it, records the end and passes it on.
 pub(super) async fn deliver(
-    gate: &Gate, mut ending: Ending, mut context: Context, head: Head, mut source: Source, mut slot: ReplySlot,
+    gate: &Gate,
+    mut ending: Ending,
+    mut context: Context,
+    head: Head,
+    mut source: Source,
+    mut slot: ReplySlot,
 ) -> Result<Closed, Unrecorded> {
     let read = read(gate, &mut ending, &mut source, &mut slot).await;
     let (bytes, commitment) = source.seen();
@@ -32,10 +37,17 @@ pub(super) async fn deliver(
     };
     ending.tally(tallied);
     context.write_facts(&mut ending);
-    let outcome = if head.status.is_success() { Outcome::Complete } else { Outcome::VendorError };
+    let outcome = if head.status.is_success() {
+        Outcome::Complete
+    } else {
+        Outcome::VendorError
+    };
     ending.complete(outcome);
     let mut response = slot::head(head.status, &context.exchange, &head.headers);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     let closed = Closed::close(ending).await?;
     slot.whole(response.map(|()| body), &closed);
     Ok(closed)
@@ -43,7 +55,10 @@ pub(super) async fn deliver(
 
 /// Ends an exchange whose reply is not passed on.
 pub(super) async fn refuse(
-    mut ending: Ending, context: &mut Context, refusal: &Refusal, slot: ReplySlot,
+    mut ending: Ending,
+    context: &mut Context,
+    refusal: &Refusal,
+    slot: ReplySlot,
 ) -> Result<Closed, Unrecorded> {
     ending.tally(context.tally.so_far());
     context.write_facts(&mut ending);
@@ -54,7 +69,12 @@ pub(super) async fn refuse(
     Ok(closed)
 }
 
-async fn read(gate: &Gate, ending: &mut Ending, source: &mut Source, slot: &mut ReplySlot) -> Result<Bytes, Refusal> {
+async fn read(
+    gate: &Gate,
+    ending: &mut Ending,
+    source: &mut Source,
+    slot: &mut ReplySlot,
+) -> Result<Bytes, Refusal> {
     let mut bytes = BytesMut::new();
     while let Some(data) = source.next(gate, slot).await? {
         if bytes.len().saturating_add(data.len()) > gate.limits().reply_bytes_max {
@@ -68,11 +88,20 @@ async fn read(gate: &Gate, ending: &mut Ending, source: &mut Source, slot: &mut 
 
 /// Looks at every text of the document and rewrites what has to be.
 fn inspect(context: &mut Context, body: Bytes) -> Result<Bytes, Refusal> {
-    let document = Document::parse(body, &context.json, Surrogates::Keep).map_err(|_| Refusal::new(Code::VendorGarbage))?;
+    let document = Document::parse(body, &context.json, Surrogates::Keep)
+        .map_err(|_| Refusal::new(Code::VendorGarbage))?;
     context.dialect.reply_facts(&document, &mut context.facts);
-    let ReplyWalk { walk, logprobs, signatures } = context.dialect.walk_reply(&document);
-    context.tally.not_inspected(walk.media_bytes, walk.opaque_bytes);
-    context.tally.unknown(walk.unknown_values, &walk.unknown_places);
+    let ReplyWalk {
+        walk,
+        logprobs,
+        signatures,
+    } = context.dialect.walk_reply(&document);
+    context
+        .tally
+        .not_inspected(walk.media_bytes, walk.opaque_bytes);
+    context
+        .tally
+        .unknown(walk.unknown_values, &walk.unknown_places);
     let mut edits = LeafEdits::default();
     let crossing = context.crossing(&walk.leaves)?;
     let mut edited = BTreeMap::new();
@@ -82,8 +111,14 @@ fn inspect(context: &mut Context, body: Bytes) -> Result<Bytes, Refusal> {
         if guarded.text != leaf.text {
             edits.set(&leaf.at, guarded.text);
         }
-        if let (Some(channel), true) = (&leaf.channel, guarded.edited || crossing.contains_key(&index)) {
-            edited.insert(channel.id.clone(), guarded.masked || crossing.contains_key(&index));
+        if let (Some(channel), true) = (
+            &leaf.channel,
+            guarded.edited || crossing.contains_key(&index),
+        ) {
+            edited.insert(
+                channel.id.clone(),
+                guarded.masked || crossing.contains_key(&index),
+            );
         }
     }
     for list in &logprobs {
@@ -113,14 +148,26 @@ fn one(context: &mut Context, leaf: &Leaf, text: &str) -> Result<Guarded, Refusa
     let rewritable = leaf.editable && leaf.kind == LeafKind::Text;
     let Some(channel) = leaf.channel.as_ref().filter(|_| rewritable) else {
         if rewritable {
-            return context.alone(leaf, text).map(|text| Guarded { text, edited: false, masked: false });
+            return context.alone(leaf, text).map(|text| Guarded {
+                text,
+                edited: false,
+                masked: false,
+            });
         }
         context.fixed(text, leaf.slot, &leaf.place)?;
-        return Ok(Guarded { text: text.to_owned(), edited: false, masked: false });
+        return Ok(Guarded {
+            text: text.to_owned(),
+            edited: false,
+            masked: false,
+        });
     };
     let mut guard = ChannelGuard::new(context, leaf, channel);
     let mut out = guard.push(context, text)?;
     out.push_str(&guard.finish(context)?);
     context.add(guard.counts());
-    Ok(Guarded { text: out, edited: guard.edited(), masked: guard.masked() })
+    Ok(Guarded {
+        text: out,
+        edited: guard.edited(),
+        masked: guard.masked(),
+    })
 }

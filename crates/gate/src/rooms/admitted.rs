@@ -22,10 +22,21 @@ pub struct Admitted {
 
 impl Admitted {
     pub(super) const fn new(
-        exchange: Exchange, caller: Caller, request: RequestFacts, document: Document,
-        passed: Vec<(HeaderName, String)>, query: Option<String>,
+        exchange: Exchange,
+        caller: Caller,
+        request: RequestFacts,
+        document: Document,
+        passed: Vec<(HeaderName, String)>,
+        query: Option<String>,
     ) -> Self {
-        Self { exchange, caller, request, document, passed, query }
+        Self {
+            exchange,
+            caller,
+            request,
+            document,
+            passed,
+            query,
+        }
     }
 
     /// Shows every text of the request to every control, and rewrites what
@@ -34,7 +45,14 @@ impl Admitted {
     /// # Errors
     /// When a control blocks, or gave no verdict.
     pub async fn screen(self, gate: &Gate) -> Result<Screened, Turned> {
-        let Self { mut exchange, caller, mut request, document, passed, query } = self;
+        let Self {
+            mut exchange,
+            caller,
+            mut request,
+            document,
+            passed,
+            query,
+        } = self;
         let ruling = exchange.ruling.clone();
         let mut tokens = Tokens::new(gate.tokens(), caller.key.as_str());
         let mut tally = Tally::new(ruling.policy(), Direction::Request, exchange.at_ms);
@@ -43,28 +61,61 @@ impl Admitted {
             let walk = exchange.dialect.walk_request(&document);
             tally.not_inspected(walk.media_bytes, walk.opaque_bytes);
             tally.unknown(walk.unknown_values, &walk.unknown_places);
-            passage(ruling.policy().media, walk.media_places.first(), Code::MediaDenied)?;
-            passage(ruling.policy().opaque, walk.opaque_places.first(), Code::OpaqueDenied)?;
-            let mut screen = screen::Screen { ruling: &ruling, tally: &mut tally, tokens: &mut tokens };
+            passage(
+                ruling.policy().media,
+                walk.media_places.first(),
+                Code::MediaDenied,
+            )?;
+            passage(
+                ruling.policy().opaque,
+                walk.opaque_places.first(),
+                Code::OpaqueDenied,
+            )?;
+            let mut screen = screen::Screen {
+                ruling: &ruling,
+                tally: &mut tally,
+                tokens: &mut tokens,
+            };
             let body = screen.document(&document, &walk)?;
             screen.headers(&passed)?;
-            let expected = walk.leaves.iter().map(|leaf| leaf.text.len() as u64).sum::<u64>()
-                + passed.iter().map(|(_, value)| value.len() as u64).sum::<u64>();
+            let expected = walk
+                .leaves
+                .iter()
+                .map(|leaf| leaf.text.len() as u64)
+                .sum::<u64>()
+                + passed
+                    .iter()
+                    .map(|(_, value)| value.len() as u64)
+                    .sum::<u64>();
             Ok((body, expected))
         });
         let settled = screened.and_then(|(body, expected)| {
-            tally.settle(expected).map(|tallied| (body, tallied)).map_err(|_| Refusal::new(Code::ControlSilent))
+            tally
+                .settle(expected)
+                .map(|tallied| (body, tallied))
+                .map_err(|_| Refusal::new(Code::ControlSilent))
         });
         match settled {
             Ok((body, tallied)) => {
                 request.sent_bytes = body.len() as u64;
                 request.edited = body != *document.raw();
                 exchange.note(gate, Room::Screened, summary(&tallied));
-                Ok(Screened::new(exchange, caller, request, tallied, tokens, body, passed, query))
+                Ok(Screened::new(
+                    exchange, caller, request, tallied, tokens, body, passed, query,
+                ))
             }
             Err(refusal) => {
                 let tallied = tally.so_far();
-                Err(Turned::away(gate, exchange, caller, Room::Screened, refusal, Some(request), Some(tallied)).await)
+                Err(Turned::away(
+                    gate,
+                    exchange,
+                    caller,
+                    Room::Screened,
+                    refusal,
+                    Some(request),
+                    Some(tallied),
+                )
+                .await)
             }
         }
     }
@@ -82,7 +133,16 @@ pub(super) fn summary(tallied: &policy::Tallied) -> String {
     let lines: Vec<String> = tallied
         .controls
         .iter()
-        .map(|run| format!("{} ({}): {}, {} findings in {} bytes", run.control, run.mode, run.verdict, run.findings, run.bytes))
+        .map(|run| {
+            format!(
+                "{} ({}): {}, {} findings in {} bytes",
+                run.control, run.mode, run.verdict, run.findings, run.bytes
+            )
+        })
         .collect();
-    if lines.is_empty() { "no control is switched on".to_owned() } else { lines.join("; ") }
+    if lines.is_empty() {
+        "no control is switched on".to_owned()
+    } else {
+        lines.join("; ")
+    }
 }

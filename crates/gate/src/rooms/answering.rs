@@ -39,9 +39,17 @@ impl Answering {
         let seen = seen(&response);
         ending.with(|draft| {
             draft.timings.first_byte_us = Some(first_byte_us);
-            draft.vendor = VendorSeen { sent: draft.vendor.sent, auth: draft.vendor.auth.take(), ..seen };
+            draft.vendor = VendorSeen {
+                sent: draft.vendor.sent,
+                auth: draft.vendor.auth.take(),
+                ..seen
+            };
         });
-        Self { ending, response, tokens }
+        Self {
+            ending,
+            response,
+            tokens,
+        }
     }
 
     /// Looks at the reply, rewrites what the policy wants rewritten, and
@@ -51,13 +59,23 @@ impl Answering {
     /// # Errors
     /// When the ledger failed; the caller then gets no last byte.
     pub async fn sanitise(self, gate: &Gate, slot: ReplySlot) -> Result<Closed, Unrecorded> {
-        let Self { mut ending, response, tokens } = self;
+        let Self {
+            mut ending,
+            response,
+            tokens,
+        } = self;
         let status = response.status();
         if !status.is_success() {
             ending.complete(Outcome::VendorError);
         }
         let exchange = &ending.exchange;
-        let context = reply::Context::new(gate, exchange.ruling.clone(), exchange.dialect, exchange.id, tokens);
+        let context = reply::Context::new(
+            gate,
+            exchange.ruling.clone(),
+            exchange.dialect,
+            exchange.id,
+            tokens,
+        );
         reply::deliver(gate, ending, context, response, slot).await
     }
 }
@@ -77,8 +95,16 @@ fn seen(response: &Response<Incoming>) -> VendorSeen {
     VendorSeen {
         status: Some(response.status().as_u16()),
         request_id: first(&["x-request-id", "request-id"]),
-        region: first(&["x-ms-region", "x-amzn-bedrock-region", "openai-region", "cf-ray"]),
-        tls: response.extensions().get::<TlsSeen>().and_then(|seen| seen.0.clone()),
+        region: first(&[
+            "x-ms-region",
+            "x-amzn-bedrock-region",
+            "openai-region",
+            "cf-ray",
+        ]),
+        tls: response
+            .extensions()
+            .get::<TlsSeen>()
+            .and_then(|seen| seen.0.clone()),
         rate_limits: headers
             .keys()
             .filter(|name| limit(name.as_str()))

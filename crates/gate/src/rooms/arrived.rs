@@ -30,9 +30,20 @@ pub struct Stranger {
 }
 
 impl Stranger {
-    fn turned(gate: &Gate, refusal: Refusal, exchange: ExchangeId, dialect: Option<Dialect>, source: IpAddr) -> Self {
-        gate.strangers().count(refusal.code(), source, gate.clock().now_ms());
-        Self { refusal, exchange, dialect }
+    fn turned(
+        gate: &Gate,
+        refusal: Refusal,
+        exchange: ExchangeId,
+        dialect: Option<Dialect>,
+        source: IpAddr,
+    ) -> Self {
+        gate.strangers()
+            .count(refusal.code(), source, gate.clock().now_ms());
+        Self {
+            refusal,
+            exchange,
+            dialect,
+        }
     }
 
     /// Why.
@@ -58,7 +69,11 @@ impl Arrived {
     ///
     /// # Errors
     /// When the path is unknown, the host odd or the gate full.
-    pub fn enter(gate: &Gate, request: Request<Incoming>, source: IpAddr) -> Result<Self, Stranger> {
+    pub fn enter(
+        gate: &Gate,
+        request: Request<Incoming>,
+        source: IpAddr,
+    ) -> Result<Self, Stranger> {
         let start_us = gate.clock().monotonic_us();
         let id = ExchangeId::new(gate.clock(), gate.entropy());
         let (parts, body) = request.into_parts();
@@ -74,9 +89,28 @@ impl Arrived {
         let query = headers::query(dialect, &parts.uri).map_err(turned)?;
         let share = gate.budget().enter().map_err(turned)?;
         let at_ms = gate.clock().now_ms();
-        let mut exchange = Exchange { id, at_ms, start_us, source, dialect, ruling, vendor, share, rooms: Vec::with_capacity(6) };
-        exchange.note(gate, Room::Arrived, format!("the path belongs to {}", dialect.name()));
-        Ok(Self { exchange, parts, body, query })
+        let mut exchange = Exchange {
+            id,
+            at_ms,
+            start_us,
+            source,
+            dialect,
+            ruling,
+            vendor,
+            share,
+            rooms: Vec::with_capacity(6),
+        };
+        exchange.note(
+            gate,
+            Room::Arrived,
+            format!("the path belongs to {}", dialect.name()),
+        );
+        Ok(Self {
+            exchange,
+            parts,
+            body,
+            query,
+        })
     }
 
     /// Finds out who is calling.
@@ -88,10 +122,22 @@ impl Arrived {
         match gate.callers().identify(&self.parts.headers, now_ms) {
             Ok(principal) => {
                 self.exchange.note(gate, Room::Known, "the key is valid");
-                Ok(Known::new(gate, self.exchange, principal, self.parts, self.body, self.query))
+                Ok(Known::new(
+                    gate,
+                    self.exchange,
+                    principal,
+                    self.parts,
+                    self.body,
+                    self.query,
+                ))
             }
             Err(refusal) => {
-                let Exchange { id, dialect, source, .. } = self.exchange;
+                let Exchange {
+                    id,
+                    dialect,
+                    source,
+                    ..
+                } = self.exchange;
                 Err(Stranger::turned(gate, refusal, id, Some(dialect), source))
             }
         }

@@ -23,11 +23,17 @@ impl Closed {
     /// Writes the second record and waits for the disk.
     pub(crate) async fn close(mut ending: Ending) -> Result<Self, Unrecorded> {
         let exchange = ending.exchange.id;
-        let Some(leaf) = ending.take() else { return Err(Unrecorded { exchange: Some(exchange) }) };
+        let Some(leaf) = ending.take() else {
+            return Err(Unrecorded {
+                exchange: Some(exchange),
+            });
+        };
         let mut recording = Recording::start(&ending.ledger, leaf);
         match recording.wait().await {
             Ok(sequence) => Ok(Self { sequence }),
-            Err(_) => Err(Unrecorded { exchange: Some(exchange) }),
+            Err(_) => Err(Unrecorded {
+                exchange: Some(exchange),
+            }),
         }
     }
 
@@ -47,7 +53,9 @@ pub struct Unrecorded {
 
 impl Unrecorded {
     pub(crate) const fn new(exchange: &Exchange) -> Self {
-        Self { exchange: Some(exchange.id) }
+        Self {
+            exchange: Some(exchange.id),
+        }
     }
 
     pub(crate) const fn lost() -> Self {
@@ -82,7 +90,11 @@ impl Ending {
             outcome: Outcome::NodeStopped,
             code: None,
             place: None,
-            vendor: VendorSeen { sent: true, auth: Some(auth), ..VendorSeen::default() },
+            vendor: VendorSeen {
+                sent: true,
+                auth: Some(auth),
+                ..VendorSeen::default()
+            },
             usage: None,
             reply_bytes: 0,
             body: None,
@@ -115,7 +127,10 @@ impl Ending {
 
     /// The exchange ended well.
     pub(crate) fn complete(&mut self, outcome: Outcome) {
-        self.note(Room::Answering, format!("the reply was delivered: {outcome}"));
+        self.note(
+            Room::Answering,
+            format!("the reply was delivered: {outcome}"),
+        );
         self.with(|draft| draft.outcome = outcome);
     }
 
@@ -150,11 +165,19 @@ impl Ending {
 
     pub(crate) fn note(&mut self, room: Room, decided: String) {
         let at_us = self.elapsed_us();
-        self.with(|draft| draft.rooms.push(RoomNote { room, decided, at_us }));
+        self.with(|draft| {
+            draft.rooms.push(RoomNote {
+                room,
+                decided,
+                at_us,
+            })
+        });
     }
 
     pub(crate) fn elapsed_us(&self) -> u64 {
-        self.clock.monotonic_us().saturating_sub(self.exchange.start_us)
+        self.clock
+            .monotonic_us()
+            .saturating_sub(self.exchange.start_us)
     }
 
     fn take(&mut self) -> Option<Leaf> {

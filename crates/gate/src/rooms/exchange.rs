@@ -29,7 +29,11 @@ impl Exchange {
     /// Writes down what a room decided, in a fixed phrase.
     pub(super) fn note(&mut self, gate: &Gate, room: Room, decided: impl Into<String>) {
         let at_us = self.elapsed_us(gate);
-        self.rooms.push(RoomNote { room, decided: decided.into(), at_us });
+        self.rooms.push(RoomNote {
+            room,
+            decided: decided.into(),
+            at_us,
+        });
     }
 
     pub(super) fn elapsed_us(&self, gate: &Gate) -> u64 {
@@ -60,7 +64,12 @@ impl Turned {
     /// Records the refusal durably. If even that fails, the refusal becomes
     /// one for want of evidence: the caller is turned away all the same.
     pub(super) async fn away(
-        gate: &Gate, mut exchange: Exchange, caller: Caller, room: Room, refusal: Refusal, facts: Option<RequestFacts>,
+        gate: &Gate,
+        mut exchange: Exchange,
+        caller: Caller,
+        room: Room,
+        refusal: Refusal,
+        facts: Option<RequestFacts>,
         tally: Option<policy::Tallied>,
     ) -> Self {
         exchange.note(gate, room, format!("refused: {}", refusal.code()));
@@ -81,8 +90,16 @@ impl Turned {
             rooms: exchange.rooms,
         }));
         let recorded = gate.record(leaf).await;
-        let refusal = if recorded.is_ok() { refusal } else { Refusal::new(Code::EvidenceDown) };
-        Self { refusal, exchange: exchange.id, dialect: exchange.dialect }
+        let refusal = if recorded.is_ok() {
+            refusal
+        } else {
+            Refusal::new(Code::EvidenceDown)
+        };
+        Self {
+            refusal,
+            exchange: exchange.id,
+            dialect: exchange.dialect,
+        }
     }
 
     /// Why.

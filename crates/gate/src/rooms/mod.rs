@@ -16,8 +16,8 @@
 //! ```
 //! fn keep(screened: gate::Screened) -> gate::Screened { screened }
 //! ```
-//! ```compile_fail,E0451
-//! fn forge(exchange: gate::Exchange) -> gate::Screened { gate::Screened { exchange } }
+//! ```compile_fail,E0624
+//! fn forge() { let _screened = gate::Screened::new; }
 //! ```
 //! and an exchange that was sent ends only as [`Closed`], which holds the
 //! sequence number of its durable record:

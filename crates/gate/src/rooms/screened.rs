@@ -4,7 +4,10 @@ use bytes::Bytes;
 use detect::redact::Tokens;
 use http::HeaderName;
 use policy::Tallied;
-use terms::{Admitted as AdmittedLeaf, Caller, Code, Durability, ExchangeId, Leaf, RECORD_VERSION, Refusal, RequestFacts, Room};
+use terms::{
+    Admitted as AdmittedLeaf, Caller, Code, Durability, ExchangeId, Leaf, RECORD_VERSION, Refusal,
+    RequestFacts, Room,
+};
 
 use wire::Dialect;
 
@@ -25,12 +28,30 @@ pub struct Screened {
 }
 
 impl Screened {
-    #[expect(clippy::too_many_arguments, reason = "the room takes over all that the one before it knew")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the room takes over all that the one before it knew"
+    )]
     pub(super) const fn new(
-        exchange: Exchange, caller: Caller, request: RequestFacts, tallied: Tallied, tokens: Tokens, body: Bytes,
-        passed: Vec<(HeaderName, String)>, query: Option<String>,
+        exchange: Exchange,
+        caller: Caller,
+        request: RequestFacts,
+        tallied: Tallied,
+        tokens: Tokens,
+        body: Bytes,
+        passed: Vec<(HeaderName, String)>,
+        query: Option<String>,
     ) -> Self {
-        Self { exchange, caller, request, tallied, tokens, body, passed, query }
+        Self {
+            exchange,
+            caller,
+            request,
+            tallied,
+            tokens,
+            body,
+            passed,
+            query,
+        }
     }
 
     /// The name of the exchange.
@@ -52,21 +73,59 @@ impl Screened {
     /// # Errors
     /// [`Unanswered`]: turned away because evidence cannot be written, or
     /// closed because the vendor gave no reply.
-    pub async fn dispatch(self, gate: &Gate, slot: &mut ReplySlot) -> Result<Answering, Unanswered> {
-        let Self { mut exchange, caller, request, tallied, tokens, body, passed, query } = self;
+    pub async fn dispatch(
+        self,
+        gate: &Gate,
+        slot: &mut ReplySlot,
+    ) -> Result<Answering, Unanswered> {
+        let Self {
+            mut exchange,
+            caller,
+            request,
+            tallied,
+            tokens,
+            body,
+            passed,
+            query,
+        } = self;
         let reservation = match gate.reserve() {
             Ok(reservation) => reservation,
             Err(refusal) => {
-                let turned = Turned::away(gate, exchange, caller, Room::Screened, refusal, Some(request), Some(tallied)).await;
+                let turned = Turned::away(
+                    gate,
+                    exchange,
+                    caller,
+                    Room::Screened,
+                    refusal,
+                    Some(request),
+                    Some(tallied),
+                )
+                .await;
                 return Err(Unanswered::Turned(turned));
             }
         };
         let vendor = exchange.vendor.clone();
-        let built = vendor::request(&vendor, exchange.dialect.path(), query.as_deref(), &passed, request.stream, body);
+        let built = vendor::request(
+            &vendor,
+            exchange.dialect.path(),
+            query.as_deref(),
+            &passed,
+            request.stream,
+            body,
+        );
         let built = match built {
             Ok(built) => built,
             Err(refusal) => {
-                let turned = Turned::away(gate, exchange, caller, Room::Screened, refusal, Some(request), Some(tallied)).await;
+                let turned = Turned::away(
+                    gate,
+                    exchange,
+                    caller,
+                    Room::Screened,
+                    refusal,
+                    Some(request),
+                    Some(tallied),
+                )
+                .await;
                 return Err(Unanswered::Turned(turned));
             }
         };
@@ -100,7 +159,10 @@ impl Screened {
         match outcome {
             Ok(response) => {
                 let answering = Answering::new(ending, response, tokens);
-                released(recording).await.map(|()| answering).map_err(Unanswered::Unrecorded)
+                released(recording)
+                    .await
+                    .map(|()| answering)
+                    .map_err(Unanswered::Unrecorded)
             }
             Err(refusal) => Err(failed(ending, recording, refusal).await),
         }
@@ -108,7 +170,11 @@ impl Screened {
 }
 
 async fn released(mut recording: Recording) -> Result<(), Unrecorded> {
-    recording.wait().await.map(drop).map_err(|_| Unrecorded::lost())
+    recording
+        .wait()
+        .await
+        .map(drop)
+        .map_err(|_| Unrecorded::lost())
 }
 
 async fn failed(mut ending: Ending, recording: Recording, refusal: Refusal) -> Unanswered {

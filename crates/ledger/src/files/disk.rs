@@ -50,15 +50,26 @@ impl Files for DiskFiles {
     }
 
     fn create(&self, path: &Path, reserve_bytes: u64) -> io::Result<Box<dyn Append>> {
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         // Keeps the file's length: the space is set aside, and where a file
         // system cannot do that the low-water mark still stands guard.
-        let _ = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, reserve_bytes);
+        let _ = rustix::fs::fallocate(
+            &file,
+            rustix::fs::FallocateFlags::KEEP_SIZE,
+            0,
+            reserve_bytes,
+        );
         Ok(Box::new(DiskFile(file)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Append>> {
-        Ok(Box::new(DiskFile(OpenOptions::new().append(true).open(path)?)))
+        Ok(Box::new(DiskFile(
+            OpenOptions::new().append(true).open(path)?,
+        )))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -70,7 +81,12 @@ impl Files for DiskFiles {
     }
 
     fn lock(&self, folder: &Path) -> io::Result<Option<Box<dyn Lock>>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(folder.join("lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(DiskLock(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),

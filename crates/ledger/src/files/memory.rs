@@ -63,7 +63,10 @@ impl MemoryFiles {
             let loose = file.bytes.len().saturating_sub(file.synced);
             let kept = file.synced + loose * usize::from(keep.min(1_000)) / 1_000;
             file.bytes.truncate(kept);
-            let last = file.bytes.last_mut().filter(|_| garble && kept > file.synced);
+            let last = file
+                .bytes
+                .last_mut()
+                .filter(|_| garble && kept > file.synced);
             if let Some(last) = last {
                 *last ^= 0x5a;
             }
@@ -73,7 +76,12 @@ impl MemoryFiles {
 
     /// Changes one byte of a file, as a bad disk would.
     pub fn flip(&self, path: &Path, at: usize, mask: u8) {
-        if let Some(byte) = self.disk().files.get_mut(path).and_then(|file| file.bytes.get_mut(at)) {
+        if let Some(byte) = self
+            .disk()
+            .files
+            .get_mut(path)
+            .and_then(|file| file.bytes.get_mut(at))
+        {
             *byte ^= mask;
         }
     }
@@ -91,9 +99,20 @@ impl MemoryFiles {
     pub fn copy(&self) -> Self {
         let disk = self.disk();
         let files = disk.files.iter().map(|(path, file)| {
-            (path.clone(), Content { bytes: file.bytes.clone(), synced: file.synced, named: file.named })
+            (
+                path.clone(),
+                Content {
+                    bytes: file.bytes.clone(),
+                    synced: file.synced,
+                    named: file.named,
+                },
+            )
         });
-        Self(Arc::new(Mutex::new(Disk { files: files.collect(), fault: None, locked: false })))
+        Self(Arc::new(Mutex::new(Disk {
+            files: files.collect(),
+            fault: None,
+            locked: false,
+        })))
     }
 }
 
@@ -125,7 +144,9 @@ impl Append for MemoryFile {
         let mut outcome = Ok(());
         match &mut disk.fault {
             Some(Fault::Space(left)) => {
-                let fits = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                let fits = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
                 *left -= fits as u64;
                 if fits < bytes.len() {
                     taken = bytes.get(..fits).unwrap_or_default();
@@ -141,7 +162,10 @@ impl Append for MemoryFile {
             }
             Some(Fault::Sync(_) | Fault::LyingSync) | None => {}
         }
-        let file = disk.files.get_mut(&self.path).ok_or_else(|| failed(ErrorKind::NotFound))?;
+        let file = disk
+            .files
+            .get_mut(&self.path)
+            .ok_or_else(|| failed(ErrorKind::NotFound))?;
         file.bytes.extend_from_slice(taken);
         outcome
     }
@@ -158,15 +182,22 @@ impl Append for MemoryFile {
             Some(Fault::LyingSync) => return Ok(()),
             Some(Fault::Space(_) | Fault::ShortWrite(_)) | None => {}
         }
-        let file = disk.files.get_mut(&self.path).ok_or_else(|| failed(ErrorKind::NotFound))?;
+        let file = disk
+            .files
+            .get_mut(&self.path)
+            .ok_or_else(|| failed(ErrorKind::NotFound))?;
         file.synced = file.bytes.len();
         Ok(())
     }
 
     fn cut(&mut self, bytes: u64) -> io::Result<()> {
         let mut disk = self.files.disk();
-        let file = disk.files.get_mut(&self.path).ok_or_else(|| failed(ErrorKind::NotFound))?;
-        file.bytes.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let file = disk
+            .files
+            .get_mut(&self.path)
+            .ok_or_else(|| failed(ErrorKind::NotFound))?;
+        file.bytes
+            .truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
         file.synced = file.synced.min(file.bytes.len());
         Ok(())
     }
@@ -175,12 +206,21 @@ impl Append for MemoryFile {
 impl Files for MemoryFiles {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         let disk = self.disk();
-        let inside = disk.files.keys().filter(|path| path.parent() == Some(folder));
-        Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+        let inside = disk
+            .files
+            .keys()
+            .filter(|path| path.parent() == Some(folder));
+        Ok(inside
+            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+            .collect())
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.disk().files.get(path).map(|file| file.bytes.clone()).ok_or_else(|| failed(ErrorKind::NotFound))
+        self.disk()
+            .files
+            .get(path)
+            .map(|file| file.bytes.clone())
+            .ok_or_else(|| failed(ErrorKind::NotFound))
     }
 
     fn create(&self, path: &Path, _reserve_bytes: u64) -> io::Result<Box<dyn Append>> {
@@ -189,18 +229,28 @@ impl Files for MemoryFiles {
             return Err(failed(ErrorKind::AlreadyExists));
         }
         disk.files.insert(path.to_owned(), Content::default());
-        Ok(Box::new(MemoryFile { files: self.clone(), path: path.to_owned() }))
+        Ok(Box::new(MemoryFile {
+            files: self.clone(),
+            path: path.to_owned(),
+        }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Append>> {
         if !self.disk().files.contains_key(path) {
             return Err(failed(ErrorKind::NotFound));
         }
-        Ok(Box::new(MemoryFile { files: self.clone(), path: path.to_owned() }))
+        Ok(Box::new(MemoryFile {
+            files: self.clone(),
+            path: path.to_owned(),
+        }))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk().files.remove(path).map(|_| ()).ok_or_else(|| failed(ErrorKind::NotFound))
+        self.disk()
+            .files
+            .remove(path)
+            .map(|_| ())
+            .ok_or_else(|| failed(ErrorKind::NotFound))
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -208,7 +258,11 @@ impl Files for MemoryFiles {
         if disk.fault == Some(Fault::LyingSync) {
             return Ok(());
         }
-        for (_, file) in disk.files.iter_mut().filter(|(path, _)| path.parent() == Some(folder)) {
+        for (_, file) in disk
+            .files
+            .iter_mut()
+            .filter(|(path, _)| path.parent() == Some(folder))
+        {
             file.named = true;
         }
         Ok(())

@@ -41,7 +41,11 @@ pub(super) fn run(mut start: Start, mut queue: mpsc::Receiver<Order>, tell: &wat
                     break;
                 }
             }
-            next = if bytes < GROUP_BYTES_MAX { queue.try_recv().ok() } else { None };
+            next = if bytes < GROUP_BYTES_MAX {
+                queue.try_recv().ok()
+            } else {
+                None
+            };
         }
         let outcome = writer.write(&group);
         if outcome.is_err() {
@@ -89,7 +93,12 @@ impl Writer {
         if group.is_empty() {
             return Ok(first);
         }
-        let mut bytes = Vec::with_capacity(group.iter().map(|waiting| waiting.payload.len() + segment::FRAME_BYTES).sum());
+        let mut bytes = Vec::with_capacity(
+            group
+                .iter()
+                .map(|waiting| waiting.payload.len() + segment::FRAME_BYTES)
+                .sum(),
+        );
         for (sequence, waiting) in (first..).zip(group) {
             segment::encode(sequence, &waiting.payload, &mut bytes);
         }

@@ -20,6 +20,13 @@ pub(super) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
             show(&config::load(&config.config, VendorKeys::Leave)?, json);
             Ok(ExitCode::SUCCESS)
         }
+        ConfigCommand::Explain {
+            name: Some(name),
+            markdown: true,
+        } if name == "refusals" => {
+            print!("{}", config::refusals());
+            Ok(ExitCode::SUCCESS)
+        }
         ConfigCommand::Explain { markdown: true, .. } => {
             print!("{}", config::reference());
             Ok(ExitCode::SUCCESS)
@@ -31,8 +38,17 @@ pub(super) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
 fn check(path: &Path) -> anyhow::Result<ExitCode> {
     let settled = config::load(path, VendorKeys::Fetch)?;
     let now_ms = SystemClock::start().now_ms();
-    let modes: Vec<String> = Control::ALL.iter().map(|control| format!("{control}: {}", settled.policy.mode(*control, now_ms))).collect();
-    println!("{} can be used: {} vendors, {} detectors, {}", path.display(), settled.vendors.len(), settled.engine, modes.join(", "));
+    let modes: Vec<String> = Control::ALL
+        .iter()
+        .map(|control| format!("{control}: {}", settled.policy.mode(*control, now_ms)))
+        .collect();
+    println!(
+        "{} can be used: {} vendors, {} detectors, {}",
+        path.display(),
+        settled.vendors.len(),
+        settled.engine,
+        modes.join(", ")
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -59,17 +75,32 @@ fn shown(settled: &Settled) -> Value {
             let chosen: serde_json::Map<String, Value> = settled
                 .policy
                 .control(*control)
-                .map(|policy| policy.actions.chosen().map(|(selector, action)| (selector, action.word().into())).collect())
+                .map(|policy| {
+                    policy
+                        .actions
+                        .chosen()
+                        .map(|(selector, action)| (selector, action.word().into()))
+                        .collect()
+                })
                 .unwrap_or_default();
-            (control.word().to_owned(), json!({ "mode": settled.policy.mode(*control, now_ms), "actions": chosen }))
+            (
+                control.word().to_owned(),
+                json!({ "mode": settled.policy.mode(*control, now_ms), "actions": chosen }),
+            )
         })
         .collect();
     let vendors: serde_json::Map<String, Value> = settled
         .vendors
         .iter()
         .map(|vendor| {
-            let base = format!("{}://{}{}", vendor.scheme, vendor.authority, vendor.base_path);
-            (vendor.name.clone(), json!({ "base_url": base, "prefix": vendor.prefix, "key": "not shown" }))
+            let base = format!(
+                "{}://{}{}",
+                vendor.scheme, vendor.authority, vendor.base_path
+            );
+            (
+                vendor.name.clone(),
+                json!({ "base_url": base, "prefix": vendor.prefix, "key": "not shown" }),
+            )
         })
         .collect();
     json!({
@@ -96,7 +127,11 @@ fn flatten(prefix: &str, value: &Value, row: &mut dyn FnMut(String, String)) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                let name = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}.{name}")
+                };
                 flatten(&name, member, row);
             }
         }
@@ -108,7 +143,10 @@ fn flatten(prefix: &str, value: &Value, row: &mut dyn FnMut(String, String)) {
 fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
     let Some(name) = name else {
         for setting in SETTINGS {
-            println!("[{}] {} = {}\n    {}", setting.table, setting.name, setting.value, setting.says);
+            println!(
+                "[{}] {} = {}\n    {}",
+                setting.table, setting.name, setting.value, setting.says
+            );
         }
         return Ok(ExitCode::SUCCESS);
     };
@@ -120,19 +158,39 @@ fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let wanted = name.rsplit('.').next().unwrap_or(name);
-    let found: Vec<_> = SETTINGS.iter().filter(|setting| setting.name == wanted || setting.table == name).collect();
-    anyhow::ensure!(!found.is_empty(), "`{name}` is neither a setting, nor `detectors`, nor a code as MS-ADMIT-003; `merestone config explain` lists the settings");
+    let found: Vec<_> = SETTINGS
+        .iter()
+        .filter(|setting| setting.name == wanted || setting.table == name)
+        .collect();
+    anyhow::ensure!(
+        !found.is_empty(),
+        "`{name}` is neither a setting, nor `detectors`, nor a code as MS-ADMIT-003; `merestone config explain` lists the settings"
+    );
     for setting in found {
-        println!("[{}] {} = {}\n    {}", setting.table, setting.name, setting.value, setting.says);
+        println!(
+            "[{}] {} = {}\n    {}",
+            setting.table, setting.name, setting.value, setting.says
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn detectors() -> anyhow::Result<ExitCode> {
     let catalogue = Catalogue::embedded()?;
-    let mut table = present::table(&["detector", "kind", "control", "by default", "looks at", "finds"]);
+    let mut table = present::table(&[
+        "detector",
+        "kind",
+        "control",
+        "by default",
+        "looks at",
+        "finds",
+    ]);
     for detector in catalogue.detectors() {
-        let directions: Vec<&str> = detector.directions.iter().map(|direction| direction.word()).collect();
+        let directions: Vec<&str> = detector
+            .directions
+            .iter()
+            .map(|direction| direction.word())
+            .collect();
         table.add_row([
             detector.id.as_str(),
             detector.kind.as_str(),

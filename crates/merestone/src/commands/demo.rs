@@ -15,7 +15,9 @@ use crate::config::{self, VendorKeys};
 pub(super) fn run() -> anyhow::Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("merestone-demo-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let told = runtime.block_on(demo(&folder));
     // Kept after a failure, so that it can be looked into.
     if told.is_ok() {
@@ -29,7 +31,10 @@ async fn demo(folder: &Path) -> anyhow::Result<()> {
     let anthropic = FakeVendor::start(Api::Anthropic).await?;
     let path = folder.join(config::DEFAULT_PATH);
     fs::write(folder.join("vendor.key"), FAKE_KEY)?;
-    fs::write(&path, configuration(&openai.addr().to_string(), &anthropic.addr().to_string()))?;
+    fs::write(
+        &path,
+        configuration(&openai.addr().to_string(), &anthropic.addr().to_string()),
+    )?;
     let settled = config::load(&path, VendorKeys::Fetch)?;
     let state = settled.state.clone();
     let (stop, stopped) = oneshot::channel::<()>();

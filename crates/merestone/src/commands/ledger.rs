@@ -28,7 +28,12 @@ pub(super) fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
     match command {
         LedgerCommand::Verify { config, json } => verify(&state(&config.config)?, json),
         LedgerCommand::Show { config, id, json } => show(&state(&config.config)?, &id, json),
-        LedgerCommand::Tail { config, count, follow, json } => tail(&state(&config.config)?, count.min(TAIL_MAX), follow, json),
+        LedgerCommand::Tail {
+            config,
+            count,
+            follow,
+            json,
+        } => tail(&state(&config.config)?, count.min(TAIL_MAX), follow, json),
     }
 }
 
@@ -37,8 +42,14 @@ fn state(path: &Path) -> anyhow::Result<State> {
 }
 
 fn verify(state: &State, as_json: bool) -> anyhow::Result<ExitCode> {
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("{spinner} {pos} entries, {per_sec}")?);
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::new_spinner()
+    } else {
+        ProgressBar::hidden()
+    };
+    bar.set_style(ProgressStyle::with_template(
+        "{spinner} {pos} entries, {per_sec}",
+    )?);
     let outcome = ledger::verify(Arc::new(DiskFiles), &state.ledger(), &mut |entries| {
         if entries.is_multiple_of(256) {
             bar.set_position(entries);
@@ -66,15 +77,27 @@ fn verify(state: &State, as_json: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!("sound: {} entries", verified.entries);
-    println!("  {} admitted, {} closed, {} open, {} refused", verified.admitted, verified.closed, verified.open.len(), verified.refused);
+    println!(
+        "  {} admitted, {} closed, {} open, {} refused",
+        verified.admitted,
+        verified.closed,
+        verified.open.len(),
+        verified.refused
+    );
     if let Some((first, last)) = verified.span_ms {
         println!("  from {} to {}", present::time(first), present::time(last));
     }
     if verified.unclean_starts > 0 {
-        println!("  the node found {} times that it had not stopped cleanly", verified.unclean_starts);
+        println!(
+            "  the node found {} times that it had not stopped cleanly",
+            verified.unclean_starts
+        );
     }
     if verified.tail_bytes > 0 {
-        println!("  {} bytes at the end are no whole entry: a write that was cut off, or that is being made", verified.tail_bytes);
+        println!(
+            "  {} bytes at the end are no whole entry: a write that was cut off, or that is being made",
+            verified.tail_bytes
+        );
     }
     println!("  Merkle root {}", verified.root);
     Ok(ExitCode::SUCCESS)
@@ -83,7 +106,10 @@ fn verify(state: &State, as_json: bool) -> anyhow::Result<ExitCode> {
 fn show(state: &State, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {
     let id: ExchangeId = id.parse().map_err(|_| anyhow::anyhow!("an exchange looks like mx- and 32 hexadecimal digits; it stands in the reply's x-merestone-exchange header"))?;
     let entries = Reader::new(Arc::new(DiskFiles), &state.ledger()).find(id)?;
-    anyhow::ensure!(!entries.is_empty(), "the ledger has no entry of {id}; refusals of unknown callers are counted, not recorded one by one");
+    anyhow::ensure!(
+        !entries.is_empty(),
+        "the ledger has no entry of {id}; refusals of unknown callers are counted, not recorded one by one"
+    );
     if as_json {
         let entries: Vec<_> = entries.iter().map(entry_json).collect();
         println!("{}", json!({ "exchange": id, "entries": entries }));
@@ -100,26 +126,76 @@ fn show(state: &State, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {
 pub(super) fn tell(entry: &Entry) {
     match &entry.leaf {
         Leaf::Admitted(leaf) => {
-            println!("\nentry {}: admitted, arrived {}", entry.sequence, present::time(leaf.at_ms));
-            println!("  key {}, {} {} at {}, {} bytes{}", leaf.caller.key, leaf.request.dialect, leaf.request.model, leaf.request.vendor, leaf.request.body_bytes, if leaf.request.edited { ", rewritten" } else { "" });
+            println!(
+                "\nentry {}: admitted, arrived {}",
+                entry.sequence,
+                present::time(leaf.at_ms)
+            );
+            println!(
+                "  key {}, {} {} at {}, {} bytes{}",
+                leaf.caller.key,
+                leaf.request.dialect,
+                leaf.request.model,
+                leaf.request.vendor,
+                leaf.request.body_bytes,
+                if leaf.request.edited {
+                    ", rewritten"
+                } else {
+                    ""
+                }
+            );
             rooms(&leaf.rooms);
             controls(&leaf.controls);
             findings(&leaf.findings, leaf.findings_more);
         }
         Leaf::Closed(leaf) => {
-            println!("\nentry {}: closed {}, {}", entry.sequence, present::time(leaf.at_ms), leaf.outcome);
+            println!(
+                "\nentry {}: closed {}, {}",
+                entry.sequence,
+                present::time(leaf.at_ms),
+                leaf.outcome
+            );
             if let Some(code) = leaf.code {
-                println!("  {code}: {}{}", code.says(), leaf.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default());
+                println!(
+                    "  {code}: {}{}",
+                    code.says(),
+                    leaf.place
+                        .as_ref()
+                        .map(|place| format!(" at {place}"))
+                        .unwrap_or_default()
+                );
             }
-            println!("  vendor status {}, {} bytes, {} ms", leaf.vendor.status.map_or_else(|| "none".to_owned(), |status| status.to_string()), leaf.reply_bytes, leaf.timings.total_us / 1_000);
+            println!(
+                "  vendor status {}, {} bytes, {} ms",
+                leaf.vendor
+                    .status
+                    .map_or_else(|| "none".to_owned(), |status| status.to_string()),
+                leaf.reply_bytes,
+                leaf.timings.total_us / 1_000
+            );
             rooms(&leaf.rooms);
             controls(&leaf.controls);
             findings(&leaf.findings, leaf.findings_more);
-            println!("  tokens: {} put back, {} left in place, {} not ours", leaf.restored.restored, leaf.restored.withheld, leaf.restored.foreign);
+            println!(
+                "  tokens: {} put back, {} left in place, {} not ours",
+                leaf.restored.restored, leaf.restored.withheld, leaf.restored.foreign
+            );
         }
         Leaf::Refused(leaf) => {
-            println!("\nentry {}: refused, arrived {}", entry.sequence, present::time(leaf.at_ms));
-            println!("  {}: {}{}", leaf.code, leaf.code.says(), leaf.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default());
+            println!(
+                "\nentry {}: refused, arrived {}",
+                entry.sequence,
+                present::time(leaf.at_ms)
+            );
+            println!(
+                "  {}: {}{}",
+                leaf.code,
+                leaf.code.says(),
+                leaf.place
+                    .as_ref()
+                    .map(|place| format!(" at {place}"))
+                    .unwrap_or_default()
+            );
             rooms(&leaf.rooms);
             controls(&leaf.controls);
             findings(&leaf.findings, leaf.findings_more);
@@ -136,14 +212,24 @@ fn rooms(notes: &[RoomNote]) {
 
 fn controls(runs: &[ControlRun]) {
     for run in runs {
-        let would = if run.would == run.verdict { String::new() } else { format!(", would have been {}", run.would) };
-        println!("  {} ({}): {}{would}, {} findings in {} bytes", run.control, run.mode, run.verdict, run.findings, run.bytes);
+        let would = if run.would == run.verdict {
+            String::new()
+        } else {
+            format!(", would have been {}", run.would)
+        };
+        println!(
+            "  {} ({}): {}{would}, {} findings in {} bytes",
+            run.control, run.mode, run.verdict, run.findings, run.bytes
+        );
     }
 }
 
 fn findings(notes: &[FindingNote], more: u32) {
     for note in notes {
-        println!("  found {} ({}) in {} at {}, seen {}, {} times: {}", note.detector, note.kind, note.slot, note.place, note.view, note.count, note.action);
+        println!(
+            "  found {} ({}) in {} at {}, seen {}, {} times: {}",
+            note.detector, note.kind, note.slot, note.place, note.view, note.count, note.action
+        );
     }
     if more > 0 {
         println!("  and {more} more");
@@ -185,16 +271,33 @@ fn line(entry: &Entry, as_json: bool) -> anyhow::Result<()> {
     if as_json {
         writeln!(out, "{}", entry_json(entry))?;
     } else {
-        writeln!(out, "{:>8}  {}  {}", entry.sequence, present::time(entry.leaf.at_ms()), brief(&entry.leaf))?;
+        writeln!(
+            out,
+            "{:>8}  {}  {}",
+            entry.sequence,
+            present::time(entry.leaf.at_ms()),
+            brief(&entry.leaf)
+        )?;
     }
     Ok(())
 }
 
 fn brief(leaf: &Leaf) -> String {
     match leaf {
-        Leaf::Admitted(leaf) => format!("admitted {} {} {} by {}", leaf.exchange, leaf.request.vendor, leaf.request.model, leaf.caller.key),
-        Leaf::Closed(leaf) => format!("closed   {} {}{}", leaf.exchange, leaf.outcome, leaf.code.map(|code| format!(" {code}")).unwrap_or_default()),
-        Leaf::Refused(leaf) => format!("refused  {} {} by {}", leaf.exchange, leaf.code, leaf.caller.key),
+        Leaf::Admitted(leaf) => format!(
+            "admitted {} {} {} by {}",
+            leaf.exchange, leaf.request.vendor, leaf.request.model, leaf.caller.key
+        ),
+        Leaf::Closed(leaf) => format!(
+            "closed   {} {}{}",
+            leaf.exchange,
+            leaf.outcome,
+            leaf.code.map(|code| format!(" {code}")).unwrap_or_default()
+        ),
+        Leaf::Refused(leaf) => format!(
+            "refused  {} {} by {}",
+            leaf.exchange, leaf.code, leaf.caller.key
+        ),
         Leaf::RefusedSummary(leaf) => format!("refused  {} strangers: {}", leaf.count, leaf.code),
         Leaf::Event(event) => format!("event    {} {}", event.act, event.subject),
         Leaf::UncleanStart(leaf) => format!("unclean start, {} exchanges were open", leaf.open),

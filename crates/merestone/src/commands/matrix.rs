@@ -13,10 +13,18 @@ use crate::{
     state::State,
 };
 
-pub(super) fn run(path: &Path, json: bool, explain: Option<u16>, days: u32) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    path: &Path,
+    json: bool,
+    explain: Option<u16>,
+    days: u32,
+) -> anyhow::Result<ExitCode> {
     let settled = config::load(path, VendorKeys::Leave)?;
     let state = State::existing(&settled.state)?;
-    let days = u16::try_from(days).ok().filter(|days| (1..=3_660).contains(days)).ok_or_else(|| anyhow::anyhow!("--days takes a number from 1 to 3660"))?;
+    let days = u16::try_from(days)
+        .ok()
+        .filter(|days| (1..=3_660).contains(days))
+        .ok_or_else(|| anyhow::anyhow!("--days takes a number from 1 to 3660"))?;
     show(&state, json, explain, days)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -35,11 +43,18 @@ fn facts(state: &State, days: u16) -> anyhow::Result<Facts> {
 pub(super) fn brief(state: &State) -> anyhow::Result<()> {
     let matrix = Matrix::embedded()?;
     let states = matrix.compute(&facts(state, 1)?);
-    let (gaps, proved): (Vec<_>, Vec<_>) = matrix.views(&states).into_iter().zip(&states).partition(|(_, row)| row.state() == RowState::Gap);
+    let (gaps, proved): (Vec<_>, Vec<_>) = matrix
+        .views(&states)
+        .into_iter()
+        .zip(&states)
+        .partition(|(_, row)| row.state() == RowState::Gap);
     let proved: Vec<_> = proved.into_iter().map(|(view, _)| view).collect();
     let width = u16::try_from(present::width()).unwrap_or(100);
     println!("{}", render::table(&proved, width, present::colour()));
-    println!("   {} further rows are gaps, each with what is missing.", gaps.len());
+    println!(
+        "   {} further rows are gaps, each with what is missing.",
+        gaps.len()
+    );
     Ok(())
 }
 
@@ -49,7 +64,9 @@ fn show(state: &State, json: bool, explain: Option<u16>, days: u16) -> anyhow::R
     let states = matrix.compute(&facts);
     let width = u16::try_from(present::width()).unwrap_or(100);
     if let Some(id) = explain {
-        let text = matrix.explain(id, &states, width).ok_or_else(|| anyhow::anyhow!("the matrix has rows 1 to 83"))?;
+        let text = matrix
+            .explain(id, &states, width)
+            .ok_or_else(|| anyhow::anyhow!("the matrix has rows 1 to 83"))?;
         println!("{text}");
         return Ok(());
     }

@@ -23,6 +23,11 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(command),
         Command::Reload(config) => reload::run(&config.config),
         Command::Ledger(command) => ledger::run(command),
-        Command::Matrix { config, json, explain, days } => matrix::run(&config.config, json, explain, days),
+        Command::Matrix {
+            config,
+            json,
+            explain,
+            days,
+        } => matrix::run(&config.config, json, explain, days),
     }
 }

@@ -1,6 +1,12 @@
 //! `merestone up`: opens everything in order, shows the canaries, and serves.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::{Path, PathBuf}, process::ExitCode, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Context;
 use gate::{Gate, Parts, Ruling, ServeError, Shown, VendorClient};
@@ -19,7 +25,9 @@ use crate::{
 pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
     logging();
     let settled = config::load(path, VendorKeys::Fetch)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let (ready, _) = oneshot::channel();
         up(settled, path.to_path_buf(), stop_signal(), ready).await
@@ -28,13 +36,20 @@ pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
 
 /// Structured logs on standard error; never content.
 fn logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MERESTONE_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MERESTONE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .try_init();
 }
 
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
@@ -43,7 +58,10 @@ async fn stop_signal() {
 
 /// Runs a gate until `stop` resolves. `ready` is told where it listens.
 pub(super) async fn up(
-    settled: Settled, path: PathBuf, stop: impl Future<Output = ()>, ready: oneshot::Sender<SocketAddr>,
+    settled: Settled,
+    path: PathBuf,
+    stop: impl Future<Output = ()>,
+    ready: oneshot::Sender<SocketAddr>,
 ) -> anyhow::Result<ExitCode> {
     let state = State::open(&settled.state)?;
     let clock = Arc::new(SystemClock::start());
@@ -53,7 +71,14 @@ pub(super) async fn up(
         ledger.append(leaf).await?;
     }
     ledger.mark_running()?;
-    let Settled { settings, policy, engine, vendors, authorities, .. } = settled;
+    let Settled {
+        settings,
+        policy,
+        engine,
+        vendors,
+        authorities,
+        ..
+    } = settled;
     let listen = settings.listen;
     let client = VendorClient::new(authorities, settings.limits.connect_time)?;
     let parts = Parts {
@@ -69,15 +94,31 @@ pub(super) async fn up(
     let facts = ruling_facts(&ruling, clock.now_ms());
     let (gate, shown) = Gate::new(parts, ruling)?;
     let gate = Arc::new(gate);
-    let admin = Admin { store: Store::open(&state.keys())?, ledger: ledger.clone(), commitments: state.commitments(&SystemEntropy)?, clock };
-    let node = Node { gate: Arc::clone(&gate), admin, path };
+    let admin = Admin {
+        store: Store::open(&state.keys())?,
+        ledger: ledger.clone(),
+        commitments: state.commitments(&SystemEntropy)?,
+        clock,
+    };
+    let node = Node {
+        gate: Arc::clone(&gate),
+        admin,
+        path,
+    };
     node.install_keys()?;
     node.record_ruling(facts, &shown, "node").await?;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on; another program may have it"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("{listen} cannot be listened on; another program may have it"))?;
     let address = listener.local_addr()?;
-    node.admin.record(Act::GateReady, "node", "gate", BTreeMap::new()).await?;
+    node.admin
+        .record(Act::GateReady, "node", "gate", BTreeMap::new())
+        .await?;
     let node = Arc::new(node);
-    let control = tokio::spawn(control::answer(control::listen(&state.socket())?, Arc::clone(&node)));
+    let control = tokio::spawn(control::answer(
+        control::listen(&state.socket())?,
+        Arc::clone(&node),
+    ));
     let hangups = tokio::spawn(reload_on_hangup(Arc::clone(&node)));
     eprintln!("merestone is ready on http://{address}");
     let _ = ready.send(address);
@@ -87,17 +128,23 @@ pub(super) async fn up(
     let _ = std::fs::remove_file(state.socket());
     match served {
         Ok(()) => {
-            node.admin.record(Act::GateStopped, "node", "gate", BTreeMap::new()).await?;
+            node.admin
+                .record(Act::GateStopped, "node", "gate", BTreeMap::new())
+                .await?;
             ledger.close().await?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(error @ ServeError::LedgerFailed) => Err(error).context("the process ends; start it again once the disk is well"),
+        Err(error @ ServeError::LedgerFailed) => {
+            Err(error).context("the process ends; start it again once the disk is well")
+        }
     }
 }
 
 async fn reload_on_hangup(node: Arc<Node>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return;
+    };
     while hangup.recv().await.is_some() {
         if let Answer::Refused(why) = node.serve(Request::Reload, "node".to_owned()).await {
             tracing::error!("the old configuration stays in force: {why}");
@@ -113,7 +160,10 @@ fn ruling_facts(ruling: &Ruling, now_ms: u64) -> BTreeMap<String, String> {
         ("rules".to_owned(), version.rules.to_string()),
     ]);
     for control in terms::Control::ALL {
-        facts.insert(format!("control.{control}"), ruling.policy().mode(*control, now_ms).to_string());
+        facts.insert(
+            format!("control.{control}"),
+            ruling.policy().mode(*control, now_ms).to_string(),
+        );
     }
     facts
 }
@@ -133,16 +183,25 @@ impl Node {
     }
 
     /// Records which ruling is in force and that its canaries were caught.
-    async fn record_ruling(&self, facts: BTreeMap<String, String>, shown: &[Shown], by: &str) -> anyhow::Result<()> {
+    async fn record_ruling(
+        &self,
+        facts: BTreeMap<String, String>,
+        shown: &[Shown],
+        by: &str,
+    ) -> anyhow::Result<()> {
         let policy = facts.get("policy").cloned().unwrap_or_default();
-        self.admin.record(Act::ConfigLoaded, by, "configuration", facts).await?;
+        self.admin
+            .record(Act::ConfigLoaded, by, "configuration", facts)
+            .await?;
         for canary in shown {
             let facts = BTreeMap::from([
                 ("caught".to_owned(), canary.caught.to_string()),
                 ("mode".to_owned(), canary.mode.to_string()),
                 ("policy".to_owned(), policy.clone()),
             ]);
-            self.admin.record(Act::CanaryShown, "node", canary.control.word(), facts).await?;
+            self.admin
+                .record(Act::CanaryShown, "node", canary.control.word(), facts)
+                .await?;
         }
         Ok(())
     }
@@ -158,7 +217,11 @@ impl Node {
 
     async fn carry_out(&self, request: Request, by: &str) -> anyhow::Result<Answer> {
         match request {
-            Request::KeyCreate { owner, allowed, expires_ms } => {
+            Request::KeyCreate {
+                owner,
+                allowed,
+                expires_ms,
+            } => {
                 let answer = self.admin.create(&owner, allowed, expires_ms, by).await?;
                 self.install_keys()?;
                 Ok(answer)
@@ -171,7 +234,13 @@ impl Node {
             }
             Request::KeyList => {
                 let now_ms = self.admin.clock.now_ms();
-                Ok(Answer::Keys(self.admin.list()?.iter().map(|key| key_json(key, now_ms)).collect()))
+                Ok(Answer::Keys(
+                    self.admin
+                        .list()?
+                        .iter()
+                        .map(|key| key_json(key, now_ms))
+                        .collect(),
+                ))
             }
             Request::Reload => self.reload(by).await,
         }
@@ -185,7 +254,10 @@ impl Serve for Node {
             Ok(answer) => answer,
             Err(error) => {
                 if reload {
-                    let _ = self.admin.record(Act::ConfigRefused, &by, "configuration", BTreeMap::new()).await;
+                    let _ = self
+                        .admin
+                        .record(Act::ConfigRefused, &by, "configuration", BTreeMap::new())
+                        .await;
                 }
                 Answer::Refused(format!("{error:#}"))
             }

@@ -15,7 +15,11 @@ pub struct ConfigFault {
 
 impl ConfigFault {
     pub(super) fn unreadable(path: &Path, why: &str) -> Self {
-        Self { file: path.display().to_string(), position: None, says: format!("cannot be read: {why}") }
+        Self {
+            file: path.display().to_string(),
+            position: None,
+            says: format!("cannot be read: {why}"),
+        }
     }
 
     pub(super) fn parse(path: &Path, text: &str, error: &toml::de::Error) -> Self {
@@ -24,7 +28,11 @@ impl ConfigFault {
 
     pub(super) fn at(path: &Path, text: &str, span: Option<Range<usize>>, says: &str) -> Self {
         let position = span.map(|span| position(text, span.start));
-        Self { file: path.display().to_string(), position, says: says.to_owned() }
+        Self {
+            file: path.display().to_string(),
+            position,
+            says: says.to_owned(),
+        }
     }
 }
 
@@ -40,7 +48,13 @@ impl fmt::Display for ConfigFault {
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
     (line, column)
 }
 

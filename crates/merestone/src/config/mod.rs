@@ -9,7 +9,7 @@ mod settle;
 use std::path::{Path, PathBuf};
 
 pub use fault::ConfigFault;
-pub use settings::{SETTINGS, example, reference};
+pub use settings::{SETTINGS, example, reference, refusals};
 pub use settle::Settled;
 
 /// LIMIT: bytes of the configuration file.
@@ -33,9 +33,13 @@ pub enum VendorKeys {
 /// With file, line, column and what to write instead.
 pub fn load(path: &Path, keys: VendorKeys) -> Result<Settled, ConfigFault> {
     let unreadable = |why: String| ConfigFault::unreadable(path, &why);
-    let size = std::fs::metadata(path).map_err(|error| unreadable(reason(&error)))?.len();
+    let size = std::fs::metadata(path)
+        .map_err(|error| unreadable(reason(&error)))?
+        .len();
     if size > FILE_BYTES_MAX {
-        return Err(unreadable(format!("it is larger than {FILE_BYTES_MAX} bytes")));
+        return Err(unreadable(format!(
+            "it is larger than {FILE_BYTES_MAX} bytes"
+        )));
     }
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(reason(&error)))?;
     settle(path, &text, keys)
@@ -43,7 +47,9 @@ pub fn load(path: &Path, keys: VendorKeys) -> Result<Settled, ConfigFault> {
 
 fn reason(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file; `merestone init` writes one".to_owned(),
+        std::io::ErrorKind::NotFound => {
+            "there is no such file; `merestone init` writes one".to_owned()
+        }
         kind => kind.to_string(),
     }
 }
@@ -53,9 +59,13 @@ fn reason(error: &std::io::Error) -> String {
 /// # Errors
 /// With file, line, column and what to write instead.
 pub fn settle(path: &Path, text: &str, keys: VendorKeys) -> Result<Settled, ConfigFault> {
-    let raw: raw::Raw = toml::from_str(text).map_err(|error| ConfigFault::parse(path, text, &error))?;
-    let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-    settle::settle(raw, &folder, keys).map_err(|(span, says)| ConfigFault::at(path, text, span, &says))
+    let raw: raw::Raw =
+        toml::from_str(text).map_err(|error| ConfigFault::parse(path, text, &error))?;
+    let folder = path
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    settle::settle(raw, &folder, keys)
+        .map_err(|(span, says)| ConfigFault::at(path, text, span, &says))
 }
 
 #[cfg(test)]

@@ -51,7 +51,8 @@ pub struct Settled {
 
 pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settled, Fault> {
     let (listen, state, node) = gate(&raw.gate, folder)?;
-    let catalogue = Catalogue::embedded().map_err(|fault| (None, format!("the embedded catalogue is broken: {fault}")))?;
+    let catalogue = Catalogue::embedded()
+        .map_err(|fault| (None, format!("the embedded catalogue is broken: {fault}")))?;
     let mut policy = controls(&raw.controls, &catalogue)?;
     policy.restore_in_tools = restore(&raw.restore, &catalogue)?;
     policy.media = passage(raw.inspection.media);
@@ -60,10 +61,15 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     if let Some(durability) = raw.evidence.durability {
         policy.durability = durability;
     }
-    let engine = Engine::new(catalogue).map_err(|fault| (None, format!("the embedded catalogue is broken: {fault}")))?;
+    let engine = Engine::new(catalogue)
+        .map_err(|fault| (None, format!("the embedded catalogue is broken: {fault}")))?;
     let (vendors, authorities) = vendors::settle(raw.vendors, folder, keys)?;
     Ok(Settled {
-        settings: Settings { listen, limits: limits(&raw.limits)?, node },
+        settings: Settings {
+            listen,
+            limits: limits(&raw.limits)?,
+            node,
+        },
         state,
         policy,
         engine,
@@ -77,7 +83,11 @@ fn gate(raw: &RawGate, folder: &Path) -> Result<(SocketAddr, PathBuf, String), F
     let listen = match &raw.listen {
         None => SocketAddr::from(([127, 0, 0, 1], 4180)),
         Some(text) => text.get_ref().parse::<SocketAddr>().map_err(|_| {
-            (Some(text.span()), "`listen` is an address and a port; write for example \"127.0.0.1:4180\"".to_owned())
+            (
+                Some(text.span()),
+                "`listen` is an address and a port; write for example \"127.0.0.1:4180\""
+                    .to_owned(),
+            )
         })?,
     };
     if !listen.ip().is_loopback() && !raw.listen_beyond_loopback {
@@ -94,8 +104,17 @@ fn gate(raw: &RawGate, folder: &Path) -> Result<(SocketAddr, PathBuf, String), F
 
 fn name(text: &Spanned<String>, what: &str) -> Result<String, Fault> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let fits = !text.get_ref().is_empty() && text.get_ref().len() <= NAME_BYTES_MAX && text.get_ref().bytes().all(plain);
-    if fits { Ok(text.get_ref().clone()) } else { Err((Some(text.span()), format!("{what} is 1 to {NAME_BYTES_MAX} lower-case letters, digits and hyphens"))) }
+    let fits = !text.get_ref().is_empty()
+        && text.get_ref().len() <= NAME_BYTES_MAX
+        && text.get_ref().bytes().all(plain);
+    if fits {
+        Ok(text.get_ref().clone())
+    } else {
+        Err((
+            Some(text.span()),
+            format!("{what} is 1 to {NAME_BYTES_MAX} lower-case letters, digits and hyphens"),
+        ))
+    }
 }
 
 fn controls(raw: &RawControls, catalogue: &Catalogue) -> Result<Policy, Fault> {
@@ -113,38 +132,66 @@ fn controls(raw: &RawControls, catalogue: &Catalogue) -> Result<Policy, Fault> {
 }
 
 fn one(control: Control, raw: &RawControl, catalogue: &Catalogue) -> Result<ControlPolicy, Fault> {
-    let mode = raw.mode.as_ref().map_or(Mode::Enforce, |mode| *mode.get_ref());
+    let mode = raw
+        .mode
+        .as_ref()
+        .map_or(Mode::Enforce, |mode| *mode.get_ref());
     let rule = match (mode, &raw.until) {
         (Mode::Enforce, None) => ControlRule::Enforce,
         (Mode::Off, None) => ControlRule::Off,
-        (Mode::Shadow, Some(until)) => ControlRule::Shadow { until_ms: day(until)? },
+        (Mode::Shadow, Some(until)) => ControlRule::Shadow {
+            until_ms: day(until)?,
+        },
         (Mode::Shadow, None) => {
             let says = "a trial needs an end: write `until = \"2027-01-31\"`; after that day the control is enforced";
             return Err((raw.mode.as_ref().map(Spanned::span), says.to_owned()));
         }
         (Mode::Enforce | Mode::Off, Some(until)) => {
-            return Err((Some(until.span()), "`until` goes with `mode = \"shadow\"` only; leave it out".to_owned()));
+            return Err((
+                Some(until.span()),
+                "`until` goes with `mode = \"shadow\"` only; leave it out".to_owned(),
+            ));
         }
     };
-    let defaults = catalogue.detectors().iter().filter(|detector| detector.control == control);
-    let mut actions = ActionTable::new(defaults.map(|detector| (detector.id.clone(), detector.default_action)));
+    let defaults = catalogue
+        .detectors()
+        .iter()
+        .filter(|detector| detector.control == control);
+    let mut actions =
+        ActionTable::new(defaults.map(|detector| (detector.id.clone(), detector.default_action)));
     for (selector, action) in &raw.actions {
-        actions.choose(selector.get_ref(), *action).map_err(|fault| (Some(selector.span()), fault.to_string()))?;
+        actions
+            .choose(selector.get_ref(), *action)
+            .map_err(|fault| (Some(selector.span()), fault.to_string()))?;
     }
     Ok(ControlPolicy { rule, actions })
 }
 
 /// The end of a day, UTC.
 fn day(text: &Spanned<String>) -> Result<u64, Fault> {
-    let fault = || (Some(text.span()), "a day is written as \"2027-01-31\"".to_owned());
+    let fault = || {
+        (
+            Some(text.span()),
+            "a day is written as \"2027-01-31\"".to_owned(),
+        )
+    };
     let date: jiff::civil::Date = text.get_ref().parse().map_err(|_| fault())?;
     let next = date.tomorrow().map_err(|_| fault())?;
-    let start = next.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| fault())?;
+    let start = next
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .map_err(|_| fault())?;
     u64::try_from(start.timestamp().as_millisecond()).map_err(|_| fault())
 }
 
-fn restore(raw: &RawRestore, catalogue: &Catalogue) -> Result<BTreeMap<String, BTreeSet<Kind>>, Fault> {
-    let known: BTreeSet<&Kind> = catalogue.detectors().iter().map(|detector| &detector.kind).collect();
+fn restore(
+    raw: &RawRestore,
+    catalogue: &Catalogue,
+) -> Result<BTreeMap<String, BTreeSet<Kind>>, Fault> {
+    let known: BTreeSet<&Kind> = catalogue
+        .detectors()
+        .iter()
+        .map(|detector| &detector.kind)
+        .collect();
     let mut tools = BTreeMap::new();
     for (tool, kinds) in &raw.tools {
         let mut allowed = BTreeSet::new();
@@ -152,7 +199,10 @@ fn restore(raw: &RawRestore, catalogue: &Catalogue) -> Result<BTreeMap<String, B
             let name = Kind::new(kind.get_ref());
             if !known.contains(&name) {
                 let list: Vec<&str> = known.iter().map(|kind| kind.as_str()).collect();
-                return Err((Some(kind.span()), format!("this is not a kind; known: {}", list.join(", "))));
+                return Err((
+                    Some(kind.span()),
+                    format!("this is not a kind; known: {}", list.join(", ")),
+                ));
             }
             allowed.insert(name);
         }
@@ -170,10 +220,14 @@ const fn passage(raw: Option<RawPassage>) -> Passage {
 
 fn limits(raw: &RawLimits) -> Result<Limits, Fault> {
     let base = Limits::default();
-    let seconds = |value: &Option<Spanned<u64>>, default: Duration| bounded(value, default.as_secs(), 1, 86_400).map(Duration::from_secs);
+    let seconds = |value: &Option<Spanned<u64>>, default: Duration| {
+        bounded(value, default.as_secs(), 1, 86_400).map(Duration::from_secs)
+    };
     let size = |value: &Option<Spanned<u64>>, default: usize, most: u64| {
         let default = u64::try_from(default).unwrap_or(u64::MAX);
-        bounded(value, default, 1, most).and_then(|size| usize::try_from(size).map_err(|_| (None, "too large for this machine".to_owned())))
+        bounded(value, default, 1, most).and_then(|size| {
+            usize::try_from(size).map_err(|_| (None, "too large for this machine".to_owned()))
+        })
     };
     Ok(Limits {
         body_bytes_max: size(&raw.body_bytes_max, base.body_bytes_max, 256 << 20)?,
@@ -195,10 +249,18 @@ fn limits(raw: &RawLimits) -> Result<Limits, Fault> {
     })
 }
 
-fn bounded(value: &Option<Spanned<u64>>, default: u64, least: u64, most: u64) -> Result<u64, Fault> {
+fn bounded(
+    value: &Option<Spanned<u64>>,
+    default: u64,
+    least: u64,
+    most: u64,
+) -> Result<u64, Fault> {
     match value {
         None => Ok(default),
         Some(value) if (least..=most).contains(value.get_ref()) => Ok(*value.get_ref()),
-        Some(value) => Err((Some(value.span()), format!("write a number from {least} to {most}"))),
+        Some(value) => Err((
+            Some(value.span()),
+            format!("write a number from {least} to {most}"),
+        )),
     }
 }

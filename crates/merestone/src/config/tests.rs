@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, path::Path};
 
-use super::{SETTINGS, VendorKeys, example, reference};
+use super::{SETTINGS, VendorKeys, example, reference, refusals};
 
 fn settle(path: &Path, text: &str) -> Result<super::Settled, super::ConfigFault> {
     super::settle(path, text, VendorKeys::Fetch)
@@ -9,7 +9,9 @@ fn settle(path: &Path, text: &str) -> Result<super::Settled, super::ConfigFault>
 fn config(lines: &str) -> String {
     // PATH is a variable that every test machine has; its value is no key,
     // so a file stands in for one.
-    format!("[gate]\n[vendors.openai]\napi = \"openai\"\nbase_url = \"http://127.0.0.1:1\"\nkey = \"file:key\"\n{lines}")
+    format!(
+        "[gate]\n[vendors.openai]\napi = \"openai\"\nbase_url = \"http://127.0.0.1:1\"\nkey = \"file:key\"\n{lines}"
+    )
 }
 
 fn fault(text: &str) -> String {
@@ -32,27 +34,69 @@ fn a_small_file_settles() {
 #[test]
 fn faults_name_line_column_and_what_to_write() {
     let cases = [
-        ("[controls.redaction]\nmodee = \"enforce\"", "m.toml:7:1: ", "expected one of"),
-        ("[controls.redaction]\nmode = \"enforc\"", "m.toml:7:8: ", "enforce"),
-        ("[controls.redaction]\nmode = \"shadow\"", "m.toml:7:8: ", "until"),
-        ("[controls.redaction]\nmode = \"shadow\"\nuntil = \"soon\"", "m.toml:8:9: ", "2027-01-31"),
-        ("[controls.redaction.actions]\ncrad = \"block\"", "m.toml:7:1: ", "not a detector"),
-        ("[controls.redaction.actions]\n\"card@trun\" = \"block\"", "m.toml:7:1: ", "not a slot"),
+        (
+            "[controls.redaction]\nmodee = \"enforce\"",
+            "m.toml:7:1: ",
+            "expected one of",
+        ),
+        (
+            "[controls.redaction]\nmode = \"enforc\"",
+            "m.toml:7:8: ",
+            "enforce",
+        ),
+        (
+            "[controls.redaction]\nmode = \"shadow\"",
+            "m.toml:7:8: ",
+            "until",
+        ),
+        (
+            "[controls.redaction]\nmode = \"shadow\"\nuntil = \"soon\"",
+            "m.toml:8:9: ",
+            "2027-01-31",
+        ),
+        (
+            "[controls.redaction.actions]\ncrad = \"block\"",
+            "m.toml:7:1: ",
+            "not a detector",
+        ),
+        (
+            "[controls.redaction.actions]\n\"card@trun\" = \"block\"",
+            "m.toml:7:1: ",
+            "not a slot",
+        ),
         ("[limits]\nbody_bytes_max = 0", "m.toml:7:18: ", "from 1"),
-        ("[restore.tools]\nmail = [\"emial\"]", "m.toml:7:9: ", "not a kind"),
-        ("[vendors.two]\napi = \"openai\"\nbase_url = \"http://127.0.0.1:1\"\nkey = \"file:key\"", "m.toml:6:10: ", "prefix"),
+        (
+            "[restore.tools]\nmail = [\"emial\"]",
+            "m.toml:7:9: ",
+            "not a kind",
+        ),
+        (
+            "[vendors.two]\napi = \"openai\"\nbase_url = \"http://127.0.0.1:1\"\nkey = \"file:key\"",
+            "m.toml:6:10: ",
+            "prefix",
+        ),
     ];
     for (lines, place, help) in cases {
         let fault = fault(&config(lines));
-        assert!(fault.starts_with(place) && fault.contains(help), "{lines}\n{fault}");
+        assert!(
+            fault.starts_with(place) && fault.contains(help),
+            "{lines}\n{fault}"
+        );
     }
 }
 
 #[test]
 fn a_vendor_key_in_the_file_is_refused_and_never_quoted() {
-    for bad in ["s3cr3t-value-1", "env:s3cr3t-value-1", "file:missing-s3cr3t"] {
+    for bad in [
+        "s3cr3t-value-1",
+        "env:s3cr3t-value-1",
+        "file:missing-s3cr3t",
+    ] {
         let fault = fault(&config("").replace("file:key", bad));
-        assert!(fault.starts_with("m.toml:5:7: ") && !fault.contains("s3cr3t"), "{fault}");
+        assert!(
+            fault.starts_with("m.toml:5:7: ") && !fault.contains("s3cr3t"),
+            "{fault}"
+        );
     }
     let fault = fault(&config("[limits]\nbody_bytes_max = \"s3cr3t\""));
     assert!(!fault.contains("s3cr3t"), "{fault}");
@@ -70,27 +114,59 @@ fn nothing_crosses_a_network_in_the_clear_unasked() {
 fn the_example_settles_and_the_reference_page_is_current() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("key"), "fake-key").unwrap();
-    let plain = example().replace("env:OPENAI_API_KEY", "file:key").replace("env:ANTHROPIC_API_KEY", "file:key");
+    let plain = example()
+        .replace("env:OPENAI_API_KEY", "file:key")
+        .replace("env:ANTHROPIC_API_KEY", "file:key");
     settle(&folder.path().join("m.toml"), &plain).unwrap();
     // With every comment taken off, every setting of the table is one that the
     // parser knows, and its default one that settles.
     let all: String = plain
         .lines()
-        .map(|line| line.strip_prefix("# ").filter(|rest| SETTINGS.iter().any(|s| rest.starts_with(&format!("{} = ", s.name)))).unwrap_or(line))
-        .filter(|line| !line.starts_with("prefix") && !line.starts_with("authority") && !line.starts_with("until"))
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|rest| {
+                    SETTINGS
+                        .iter()
+                        .any(|s| rest.starts_with(&format!("{} = ", s.name)))
+                })
+                .unwrap_or(line)
+        })
+        .filter(|line| {
+            !line.starts_with("prefix")
+                && !line.starts_with("authority")
+                && !line.starts_with("until")
+        })
         .map(|line| format!("{line}\n"))
         .collect();
     settle(&folder.path().join("m.toml"), &all).unwrap();
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/settings.md");
-    assert_eq!(std::fs::read_to_string(page).unwrap_or_default(), reference(), "run: merestone config explain --markdown > docs/guide/settings.md");
+    assert_eq!(
+        std::fs::read_to_string(page).unwrap_or_default(),
+        reference(),
+        "run: merestone config explain --markdown > docs/guide/settings.md"
+    );
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/refusals.md");
+    assert_eq!(
+        std::fs::read_to_string(page).unwrap_or_default(),
+        refusals(),
+        "run: merestone config explain refusals --markdown > docs/guide/refusals.md"
+    );
 }
 
 #[test]
 fn every_setting_of_the_parser_stands_in_the_table() {
     let raw = include_str!("raw.rs");
-    let known: BTreeSet<&str> = SETTINGS.iter().flat_map(|s| s.table.split('.').chain([s.name])).collect();
-    for line in raw.lines().filter_map(|line| line.trim().strip_prefix("pub(super) ")) {
-        let Some((name, _)) = line.split_once(':') else { continue };
+    let known: BTreeSet<&str> = SETTINGS
+        .iter()
+        .flat_map(|s| s.table.split('.').chain([s.name]))
+        .collect();
+    for line in raw
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub(super) "))
+    {
+        let Some((name, _)) = line.split_once(':') else {
+            continue;
+        };
         assert!(known.contains(name), "`{name}` is missing in SETTINGS");
     }
 }

@@ -41,9 +41,20 @@ fn a_control_that_did_not_look_is_silent() {
 fn what_cannot_be_rewritten_is_blocked() {
     let policy = policy(ControlRule::Enforce, Action::Redact);
     let mut tally = Tally::new(&policy, Direction::Reply, 0);
-    assert_eq!(tally.found(&policy, &finding(), Slot::Turn, "content", true), Action::Redact);
-    assert_eq!(tally.found(&policy, &finding(), Slot::Turn, "content", false), Action::Block);
-    let run = tally.so_far().controls.into_iter().find(|run| run.control == Control::Redaction).unwrap();
+    assert_eq!(
+        tally.found(&policy, &finding(), Slot::Turn, "content", true),
+        Action::Redact
+    );
+    assert_eq!(
+        tally.found(&policy, &finding(), Slot::Turn, "content", false),
+        Action::Block
+    );
+    let run = tally
+        .so_far()
+        .controls
+        .into_iter()
+        .find(|run| run.control == Control::Redaction)
+        .unwrap();
     assert_eq!((run.verdict, run.findings), (Verdict::Block, 2));
 }
 
@@ -51,18 +62,35 @@ fn what_cannot_be_rewritten_is_blocked() {
 fn shadow_records_and_changes_nothing_until_its_end() {
     let policy = policy(ControlRule::Shadow { until_ms: 100 }, Action::Block);
     let mut tally = Tally::new(&policy, Direction::Request, 99);
-    assert_eq!(tally.found(&policy, &finding(), Slot::Turn, "content", true), Action::Allow);
-    let run = tally.so_far().controls.into_iter().find(|run| run.control == Control::Redaction).unwrap();
-    assert_eq!((run.mode, run.verdict, run.would), (Mode::Shadow, Verdict::Pass, Verdict::Block));
+    assert_eq!(
+        tally.found(&policy, &finding(), Slot::Turn, "content", true),
+        Action::Allow
+    );
+    let run = tally
+        .so_far()
+        .controls
+        .into_iter()
+        .find(|run| run.control == Control::Redaction)
+        .unwrap();
+    assert_eq!(
+        (run.mode, run.verdict, run.would),
+        (Mode::Shadow, Verdict::Pass, Verdict::Block)
+    );
     let mut tally = Tally::new(&policy, Direction::Request, 100);
-    assert_eq!(tally.found(&policy, &finding(), Slot::Turn, "content", true), Action::Block);
+    assert_eq!(
+        tally.found(&policy, &finding(), Slot::Turn, "content", true),
+        Action::Block
+    );
 }
 
 #[test]
 fn a_control_that_is_off_has_no_line() {
     let policy = policy(ControlRule::Off, Action::Block);
     let mut tally = Tally::new(&policy, Direction::Request, 0);
-    assert_eq!(tally.found(&policy, &finding(), Slot::Turn, "content", true), Action::Allow);
+    assert_eq!(
+        tally.found(&policy, &finding(), Slot::Turn, "content", true),
+        Action::Allow
+    );
     assert!(tally.so_far().controls.is_empty());
 }
 
@@ -74,7 +102,10 @@ fn findings_beyond_the_limit_are_counted() {
         let _ = tally.found(&policy, &finding(), Slot::Turn, &place.to_string(), true);
     }
     let tallied = tally.so_far();
-    assert_eq!((tallied.findings.len(), tallied.findings_more), (super::FINDINGS_MAX, 36));
+    assert_eq!(
+        (tallied.findings.len(), tallied.findings_more),
+        (super::FINDINGS_MAX, 36)
+    );
 }
 
 proptest! {

@@ -8,7 +8,12 @@ use crate::{
 };
 
 const fn members(members: &'static [(&'static str, Shape)]) -> Table {
-    Table { members, slot: None, tool: None, other: None }
+    Table {
+        members,
+        slot: None,
+        tool: None,
+        other: None,
+    }
 }
 
 fn by_role(role: &str) -> Option<Slot> {
@@ -37,7 +42,10 @@ static SOURCE: Table = Table {
         ("data", Shape::Data),
         ("url", Shape::Url),
         ("file_id", Shape::Word),
-        ("content", Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&BLOCK)))),
+        (
+            "content",
+            Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&BLOCK))),
+        ),
     ],
     slot: None,
     tool: None,
@@ -72,10 +80,16 @@ static BLOCK: Table = Table {
     members: &[
         ("type", Shape::Word),
         ("text", Shape::Turn),
-        ("source", Shape::Either(&Shape::Turn, &Shape::Members(&SOURCE))),
+        (
+            "source",
+            Shape::Either(&Shape::Turn, &Shape::Members(&SOURCE)),
+        ),
         ("title", Shape::Text(Slot::Document)),
         ("context", Shape::Text(Slot::Document)),
-        ("content", Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&BLOCK)))),
+        (
+            "content",
+            Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&BLOCK))),
+        ),
         ("thinking", Shape::Text(Slot::Reasoning)),
         ("signature", Shape::Opaque),
         ("data", Shape::Opaque),
@@ -85,7 +99,13 @@ static BLOCK: Table = Table {
         ("input", Shape::Free(Slot::ToolCall)),
         ("tool_use_id", Shape::Word),
         ("is_error", Shape::Word),
-        ("citations", Shape::Both(&Shape::List(&Shape::Members(&CITATION)), &Shape::Members(&ENABLED))),
+        (
+            "citations",
+            Shape::Both(
+                &Shape::List(&Shape::Members(&CITATION)),
+                &Shape::Members(&ENABLED),
+            ),
+        ),
         ("cache_control", Shape::Members(&CACHE)),
         ("url", Shape::Text(Slot::Document)),
         ("page_age", Shape::Text(Slot::Document)),
@@ -100,7 +120,13 @@ static BLOCK: Table = Table {
     other: None,
 };
 static MESSAGE: Table = Table {
-    members: &[("role", Shape::Word), ("content", Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&BLOCK))))],
+    members: &[
+        ("role", Shape::Word),
+        (
+            "content",
+            Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&BLOCK))),
+        ),
+    ],
     slot: Some(("role", by_role)),
     tool: None,
     other: None,
@@ -118,20 +144,40 @@ static TOOL: Table = members(&[
     ("input_schema", Shape::Free(Slot::ToolDefinition)),
     ("cache_control", Shape::Members(&CACHE)),
     ("max_uses", Shape::Word),
-    ("allowed_domains", Shape::List(&Shape::Text(Slot::Parameter))),
-    ("blocked_domains", Shape::List(&Shape::Text(Slot::Parameter))),
+    (
+        "allowed_domains",
+        Shape::List(&Shape::Text(Slot::Parameter)),
+    ),
+    (
+        "blocked_domains",
+        Shape::List(&Shape::Text(Slot::Parameter)),
+    ),
     ("user_location", Shape::Free(Slot::Parameter)),
     ("strict", Shape::Word),
 ]);
 static METADATA: Table = members(&[("user_id", Shape::Text(Slot::Parameter))]);
-static THINKING: Table = members(&[("type", Shape::Word), ("budget_tokens", Shape::Word), ("display", Shape::Word)]);
-static CHOICE: Table = members(&[("type", Shape::Word), ("name", Shape::Name(Slot::ToolDefinition)), ("disable_parallel_tool_use", Shape::Word)]);
+static THINKING: Table = members(&[
+    ("type", Shape::Word),
+    ("budget_tokens", Shape::Word),
+    ("display", Shape::Word),
+]);
+static CHOICE: Table = members(&[
+    ("type", Shape::Word),
+    ("name", Shape::Name(Slot::ToolDefinition)),
+    ("disable_parallel_tool_use", Shape::Word),
+]);
 static REQUEST_TABLE: Table = Table {
     members: &[
         ("model", Shape::Word),
         ("max_tokens", Shape::Word),
         ("messages", Shape::List(&Shape::Members(&MESSAGE))),
-        ("system", Shape::Either(&Shape::Text(Slot::System), &Shape::Parts(&Shape::Members(&SYSTEM_BLOCK)))),
+        (
+            "system",
+            Shape::Either(
+                &Shape::Text(Slot::System),
+                &Shape::Parts(&Shape::Members(&SYSTEM_BLOCK)),
+            ),
+        ),
         ("tools", Shape::List(&Shape::Members(&TOOL))),
         ("tool_choice", Shape::Members(&CHOICE)),
         ("metadata", Shape::Members(&METADATA)),
@@ -140,7 +186,10 @@ static REQUEST_TABLE: Table = Table {
         ("output_config", Shape::Free(Slot::ToolDefinition)),
         ("output_format", Shape::Free(Slot::ToolDefinition)),
         ("mcp_servers", Shape::Free(Slot::Parameter)),
-        ("container", Shape::Either(&Shape::Word, &Shape::Free(Slot::Parameter))),
+        (
+            "container",
+            Shape::Either(&Shape::Word, &Shape::Free(Slot::Parameter)),
+        ),
         ("context_management", Shape::Free(Slot::Parameter)),
         ("cache_control", Shape::Members(&CACHE)),
         ("stream", Shape::Word),
@@ -164,7 +213,10 @@ static REPLY_TABLE: Table = Table {
         ("type", Shape::Word),
         ("role", Shape::Word),
         ("model", Shape::Word),
-        ("content", Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&BLOCK)))),
+        (
+            "content",
+            Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&BLOCK))),
+        ),
         ("stop_reason", Shape::Word),
         ("stop_sequence", Shape::Turn),
         ("usage", Shape::Free(Slot::Parameter)),
@@ -211,11 +263,30 @@ pub(crate) const EVENT_SHAPE: Shape = Shape::Members(&EVENT);
 
 /// Every text of a whole reply.
 pub(super) fn walk_reply(document: &Document) -> ReplyWalk {
-    let mut out = Walker::new(document, true).visit(document, document.root(), REPLY_SHAPE, "", Slot::Turn, None);
-    let content = document.member(document.root(), "content").filter(|content| document.kind(*content) == Kind::Array);
-    for (index, block) in content.into_iter().flat_map(|content| document.children(content)).enumerate() {
-        if let (Some(_), Some(signature)) = (document.member_text(block, "thinking"), document.member(block, "signature")) {
-            out.signatures.push((ChannelId::new(&format!("content[{index}].thinking")), signature));
+    let mut out = Walker::new(document, true).visit(
+        document,
+        document.root(),
+        REPLY_SHAPE,
+        "",
+        Slot::Turn,
+        None,
+    );
+    let content = document
+        .member(document.root(), "content")
+        .filter(|content| document.kind(*content) == Kind::Array);
+    for (index, block) in content
+        .into_iter()
+        .flat_map(|content| document.children(content))
+        .enumerate()
+    {
+        if let (Some(_), Some(signature)) = (
+            document.member_text(block, "thinking"),
+            document.member(block, "signature"),
+        ) {
+            out.signatures.push((
+                ChannelId::new(&format!("content[{index}].thinking")),
+                signature,
+            ));
         }
     }
     out

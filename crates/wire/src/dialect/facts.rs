@@ -51,8 +51,12 @@ pub(super) fn request(dialect: Dialect, document: &Document) -> Result<Facts, Re
     if document.kind(root) != Kind::Object {
         return Err(malformed(""));
     }
-    let model = document.member_text(root, "model").ok_or_else(|| Refusal::new(Code::ModelMissing))?;
-    let messages = document.member(root, "messages").filter(|messages| document.kind(*messages) == Kind::Array);
+    let model = document
+        .member_text(root, "model")
+        .ok_or_else(|| Refusal::new(Code::ModelMissing))?;
+    let messages = document
+        .member(root, "messages")
+        .filter(|messages| document.kind(*messages) == Kind::Array);
     let messages = messages.ok_or_else(|| malformed("messages"))?;
     for (index, message) in document.children(messages).enumerate() {
         let role = document.member(message, "role");
@@ -60,8 +64,12 @@ pub(super) fn request(dialect: Dialect, document: &Document) -> Result<Facts, Re
             return Err(malformed(&format!("messages[{index}].role")));
         }
     }
-    let tools = document.member(root, "tools").map_or(0, |tools| document.children(tools).count());
-    let limit = ["max_completion_tokens", "max_tokens"].iter().find_map(|name| document.member(root, name));
+    let tools = document
+        .member(root, "tools")
+        .map_or(0, |tools| document.children(tools).count());
+    let limit = ["max_completion_tokens", "max_tokens"]
+        .iter()
+        .find_map(|name| document.member(root, name));
     let mut facts = Facts {
         model: model.to_owned(),
         stream: flag(document, root, "stream")?.unwrap_or(false),
@@ -70,7 +78,12 @@ pub(super) fn request(dialect: Dialect, document: &Document) -> Result<Facts, Re
         tools: u32::try_from(tools).unwrap_or(u32::MAX),
         remote_features: Vec::new(),
     };
-    remote(dialect.api(), document, messages, &mut facts.remote_features);
+    remote(
+        dialect.api(),
+        document,
+        messages,
+        &mut facts.remote_features,
+    );
     Ok(facts)
 }
 
@@ -78,7 +91,10 @@ fn flag(document: &Document, root: NodeId, name: &str) -> Result<Option<bool>, R
     match document.member(root, name) {
         None => Ok(None),
         Some(node) if document.kind(node) == Kind::Null => Ok(None),
-        Some(node) => document.truth(node).map(Some).ok_or_else(|| malformed(name)),
+        Some(node) => document
+            .truth(node)
+            .map(Some)
+            .ok_or_else(|| malformed(name)),
     }
 }
 
@@ -88,17 +104,30 @@ fn remote(api: Api, document: &Document, messages: NodeId, found: &mut Vec<Place
         Api::OpenAi => &["web_search_options"],
         Api::Anthropic => &["mcp_servers", "container"],
     };
-    found.extend(names.iter().filter(|name| document.member(root, name).is_some()).map(|name| Place::new((*name).to_owned())));
-    let tools = document.member(root, "tools").into_iter().flat_map(|tools| document.children(tools));
+    found.extend(
+        names
+            .iter()
+            .filter(|name| document.member(root, name).is_some())
+            .map(|name| Place::new((*name).to_owned())),
+    );
+    let tools = document
+        .member(root, "tools")
+        .into_iter()
+        .flat_map(|tools| document.children(tools));
     for (index, tool) in tools.enumerate() {
         // A tool that the vendor runs has a type of its own and no schema.
-        let own = document.member_text(tool, "type").is_some_and(|kind| !matches!(kind, "custom" | "function"));
+        let own = document
+            .member_text(tool, "type")
+            .is_some_and(|kind| !matches!(kind, "custom" | "function"));
         if own {
             found.push(Place::new(format!("tools[{index}]")));
         }
     }
     for (index, message) in document.children(messages).enumerate() {
-        let parts = document.member(message, "content").into_iter().flat_map(|content| document.children(content));
+        let parts = document
+            .member(message, "content")
+            .into_iter()
+            .flat_map(|content| document.children(content));
         for (part, block) in parts.enumerate() {
             if fetched(document, block) {
                 found.push(Place::new(format!("messages[{index}].content[{part}]")));
@@ -110,19 +139,28 @@ fn remote(api: Api, document: &Document, messages: NodeId, found: &mut Vec<Place
 /// Whether the vendor will fetch this part from elsewhere.
 fn fetched(document: &Document, block: NodeId) -> bool {
     let by_url = |node: NodeId| {
-        let url = document.text(node).or_else(|| document.member_text(node, "url"));
-        url.is_some_and(|url| !url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")))
+        let url = document
+            .text(node)
+            .or_else(|| document.member_text(node, "url"));
+        url.is_some_and(|url| {
+            !url.get(..5)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+        })
     };
     let source = document.member(block, "source");
     let told = source.and_then(|source| document.member_text(source, "type"));
     document.member(block, "image_url").is_some_and(by_url)
-        || document.member(block, "file").is_some_and(|file| document.member(file, "file_id").is_some())
+        || document
+            .member(block, "file")
+            .is_some_and(|file| document.member(file, "file_id").is_some())
         || matches!(told, Some("url" | "file"))
 }
 
 pub(super) fn reply(api: Api, document: &Document, facts: &mut ReplyFacts) {
     let root = document.root();
-    let error = document.member(root, "error").and_then(|error| document.member(error, "type"));
+    let error = document
+        .member(root, "error")
+        .and_then(|error| document.member(error, "type"));
     if let Some(kind) = error.and_then(|node| word(document, node)) {
         facts.error = Some(kind);
     }
@@ -135,11 +173,19 @@ pub(super) fn reply(api: Api, document: &Document, facts: &mut ReplyFacts) {
 fn openai(document: &Document, root: NodeId, facts: &mut ReplyFacts) {
     keep(&mut facts.model, document, root, "model");
     keep(&mut facts.fingerprint, document, root, "system_fingerprint");
-    let choices = document.member(root, "choices").into_iter().flat_map(|choices| document.children(choices));
+    let choices = document
+        .member(root, "choices")
+        .into_iter()
+        .flat_map(|choices| document.children(choices));
     for choice in choices {
         finish(facts, document, choice, "finish_reason");
     }
-    usage(document, root, ["prompt_tokens", "completion_tokens"], facts);
+    usage(
+        document,
+        root,
+        ["prompt_tokens", "completion_tokens"],
+        facts,
+    );
 }
 
 fn anthropic(document: &Document, root: NodeId, facts: &mut ReplyFacts) {
@@ -155,37 +201,61 @@ fn anthropic(document: &Document, root: NodeId, facts: &mut ReplyFacts) {
         usage(document, root, ["input_tokens", "output_tokens"], facts);
     }
     // The answer of count_tokens.
-    if let Some(input_tokens) = document.member(root, "input_tokens").and_then(|node| document.whole(node)) {
-        facts.usage = Some(Usage { input_tokens, output_tokens: 0 });
+    if let Some(input_tokens) = document
+        .member(root, "input_tokens")
+        .and_then(|node| document.whole(node))
+    {
+        facts.usage = Some(Usage {
+            input_tokens,
+            output_tokens: 0,
+        });
     }
 }
 
 fn keep(slot: &mut Option<String>, document: &Document, node: NodeId, name: &str) {
-    if let Some(text) = document.member(node, name).and_then(|node| word(document, node)) {
+    if let Some(text) = document
+        .member(node, name)
+        .and_then(|node| word(document, node))
+    {
         *slot = Some(text);
     }
 }
 
 fn finish(facts: &mut ReplyFacts, document: &Document, node: NodeId, name: &str) {
-    let Some(reason) = document.member(node, name).and_then(|node| word(document, node)) else { return };
+    let Some(reason) = document
+        .member(node, name)
+        .and_then(|node| word(document, node))
+    else {
+        return;
+    };
     if facts.finish.len() < FINISH_MAX && !facts.finish.contains(&reason) {
         facts.finish.push(reason);
     }
 }
 
 fn usage(document: &Document, node: NodeId, names: [&str; 2], facts: &mut ReplyFacts) {
-    let Some(usage) = document.member(node, "usage") else { return };
-    let [input, output] = names.map(|name| document.member(usage, name).and_then(|node| document.whole(node)));
+    let Some(usage) = document.member(node, "usage") else {
+        return;
+    };
+    let [input, output] = names.map(|name| {
+        document
+            .member(usage, name)
+            .and_then(|node| document.whole(node))
+    });
     if input.is_none() && output.is_none() {
         return;
     }
     let before = facts.usage.unwrap_or_default();
-    facts.usage = Some(Usage { input_tokens: input.unwrap_or(before.input_tokens), output_tokens: output.unwrap_or(before.output_tokens) });
+    facts.usage = Some(Usage {
+        input_tokens: input.unwrap_or(before.input_tokens),
+        output_tokens: output.unwrap_or(before.output_tokens),
+    });
 }
 
 /// A vendor's identifier, if it looks like one.
 fn word(document: &Document, node: NodeId) -> Option<String> {
     let text = document.text(node)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@ ".contains(&byte);
-    (!text.is_empty() && text.len() <= WORD_BYTES_MAX && text.bytes().all(plain)).then(|| text.to_owned())
+    (!text.is_empty() && text.len() <= WORD_BYTES_MAX && text.bytes().all(plain))
+        .then(|| text.to_owned())
 }

@@ -8,7 +8,12 @@ use crate::{
 };
 
 const fn members(members: &'static [(&'static str, Shape)]) -> Table {
-    Table { members, slot: None, tool: None, other: None }
+    Table {
+        members,
+        slot: None,
+        tool: None,
+        other: None,
+    }
 }
 
 /// The slot of a message's texts, by its role.
@@ -22,13 +27,19 @@ fn by_role(role: &str) -> Option<Slot> {
 }
 
 static FUNCTION_CALL: Table = Table {
-    members: &[("name", Shape::Name(Slot::ToolCall)), ("arguments", Shape::Json(Slot::ToolCall))],
+    members: &[
+        ("name", Shape::Name(Slot::ToolCall)),
+        ("arguments", Shape::Json(Slot::ToolCall)),
+    ],
     slot: None,
     tool: Some("name"),
     other: None,
 };
 static CUSTOM_CALL: Table = Table {
-    members: &[("name", Shape::Name(Slot::ToolCall)), ("input", Shape::Text(Slot::ToolCall))],
+    members: &[
+        ("name", Shape::Name(Slot::ToolCall)),
+        ("input", Shape::Text(Slot::ToolCall)),
+    ],
     slot: None,
     tool: Some("name"),
     other: None,
@@ -42,19 +53,29 @@ static TOOL_CALL: Table = members(&[
 ]);
 static IMAGE_URL: Table = members(&[("url", Shape::Url), ("detail", Shape::Word)]);
 static AUDIO: Table = members(&[("data", Shape::Data), ("format", Shape::Word)]);
-static FILE: Table = members(&[("file_data", Shape::Either(&Shape::Url, &Shape::Unknown)), ("filename", Shape::Text(Slot::Document)), ("file_id", Shape::Word)]);
+static FILE: Table = members(&[
+    ("file_data", Shape::Either(&Shape::Url, &Shape::Unknown)),
+    ("filename", Shape::Text(Slot::Document)),
+    ("file_id", Shape::Word),
+]);
 static PART: Table = members(&[
     ("type", Shape::Word),
     ("text", Shape::Turn),
     ("refusal", Shape::Turn),
-    ("image_url", Shape::Either(&Shape::Url, &Shape::Members(&IMAGE_URL))),
+    (
+        "image_url",
+        Shape::Either(&Shape::Url, &Shape::Members(&IMAGE_URL)),
+    ),
     ("input_audio", Shape::Members(&AUDIO)),
     ("file", Shape::Members(&FILE)),
 ]);
 static MESSAGE: Table = Table {
     members: &[
         ("role", Shape::Word),
-        ("content", Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&PART)))),
+        (
+            "content",
+            Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&PART))),
+        ),
         ("name", Shape::Turn),
         ("refusal", Shape::Turn),
         ("reasoning_content", Shape::Text(Slot::Reasoning)),
@@ -75,27 +96,51 @@ static DEFINED: Table = members(&[
     ("strict", Shape::Word),
     ("format", Shape::Free(Slot::ToolDefinition)),
 ]);
-static TOOL: Table = members(&[("type", Shape::Word), ("function", Shape::Members(&DEFINED)), ("custom", Shape::Members(&DEFINED))]);
+static TOOL: Table = members(&[
+    ("type", Shape::Word),
+    ("function", Shape::Members(&DEFINED)),
+    ("custom", Shape::Members(&DEFINED)),
+]);
 static SCHEMA: Table = members(&[
     ("name", Shape::Name(Slot::ToolDefinition)),
     ("description", Shape::Text(Slot::ToolDefinition)),
     ("schema", Shape::Free(Slot::ToolDefinition)),
     ("strict", Shape::Word),
 ]);
-static FORMAT: Table = members(&[("type", Shape::Word), ("json_schema", Shape::Members(&SCHEMA))]);
-static PREDICTION: Table =
-    members(&[("type", Shape::Word), ("content", Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&PART))))]);
+static FORMAT: Table = members(&[
+    ("type", Shape::Word),
+    ("json_schema", Shape::Members(&SCHEMA)),
+]);
+static PREDICTION: Table = members(&[
+    ("type", Shape::Word),
+    (
+        "content",
+        Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&PART))),
+    ),
+]);
 static REQUEST_TABLE: Table = Table {
     members: &[
         ("model", Shape::Word),
         ("messages", Shape::List(&Shape::Members(&MESSAGE))),
         ("tools", Shape::List(&Shape::Members(&TOOL))),
         ("functions", Shape::List(&Shape::Members(&DEFINED))),
-        ("tool_choice", Shape::Either(&Shape::Word, &Shape::Members(&TOOL))),
-        ("function_call", Shape::Either(&Shape::Word, &Shape::Members(&DEFINED))),
+        (
+            "tool_choice",
+            Shape::Either(&Shape::Word, &Shape::Members(&TOOL)),
+        ),
+        (
+            "function_call",
+            Shape::Either(&Shape::Word, &Shape::Members(&DEFINED)),
+        ),
         ("response_format", Shape::Members(&FORMAT)),
         ("prediction", Shape::Members(&PREDICTION)),
-        ("stop", Shape::Either(&Shape::Text(Slot::Parameter), &Shape::List(&Shape::Text(Slot::Parameter)))),
+        (
+            "stop",
+            Shape::Either(
+                &Shape::Text(Slot::Parameter),
+                &Shape::List(&Shape::Text(Slot::Parameter)),
+            ),
+        ),
         ("metadata", Shape::Free(Slot::Parameter)),
         ("user", Shape::Text(Slot::Parameter)),
         ("safety_identifier", Shape::Text(Slot::Parameter)),
@@ -142,10 +187,16 @@ static CITATION: Table = members(&[
     ("start_index", Shape::Word),
     ("end_index", Shape::Word),
 ]);
-static ANNOTATION: Table = members(&[("type", Shape::Word), ("url_citation", Shape::Members(&CITATION))]);
+static ANNOTATION: Table = members(&[
+    ("type", Shape::Word),
+    ("url_citation", Shape::Members(&CITATION)),
+]);
 static ANSWER: Table = members(&[
     ("role", Shape::Word),
-    ("content", Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&PART)))),
+    (
+        "content",
+        Shape::Either(&Shape::Turn, &Shape::Parts(&Shape::Members(&PART))),
+    ),
     ("refusal", Shape::Turn),
     ("reasoning_content", Shape::Text(Slot::Reasoning)),
     ("reasoning", Shape::Text(Slot::Reasoning)),
@@ -179,7 +230,10 @@ static REPLY_TABLE: Table = Table {
         ("choices", Shape::List(&Shape::Members(&CHOICE))),
         ("usage", Shape::Free(Slot::Parameter)),
         ("obfuscation", Shape::Word),
-        ("error", Shape::Either(&Shape::Turn, &Shape::Members(&ERROR))),
+        (
+            "error",
+            Shape::Either(&Shape::Turn, &Shape::Members(&ERROR)),
+        ),
     ],
     slot: None,
     tool: None,
@@ -188,16 +242,48 @@ static REPLY_TABLE: Table = Table {
 
 /// Every text of a reply or of one event of it.
 pub(crate) fn walk_reply(document: &Document) -> ReplyWalk {
-    let mut out = Walker::new(document, true).visit(document, document.root(), Shape::Members(&REPLY_TABLE), "", Slot::Turn, None);
+    let mut out = Walker::new(document, true).visit(
+        document,
+        document.root(),
+        Shape::Members(&REPLY_TABLE),
+        "",
+        Slot::Turn,
+        None,
+    );
     let choices = document.member(document.root(), "choices");
-    for (position, choice) in choices.into_iter().flat_map(|choices| document.children(choices)).enumerate() {
-        let index = document.member(choice, "index").and_then(|index| document.whole(index)).unwrap_or(position as u64);
-        let Some(lists) = document.member(choice, "logprobs") else { continue };
-        let body = if document.member(choice, "delta").is_some() { "delta" } else { "message" };
+    for (position, choice) in choices
+        .into_iter()
+        .flat_map(|choices| document.children(choices))
+        .enumerate()
+    {
+        let index = document
+            .member(choice, "index")
+            .and_then(|index| document.whole(index))
+            .unwrap_or(position as u64);
+        let Some(lists) = document.member(choice, "logprobs") else {
+            continue;
+        };
+        let body = if document.member(choice, "delta").is_some() {
+            "delta"
+        } else {
+            "message"
+        };
         for name in ["content", "refusal"] {
-            let Some(value) = document.member(lists, name).filter(|value| document.kind(*value) == Kind::Array) else { continue };
-            let entries = document.children(value).map(|node| entry(document, node)).collect();
-            out.logprobs.push(Logprobs { channel: ChannelId::new(&format!("choices[{index}].{body}.{name}")), value, entries });
+            let Some(value) = document
+                .member(lists, name)
+                .filter(|value| document.kind(*value) == Kind::Array)
+            else {
+                continue;
+            };
+            let entries = document
+                .children(value)
+                .map(|node| entry(document, node))
+                .collect();
+            out.logprobs.push(Logprobs {
+                channel: ChannelId::new(&format!("choices[{index}].{body}.{name}")),
+                value,
+                entries,
+            });
         }
     }
     out
@@ -205,13 +291,31 @@ pub(crate) fn walk_reply(document: &Document) -> ReplyWalk {
 
 fn entry(document: &Document, node: NodeId) -> LogprobEntry {
     let (token, bytes) = spelled(document, node);
-    let top = document.member(node, "top_logprobs").into_iter().flat_map(|top| document.children(top));
-    LogprobEntry { node, token, bytes, top: top.map(|other| spelled(document, other)).collect() }
+    let top = document
+        .member(node, "top_logprobs")
+        .into_iter()
+        .flat_map(|top| document.children(top));
+    LogprobEntry {
+        node,
+        token,
+        bytes,
+        top: top.map(|other| spelled(document, other)).collect(),
+    }
 }
 
 fn spelled(document: &Document, node: NodeId) -> (String, Option<Vec<u8>>) {
-    let token = document.member_text(node, "token").unwrap_or_default().to_owned();
-    let bytes = document.member(node, "bytes").filter(|bytes| document.kind(*bytes) == Kind::Array);
-    let bytes = bytes.map(|bytes| document.children(bytes).filter_map(|byte| u8::try_from(document.whole(byte)?).ok()).collect());
+    let token = document
+        .member_text(node, "token")
+        .unwrap_or_default()
+        .to_owned();
+    let bytes = document
+        .member(node, "bytes")
+        .filter(|bytes| document.kind(*bytes) == Kind::Array);
+    let bytes = bytes.map(|bytes| {
+        document
+            .children(bytes)
+            .filter_map(|byte| u8::try_from(document.whole(byte)?).ok())
+            .collect()
+    });
     (token, bytes)
 }

@@ -28,9 +28,16 @@ struct Parser<'b> {
     open: Vec<Open>,
 }
 
-pub(super) fn parse(raw: Bytes, limits: &Limits, surrogates: Surrogates) -> Result<Document, JsonFault> {
+pub(super) fn parse(
+    raw: Bytes,
+    limits: &Limits,
+    surrogates: Surrogates,
+) -> Result<Document, JsonFault> {
     if raw.len() > limits.document_bytes_max || u32::try_from(raw.len()).is_err() {
-        return Err(JsonFault::new(Code::BodyTooLarge, limits.document_bytes_max));
+        return Err(JsonFault::new(
+            Code::BodyTooLarge,
+            limits.document_bytes_max,
+        ));
     }
     if let Err(error) = std::str::from_utf8(&raw) {
         return Err(JsonFault::new(Code::JsonUnicode, error.valid_up_to()));
@@ -49,7 +56,11 @@ pub(super) fn parse(raw: Bytes, limits: &Limits, surrogates: Surrogates) -> Resu
     };
     parser.document()?;
     let Parser { nodes, decoded, .. } = parser;
-    Ok(Document { raw: raw.clone(), nodes, decoded })
+    Ok(Document {
+        raw: raw.clone(),
+        nodes,
+        decoded,
+    })
 }
 
 impl Parser<'_> {
@@ -74,14 +85,23 @@ impl Parser<'_> {
             self.step()?;
         }
         self.blank();
-        if self.at < self.bytes.len() { self.fault(Code::JsonTrailing) } else { Ok(()) }
+        if self.at < self.bytes.len() {
+            self.fault(Code::JsonTrailing)
+        } else {
+            Ok(())
+        }
     }
 
     /// One member, element or closing bracket of the innermost container.
     fn step(&mut self) -> Result<(), JsonFault> {
         self.blank();
-        let Some(open) = self.open.last() else { return Ok(()) };
-        let object = self.nodes.get(open.id.0 as usize).is_some_and(|node| node.kind == Kind::Object);
+        let Some(open) = self.open.last() else {
+            return Ok(());
+        };
+        let object = self
+            .nodes
+            .get(open.id.0 as usize)
+            .is_some_and(|node| node.kind == Kind::Object);
         let first = open.last.is_none();
         let closing = if object { b'}' } else { b']' };
         if self.peek() == Some(closing) {
@@ -109,7 +129,9 @@ impl Parser<'_> {
 
     fn close(&mut self) -> Result<(), JsonFault> {
         self.at += 1;
-        let Some(open) = self.open.pop() else { return self.fault(Code::JsonMalformed) };
+        let Some(open) = self.open.pop() else {
+            return self.fault(Code::JsonMalformed);
+        };
         let end = position(self.at);
         if let Some(node) = self.nodes.get_mut(open.id.0 as usize) {
             node.end = end;
@@ -137,7 +159,12 @@ impl Parser<'_> {
                     return self.fault(Code::JsonTooDeep);
                 }
                 self.at += 1;
-                self.open.push(Open { id, last: None, members: 0, keys: None });
+                self.open.push(Open {
+                    id,
+                    last: None,
+                    members: 0,
+                    keys: None,
+                });
                 return Ok(());
             }
             Kind::String => self.string(id)?,
@@ -163,11 +190,19 @@ impl Parser<'_> {
         if let Some(node) = self.nodes.get_mut(id.0 as usize) {
             node.key = key;
         }
-        let Some(open) = self.open.last_mut() else { return Ok(id) };
+        let Some(open) = self.open.last_mut() else {
+            return Ok(id);
+        };
         let before = open.last.replace(id);
         let link = match before {
-            Some(last) => self.nodes.get_mut(last.0 as usize).map(|node| &mut node.sibling),
-            None => self.nodes.get_mut(open.id.0 as usize).map(|node| &mut node.first),
+            Some(last) => self
+                .nodes
+                .get_mut(last.0 as usize)
+                .map(|node| &mut node.sibling),
+            None => self
+                .nodes
+                .get_mut(open.id.0 as usize)
+                .map(|node| &mut node.first),
         };
         if let Some(link) = link {
             *link = Some(id);
@@ -180,7 +215,15 @@ impl Parser<'_> {
             return self.fault(Code::JsonTooMany);
         }
         let id = NodeId(position(self.nodes.len()));
-        self.nodes.push(Node { kind, start: position(start), end: position(start), key: None, first: None, sibling: None, decoded: None });
+        self.nodes.push(Node {
+            kind,
+            start: position(start),
+            end: position(start),
+            key: None,
+            first: None,
+            sibling: None,
+            decoded: None,
+        });
         Ok(id)
     }
 
@@ -201,7 +244,9 @@ impl Parser<'_> {
     /// Whether the innermost object has this key already.
     fn twice(&mut self, id: NodeId) -> bool {
         let text = self.text(id).to_owned();
-        let Some(mut open) = self.open.pop() else { return false };
+        let Some(mut open) = self.open.pop() else {
+            return false;
+        };
         open.members += 1;
         let twice = match &mut open.keys {
             Some(keys) => !keys.insert(text),
@@ -226,12 +271,20 @@ impl Parser<'_> {
     }
 
     fn text(&self, id: NodeId) -> &str {
-        let Some(node) = self.nodes.get(id.0 as usize) else { return "" };
+        let Some(node) = self.nodes.get(id.0 as usize) else {
+            return "";
+        };
         match node.decoded {
-            Some(index) => self.decoded.get(index as usize).map_or("", |decoded| decoded.text.as_str()),
+            Some(index) => self
+                .decoded
+                .get(index as usize)
+                .map_or("", |decoded| decoded.text.as_str()),
             None => {
                 let inner = node.start as usize + 1..(node.end as usize).saturating_sub(1);
-                self.bytes.get(inner).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+                self.bytes
+                    .get(inner)
+                    .and_then(|bytes| std::str::from_utf8(bytes).ok())
+                    .unwrap_or("")
             }
         }
     }
@@ -253,7 +306,8 @@ impl Parser<'_> {
         }
         if escaped {
             let inner = self.bytes.get(start..self.at).unwrap_or_default();
-            let (text, halves) = text::decode(inner, self.surrogates).map_err(|(code, at)| JsonFault::new(code, start + at))?;
+            let (text, halves) = text::decode(inner, self.surrogates)
+                .map_err(|(code, at)| JsonFault::new(code, start + at))?;
             let index = position(self.decoded.len());
             self.decoded.push(Decoded { text, halves });
             if let Some(node) = self.nodes.get_mut(id.0 as usize) {

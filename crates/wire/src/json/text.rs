@@ -5,8 +5,12 @@ use terms::Code;
 use super::{Halves, Surrogates};
 
 /// Decodes the bytes between the quotes, which are valid UTF-8.
-pub(super) fn decode(inner: &[u8], surrogates: Surrogates) -> Result<(String, Halves), (Code, usize)> {
-    let text = std::str::from_utf8(inner).map_err(|error| (Code::JsonUnicode, error.valid_up_to()))?;
+pub(super) fn decode(
+    inner: &[u8],
+    surrogates: Surrogates,
+) -> Result<(String, Halves), (Code, usize)> {
+    let text =
+        std::str::from_utf8(inner).map_err(|error| (Code::JsonUnicode, error.valid_up_to()))?;
     let mut out = String::with_capacity(text.len());
     let mut halves = Halves::default();
     let mut at = 0;
@@ -17,7 +21,10 @@ pub(super) fn decode(inner: &[u8], surrogates: Surrogates) -> Result<(String, Ha
         };
         out.push_str(rest.get(..escape).unwrap_or_default());
         let here = at + escape;
-        let letter = inner.get(here + 1).copied().ok_or((Code::JsonMalformed, here))?;
+        let letter = inner
+            .get(here + 1)
+            .copied()
+            .ok_or((Code::JsonMalformed, here))?;
         if letter != b'u' {
             out.push(simple(letter).ok_or((Code::JsonMalformed, here))?);
             at = here + 2;
@@ -29,7 +36,9 @@ pub(super) fn decode(inner: &[u8], surrogates: Surrogates) -> Result<(String, Ha
             out.push(char);
             continue;
         }
-        let low = (unit < 0xdc00 && inner.get(at..at + 2) == Some(b"\\u")).then(|| hex4(inner, at + 2)).flatten();
+        let low = (unit < 0xdc00 && inner.get(at..at + 2) == Some(b"\\u"))
+            .then(|| hex4(inner, at + 2))
+            .flatten();
         if let Some(low) = low.filter(|low| (0xdc00..0xe000).contains(low)) {
             let pair = 0x1_0000 + ((u32::from(unit) - 0xd800) << 10) + (u32::from(low) - 0xdc00);
             out.push(char::from_u32(pair).unwrap_or(char::REPLACEMENT_CHARACTER));
@@ -39,7 +48,9 @@ pub(super) fn decode(inner: &[u8], surrogates: Surrogates) -> Result<(String, Ha
         match surrogates {
             Surrogates::Refuse => return Err((Code::JsonUnicode, here)),
             Surrogates::Keep if here == 0 && unit >= 0xdc00 => halves.lead_low = Some(unit),
-            Surrogates::Keep if at == inner.len() && unit < 0xdc00 => halves.trail_high = Some(unit),
+            Surrogates::Keep if at == inner.len() && unit < 0xdc00 => {
+                halves.trail_high = Some(unit)
+            }
             Surrogates::Keep => out.push(char::REPLACEMENT_CHARACTER),
         }
     }

@@ -24,7 +24,11 @@ impl StreamMapper {
     pub fn refusal_end(&self) -> Vec<u8> {
         match self.api {
             Api::OpenAi => {
-                let open: Vec<u64> = if self.open.is_empty() { vec![0] } else { self.open.keys().copied().collect() };
+                let open: Vec<u64> = if self.open.is_empty() {
+                    vec![0]
+                } else {
+                    self.open.keys().copied().collect()
+                };
                 let mut out = String::new();
                 for index in open {
                     out.push_str(&self.chunk(&format!(r#"{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"content_filter"}}"#)));
@@ -48,7 +52,12 @@ impl StreamMapper {
     }
 
     fn chunk(&self, choice: &str) -> String {
-        let head = |name: &str, absent: &str| self.head.get(name).cloned().unwrap_or_else(|| absent.to_owned());
+        let head = |name: &str, absent: &str| {
+            self.head
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| absent.to_owned())
+        };
         format!(
             "data: {{\"id\":{},\"object\":\"chat.completion.chunk\",\"created\":{},\"model\":{},\"choices\":[{choice}]}}\n\n",
             head("id", "\"\""),
@@ -59,12 +68,30 @@ impl StreamMapper {
 
     fn openai_flush(&self, channel: &Channel, text: &str, logprobs: Option<&[u8]>) -> Vec<u8> {
         let mut path = channel.id.0.split_once("].").map_or("", |(_, path)| path);
-        path = path.strip_prefix("delta.").or_else(|| path.strip_prefix("message.")).unwrap_or(path);
-        let index = channel.id.0.strip_prefix("choices[").and_then(|rest| rest.split_once(']')).map_or("0", |(index, _)| index);
+        path = path
+            .strip_prefix("delta.")
+            .or_else(|| path.strip_prefix("message."))
+            .unwrap_or(path);
+        let index = channel
+            .id
+            .0
+            .strip_prefix("choices[")
+            .and_then(|rest| rest.split_once(']'))
+            .map_or("0", |(index, _)| index);
         let delta = nest(path, &quoted(text));
-        let list = if path.starts_with("refusal") { "refusal" } else { "content" };
-        let logprobs = logprobs.map_or_else(|| "null".to_owned(), |array| format!("{{\"{list}\":{}}}", String::from_utf8_lossy(array)));
-        self.chunk(&format!(r#"{{"index":{index},"delta":{delta},"logprobs":{logprobs},"finish_reason":null}}"#)).into_bytes()
+        let list = if path.starts_with("refusal") {
+            "refusal"
+        } else {
+            "content"
+        };
+        let logprobs = logprobs.map_or_else(
+            || "null".to_owned(),
+            |array| format!("{{\"{list}\":{}}}", String::from_utf8_lossy(array)),
+        );
+        self.chunk(&format!(
+            r#"{{"index":{index},"delta":{delta},"logprobs":{logprobs},"finish_reason":null}}"#
+        ))
+        .into_bytes()
     }
 
     fn anthropic_refusal(&self) -> String {
@@ -83,7 +110,9 @@ impl StreamMapper {
 
 /// A delta that holds a value at a path such as `tool_calls[1].function.arguments`.
 fn nest(path: &str, value: &str) -> String {
-    let (step, rest) = path.split_once('.').map_or((path, None), |(step, rest)| (step, Some(rest)));
+    let (step, rest) = path
+        .split_once('.')
+        .map_or((path, None), |(step, rest)| (step, Some(rest)));
     let inner = rest.map_or_else(|| value.to_owned(), |rest| nest(rest, value));
     match step.split_once('[') {
         None => format!("{{{}:{inner}}}", quoted(step)),
@@ -99,12 +128,19 @@ fn nest(path: &str, value: &str) -> String {
 }
 
 fn anthropic_flush(channel: &Channel, text: &str) -> Vec<u8> {
-    let index = channel.id.0.strip_prefix("content[").and_then(|rest| rest.split_once(']')).map_or("0", |(index, _)| index);
+    let index = channel
+        .id
+        .0
+        .strip_prefix("content[")
+        .and_then(|rest| rest.split_once(']'))
+        .map_or("0", |(index, _)| index);
     let name = channel.id.0.rsplit('.').next().unwrap_or("text");
     let text = quoted(text);
     let delta = match (name, channel.slot) {
         ("thinking", _) => format!("{{\"type\":\"thinking_delta\",\"thinking\":{text}}}"),
-        ("partial_json", _) | (_, Slot::ToolCall) => format!("{{\"type\":\"input_json_delta\",\"partial_json\":{text}}}"),
+        ("partial_json", _) | (_, Slot::ToolCall) => {
+            format!("{{\"type\":\"input_json_delta\",\"partial_json\":{text}}}")
+        }
         ("text", _) => format!("{{\"type\":\"text_delta\",\"text\":{text}}}"),
         (other, _) => format!("{{\"type\":\"text_delta\",{}:{text}}}", quoted(other)),
     };

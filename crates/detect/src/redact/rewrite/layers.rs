@@ -24,7 +24,17 @@ struct Layer {
     place: Place,
     in_string: bool,
     escape: Escape,
+    /// Objects (true) and arrays that are open.
+    open: Vec<bool>,
+    /// The next string is a key.
+    key_next: bool,
+    /// This text is itself a key.
+    is_key: bool,
 }
+
+/// LIMIT: objects and arrays open in one layer; deeper, every string is taken
+/// for a key, in which nothing is put back.
+const OPEN_MAX: usize = 256;
 
 /// How far an escape is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +53,10 @@ pub(super) struct Layers {
 
 impl Layers {
     pub(super) fn new(root: Root) -> Self {
-        let mut layers = Self { stack: Vec::new(), serials: 0 };
+        let mut layers = Self {
+            stack: Vec::new(),
+            serials: 0,
+        };
         layers.push();
         if let (Some(first), Root::Json) = (layers.stack.first_mut(), root) {
             (first.form, first.fixed) = (Form::Json, true);
@@ -60,6 +73,9 @@ impl Layers {
             place: Place::new(),
             in_string: false,
             escape: Escape::None,
+            open: Vec::new(),
+            key_next: false,
+            is_key: false,
         });
     }
 
@@ -94,12 +110,21 @@ impl Layers {
         let layer = self.stack.get_mut(depth)?;
         layer.place.feed(char);
         if layer.form == Form::Undecided && !char.is_whitespace() {
-            layer.form = if matches!(char, '{' | '[') && nested { Form::Json } else { Form::Text };
+            layer.form = if matches!(char, '{' | '[') && nested {
+                Form::Json
+            } else {
+                Form::Text
+            };
         }
         if layer.form == Form::Json {
+            structure(layer, char);
             if char == '"' {
                 layer.in_string = true;
+                let is_key = layer.key_next || layer.open.len() >= OPEN_MAX;
                 self.push();
+                if let Some(inner) = self.stack.last_mut() {
+                    inner.is_key = is_key;
+                }
             } else if !layer.fixed && !fits(char) {
                 layer.form = Form::Text;
             }
@@ -110,16 +135,25 @@ impl Layers {
     /// A word stands here, as a token does: a document that is none shows
     /// itself. Answers whether the word stands bare in a document.
     pub(super) fn word(&mut self) -> bool {
-        let Some(layer) = self.stack.last_mut() else { return true };
+        let Some(layer) = self.stack.last_mut() else {
+            return true;
+        };
         if matches!(layer.form, Form::Json | Form::Undecided) && !layer.fixed {
             layer.form = Form::Text;
         }
         layer.form == Form::Json
     }
 
+    /// Whether the innermost text, or one around it, is the key of a member.
+    pub(super) fn in_key(&self) -> bool {
+        self.stack.iter().any(|layer| layer.is_key)
+    }
+
     /// Whether text here would stand outside a string of a document.
     pub(super) fn bare(&self) -> bool {
-        self.stack.last().is_some_and(|layer| layer.form == Form::Json)
+        self.stack
+            .last()
+            .is_some_and(|layer| layer.form == Form::Json)
     }
 
     /// A word that is written here and must not be read as markup.
@@ -136,7 +170,10 @@ impl Layers {
     /// strings it lies.
     pub(super) fn here(&self) -> (Place, u64, usize) {
         let depth = self.stack.len().saturating_sub(1);
-        self.stack.last().map_or_else(|| (Place::new(), 0, depth), |layer| (layer.place.clone(), layer.serial, depth))
+        self.stack.last().map_or_else(
+            || (Place::new(), 0, depth),
+            |layer| (layer.place.clone(), layer.serial, depth),
+        )
     }
 
     /// The serial number of the innermost text.
@@ -145,16 +182,39 @@ impl Layers {
     }
 
     pub(super) fn in_brackets(&self) -> bool {
-        self.stack.last().is_some_and(|layer| layer.place.in_brackets())
+        self.stack
+            .last()
+            .is_some_and(|layer| layer.place.in_brackets())
     }
 
     pub(super) fn just_closed(&self) -> bool {
-        self.stack.last().is_some_and(|layer| layer.place.just_closed())
+        self.stack
+            .last()
+            .is_some_and(|layer| layer.place.just_closed())
     }
 
     /// The serial numbers of all texts that go on.
     pub(super) fn alive(&self) -> Vec<u64> {
         self.stack.iter().map(|layer| layer.serial).collect()
+    }
+}
+
+/// Follows a document's structure, as far as keys and values need it.
+fn structure(layer: &mut Layer, char: char) {
+    match char {
+        '{' | '[' => {
+            if layer.open.len() < OPEN_MAX {
+                layer.open.push(char == '{');
+            }
+            layer.key_next = char == '{';
+        }
+        '}' | ']' => {
+            layer.open.pop();
+            layer.key_next = false;
+        }
+        ',' => layer.key_next = layer.open.last().copied().unwrap_or(false),
+        ':' => layer.key_next = false,
+        _ => {}
     }
 }
 
@@ -197,7 +257,10 @@ fn inside(layer: &mut Layer, char: char) -> Inside {
         (Escape::Hex { left, value }, digit) => {
             let value = (value << 4) | digit.to_digit(16).unwrap_or(0);
             if left > 1 {
-                layer.escape = Escape::Hex { left: left - 1, value };
+                layer.escape = Escape::Hex {
+                    left: left - 1,
+                    value,
+                };
                 return Inside::Partly;
             }
             layer.escape = Escape::None;
@@ -209,6 +272,9 @@ fn inside(layer: &mut Layer, char: char) -> Inside {
 
 /// Whether a character can stand outside the strings of a document.
 const fn fits(char: char) -> bool {
-    matches!(char, ' ' | '\t' | '\r' | '\n' | '{' | '}' | '[' | ']' | ':' | ',' | '"' | '0'..='9' | '-' | '+' | '.' | 'e' | 'E')
-        || matches!(char, 't' | 'r' | 'u' | 'f' | 'a' | 'l' | 's' | 'n')
+    matches!(
+        char,
+        ' ' | '\t' | '\r' | '\n' | '{' | '}' | '[' | ']' | ':' | ',' | '"' | '0'
+            ..='9' | '-' | '+' | '.' | 'e' | 'E'
+    ) || matches!(char, 't' | 'r' | 'u' | 'f' | 'a' | 'l' | 's' | 'n')
 }

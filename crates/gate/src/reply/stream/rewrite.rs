@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use terms::{Code, Refusal};
 use wire::{
-    ChannelId, Document, EventWalk, Leaf, LeafEdits, LeafKind, Logprobs, StreamMapper,
-    Surrogates, sse,
+    ChannelId, Document, EventWalk, Leaf, LeafEdits, LeafKind, Logprobs, StreamMapper, Surrogates,
+    sse,
 };
 
 use crate::reply::{Context, guard::ChannelGuard, logprobs::LogprobGuard};
@@ -41,7 +41,10 @@ impl Rewrite {
 
     /// Takes bytes from the vendor; answers bytes for the caller.
     pub(super) fn push(&mut self, context: &mut Context, data: &[u8]) -> Result<Bytes, Refusal> {
-        let events = self.decoder.push(data).map_err(|_| Refusal::new(Code::VendorGarbage))?;
+        let events = self
+            .decoder
+            .push(data)
+            .map_err(|_| Refusal::new(Code::VendorGarbage))?;
         let mut out = BytesMut::new();
         for event in events {
             if self.over {
@@ -79,7 +82,12 @@ impl Rewrite {
         self.guards.clear();
     }
 
-    fn event(&mut self, context: &mut Context, event: &sse::Event, out: &mut BytesMut) -> Result<(), Refusal> {
+    fn event(
+        &mut self,
+        context: &mut Context,
+        event: &sse::Event,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
         if event.comment {
             // A comment is for proxies; it carries nothing that a client reads.
             return Ok(());
@@ -91,9 +99,16 @@ impl Rewrite {
         if let Some(document) = &document {
             context.dialect.reply_facts(document, &mut context.facts);
         }
-        let walk = self.mapper.map(event, document.as_ref()).map_err(|_| Refusal::new(Code::VendorGarbage))?;
-        context.tally.not_inspected(walk.media_bytes, walk.opaque_bytes);
-        context.tally.unknown(walk.unknown_values, &walk.unknown_places);
+        let walk = self
+            .mapper
+            .map(event, document.as_ref())
+            .map_err(|_| Refusal::new(Code::VendorGarbage))?;
+        context
+            .tally
+            .not_inspected(walk.media_bytes, walk.opaque_bytes);
+        context
+            .tally
+            .unknown(walk.unknown_values, &walk.unknown_places);
         let mut edits = LeafEdits::default();
         self.deltas(context, &walk.deltas, &mut edits)?;
         self.whole(context, &walk.whole, &mut edits)?;
@@ -110,10 +125,16 @@ impl Rewrite {
 
     fn parse(&self, context: &Context, text: &str) -> Result<Document, Refusal> {
         let bytes = Bytes::copy_from_slice(text.as_bytes());
-        Document::parse(bytes, &context.json, Surrogates::Keep).map_err(|_| Refusal::new(Code::VendorGarbage))
+        Document::parse(bytes, &context.json, Surrogates::Keep)
+            .map_err(|_| Refusal::new(Code::VendorGarbage))
     }
 
-    fn deltas(&mut self, context: &mut Context, deltas: &[Leaf], edits: &mut LeafEdits) -> Result<(), Refusal> {
+    fn deltas(
+        &mut self,
+        context: &mut Context,
+        deltas: &[Leaf],
+        edits: &mut LeafEdits,
+    ) -> Result<(), Refusal> {
         for leaf in deltas {
             let Some(channel) = &leaf.channel else {
                 context.fixed(&leaf.text, leaf.slot, &leaf.place)?;
@@ -122,9 +143,16 @@ impl Rewrite {
             if self.guards.len() >= CHANNELS_MAX && !self.guards.contains_key(&channel.id) {
                 return Err(Refusal::new(Code::ReplyLimit).at(leaf.place.clone()));
             }
-            let guard = self.guards.entry(channel.id.clone()).or_insert_with(|| ChannelGuard::new(context, leaf, channel));
+            let guard = self
+                .guards
+                .entry(channel.id.clone())
+                .or_insert_with(|| ChannelGuard::new(context, leaf, channel));
             let text = guard.push(context, &leaf.text)?;
-            if let Some(list) = self.logprobs.get_mut(&channel.id).filter(|_| guard.edited()) {
+            if let Some(list) = self
+                .logprobs
+                .get_mut(&channel.id)
+                .filter(|_| guard.edited())
+            {
                 list.remove();
             }
             if text != leaf.text {
@@ -134,7 +162,12 @@ impl Rewrite {
         Ok(())
     }
 
-    fn whole(&self, context: &mut Context, leaves: &[Leaf], edits: &mut LeafEdits) -> Result<(), Refusal> {
+    fn whole(
+        &self,
+        context: &mut Context,
+        leaves: &[Leaf],
+        edits: &mut LeafEdits,
+    ) -> Result<(), Refusal> {
         for leaf in leaves {
             if leaf.editable && leaf.kind == LeafKind::Text {
                 let text = context.alone(leaf, &leaf.text)?;
@@ -149,15 +182,28 @@ impl Rewrite {
     }
 
     fn respelled(
-        &mut self, context: &mut Context, lists: &[Logprobs], document: Option<&Document>, edits: &mut LeafEdits,
+        &mut self,
+        context: &mut Context,
+        lists: &[Logprobs],
+        document: Option<&Document>,
+        edits: &mut LeafEdits,
     ) -> Result<(), Refusal> {
-        let Some(document) = document else { return Ok(()) };
+        let Some(document) = document else {
+            return Ok(());
+        };
         for list in lists {
-            let edited = self.guards.get(&list.channel).is_some_and(ChannelGuard::edited);
+            let edited = self
+                .guards
+                .get(&list.channel)
+                .is_some_and(ChannelGuard::edited);
             let guard = self.logprobs.entry(list.channel.clone()).or_default();
             let held_before = guard.is_waiting();
             for entry in &list.entries {
-                let raw = document.raw().get(document.span(entry.node)).unwrap_or_default().to_vec();
+                let raw = document
+                    .raw()
+                    .get(document.span(entry.node))
+                    .unwrap_or_default()
+                    .to_vec();
                 guard.push(context, entry, raw)?;
             }
             if edited {
@@ -178,11 +224,21 @@ impl Rewrite {
 
     /// Ends the channels that this event closes, and sends what they still
     /// held before it.
-    fn flush(&mut self, context: &mut Context, walk: &EventWalk, out: &mut BytesMut) -> Result<(), Refusal> {
-        let ends: Vec<ChannelId> =
-            if walk.terminal { self.guards.keys().cloned().collect() } else { walk.ends.clone() };
+    fn flush(
+        &mut self,
+        context: &mut Context,
+        walk: &EventWalk,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        let ends: Vec<ChannelId> = if walk.terminal {
+            self.guards.keys().cloned().collect()
+        } else {
+            walk.ends.clone()
+        };
         for id in ends {
-            let Some(mut guard) = self.guards.remove(&id) else { continue };
+            let Some(mut guard) = self.guards.remove(&id) else {
+                continue;
+            };
             let text = guard.finish(context)?;
             context.add(guard.counts());
             self.ended.insert(id.clone(), guard.masked());
@@ -193,13 +249,21 @@ impl Rewrite {
                     }
                     list.finish(context)?;
                     context.logprobs_removed |= list.removed();
-                    if list.removed() { Vec::new() } else { list.cleared() }
+                    if list.removed() {
+                        Vec::new()
+                    } else {
+                        list.cleared()
+                    }
                 }
                 None => Vec::new(),
             };
             if !text.is_empty() || !left.is_empty() {
                 let respelled = (!left.is_empty()).then(|| array(&left));
-                out.extend_from_slice(&self.mapper.flush_event(guard.channel(), &text, respelled.as_deref()));
+                out.extend_from_slice(&self.mapper.flush_event(
+                    guard.channel(),
+                    &text,
+                    respelled.as_deref(),
+                ));
             }
         }
         Ok(())
@@ -208,7 +272,11 @@ impl Rewrite {
     /// A signature over a text that was masked is worth nothing any more.
     fn sign(&self, context: &mut Context, walk: &EventWalk, edits: &mut LeafEdits) {
         for (channel, signature) in &walk.signatures {
-            let masked = self.guards.get(channel).map(ChannelGuard::masked).or_else(|| self.ended.get(channel).copied());
+            let masked = self
+                .guards
+                .get(channel)
+                .map(ChannelGuard::masked)
+                .or_else(|| self.ended.get(channel).copied());
             if masked.unwrap_or(false) {
                 context.signature_removed = true;
                 edits.set_raw(*signature, b"\"\"".to_vec());
@@ -218,7 +286,13 @@ impl Rewrite {
 }
 
 /// The event as it came, or with its data edited.
-fn write(event: &sse::Event, document: &Document, edits: LeafEdits, context: &mut Context, out: &mut BytesMut) {
+fn write(
+    event: &sse::Event,
+    document: &Document,
+    edits: LeafEdits,
+    context: &mut Context,
+    out: &mut BytesMut,
+) {
     let data = wire::apply(document, edits);
     if data == *document.raw() {
         out.extend_from_slice(&event.raw);
@@ -233,7 +307,13 @@ fn write(event: &sse::Event, document: &Document, edits: LeafEdits, context: &mu
     // A document has no line break outside its strings' escapes unless the
     // vendor sent several data lines; those are folded into one.
     out.extend_from_slice(b"data: ");
-    out.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    out.extend(data.iter().map(|byte| {
+        if matches!(byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            *byte
+        }
+    }));
     out.extend_from_slice(b"\n\n");
 }
 

@@ -31,13 +31,28 @@ impl Reply {
 
     /// The texts of a stream's deltas, joined.
     pub(super) fn streamed(&self) -> String {
-        let events = self.body.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        events.filter_map(|event| event.pointer("/choices/0/delta/content")?.as_str().map(str::to_owned)).collect()
+        let events = self
+            .body
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events
+            .filter_map(|event| {
+                event
+                    .pointer("/choices/0/delta/content")?
+                    .as_str()
+                    .map(str::to_owned)
+            })
+            .collect()
     }
 }
 
 /// Posts a document to the gate.
-pub(super) async fn post(gate: SocketAddr, path: &str, key: &str, body: &Value) -> anyhow::Result<Reply> {
+pub(super) async fn post(
+    gate: SocketAddr,
+    path: &str,
+    key: &str,
+    body: &Value,
+) -> anyhow::Result<Reply> {
     let body = body.to_string();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: {gate}\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -47,13 +62,34 @@ pub(super) async fn post(gate: SocketAddr, path: &str, key: &str, body: &Value) 
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
     let mut text = String::new();
-    stream.take(REPLY_BYTES_MAX).read_to_string(&mut text).await?;
+    stream
+        .take(REPLY_BYTES_MAX)
+        .read_to_string(&mut text)
+        .await?;
     let (head, body) = text.split_once("\r\n\r\n").context("no reply came")?;
     let header = |name: &str| {
-        head.lines().filter_map(|line| line.split_once(": ")).find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+        head.lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.to_owned())
     };
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status came")?;
-    let events: Vec<&str> = body.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
-    let body = if events.is_empty() { body.to_owned() } else { events.join("\n") };
-    Ok(Reply { status, exchange: header("x-merestone-exchange").unwrap_or_default(), body })
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .context("no status came")?;
+    let events: Vec<&str> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .collect();
+    let body = if events.is_empty() {
+        body.to_owned()
+    } else {
+        events.join("\n")
+    };
+    Ok(Reply {
+        status,
+        exchange: header("x-merestone-exchange").unwrap_or_default(),
+        body,
+    })
 }

@@ -1,0 +1,33 @@
+//! The binary: command line, configuration and wiring. The only crate that
+//! knows all the others.
+
+#![cfg_attr(
+    test,
+    allow(clippy::string_slice, reason = "tests cut texts of their own")
+)]
+
+mod admin;
+mod cli;
+mod commands;
+pub mod config;
+mod control;
+mod present;
+mod source;
+mod state;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Reads the command line and does what it asks.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{} {error:#}", present::error_mark());
+            ExitCode::FAILURE
+        }
+    }
+}

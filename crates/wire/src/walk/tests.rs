@@ -1,0 +1,191 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use terms::Slot;
+
+use crate::{Dialect, Document, LeafEdits, LeafKind, Limits, Surrogates, Walk, apply};
+
+fn document(value: &Value) -> Document {
+    Document::parse(
+        Bytes::from(value.to_string()),
+        &Limits::default(),
+        Surrogates::Refuse,
+    )
+    .unwrap()
+}
+
+fn walk(dialect: Dialect, value: &Value) -> Walk {
+    dialect.walk_request(&document(value))
+}
+
+fn slot_of(walk: &Walk, text: &str) -> (Slot, String) {
+    let leaf = walk
+        .leaves
+        .iter()
+        .find(|leaf| leaf.text == text)
+        .unwrap_or_else(|| panic!("no leaf for {text}"));
+    (leaf.slot, leaf.place.as_str().to_owned())
+}
+
+#[test]
+fn a_chat_request_is_named_place_by_place() {
+    let walk = walk(
+        Dialect::OpenAiChat,
+        &json!({
+            "model": "m",
+            "messages": [
+                { "role": "system", "content": "sys" },
+                { "role": "user", "content": [{ "type": "text", "text": "one" }, { "type": "text", "text": "two" }, { "type": "image_url", "image_url": { "url": "https://x/y" } }, { "type": "text", "text": "three" }] },
+                { "role": "assistant", "content": null, "tool_calls": [{ "id": "c", "type": "function", "function": { "name": "f", "arguments": "{\"city\":\"Rome\",\"n\":7}" } }] },
+                { "role": "tool", "tool_call_id": "c", "content": "result" },
+            ],
+            "tools": [{ "type": "function", "function": { "name": "f", "description": "desc", "parameters": { "properties": { "p": { "description": "inner" } } } } }],
+            "metadata": { "k": "v" },
+            "brand_new": { "secret": "new" },
+        }),
+    );
+    assert_eq!(
+        slot_of(&walk, "sys"),
+        (Slot::System, "messages[0].content".into())
+    );
+    assert_eq!(
+        slot_of(&walk, "one"),
+        (Slot::Turn, "messages[1].content[0].text".into())
+    );
+    assert_eq!(
+        slot_of(&walk, "Rome"),
+        (
+            Slot::ToolCall,
+            "messages[2].tool_calls[0].function.arguments~{0}".into()
+        )
+    );
+    assert_eq!(
+        slot_of(&walk, "result"),
+        (Slot::ToolResult, "messages[3].content".into())
+    );
+    assert_eq!(slot_of(&walk, "inner").0, Slot::ToolDefinition);
+    assert_eq!(slot_of(&walk, "k").0, Slot::Parameter);
+    // A key that nobody knows appears as its position, never by name.
+    assert_eq!(slot_of(&walk, "new"), (Slot::Unknown, "{0}.{0}".into()));
+    assert_eq!(walk.unknown_places, ["{0}", "{0}.{0}"]);
+    let run = |text: &str| {
+        walk.leaves
+            .iter()
+            .find(|leaf| leaf.text == text)
+            .unwrap()
+            .run
+    };
+    assert!(run("one").is_some() && run("one") == run("two") && run("two") != run("three"));
+    let number = walk.leaves.iter().find(|leaf| leaf.text == "7").unwrap();
+    assert!(number.kind == LeafKind::Number && !number.editable);
+}
+
+#[test]
+fn an_anthropic_request_is_named_place_by_place() {
+    let walk = walk(
+        Dialect::AnthropicMessages,
+        &json!({
+            "model": "m", "max_tokens": 9, "system": [{ "type": "text", "text": "sys" }],
+            "messages": [{ "role": "user", "content": [
+                { "type": "document", "source": { "type": "text", "media_type": "text/plain", "data": "plain doc" }, "title": "ttl", "context": "ctx" },
+                { "type": "tool_result", "tool_use_id": "t", "content": [{ "type": "text", "text": "res" }] },
+                { "type": "tool_use", "id": "t", "name": "f", "input": { "a": { "b": "deep" } } },
+                { "type": "thinking", "thinking": "hmm", "signature": "c2lnbmF0dXJlc2lnbmF0dXJl" },
+            ] }],
+        }),
+    );
+    assert_eq!(slot_of(&walk, "sys").0, Slot::System);
+    assert_eq!(
+        slot_of(&walk, "plain doc"),
+        (Slot::Document, "messages[0].content[0].source.data".into())
+    );
+    assert_eq!(slot_of(&walk, "ttl").0, Slot::Document);
+    assert_eq!(slot_of(&walk, "res").0, Slot::ToolResult);
+    assert_eq!(slot_of(&walk, "deep").0, Slot::ToolCall);
+    assert_eq!(slot_of(&walk, "hmm").0, Slot::Reasoning);
+    assert_eq!(walk.opaque_bytes, 24);
+    assert_eq!(walk.unknown_values, 0, "{:?}", walk.unknown_places);
+}
+
+#[test]
+fn media_are_believed_by_their_first_bytes_only() {
+    let body = |data: &str| json!({ "model": "m", "max_tokens": 1, "messages": [{ "role": "user", "content": [{ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": data } }] }] });
+    let png = format!("iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB{}", "A".repeat(40));
+    assert_eq!(
+        walk(Dialect::AnthropicMessages, &body(&png)).media_bytes,
+        png.len() as u64
+    );
+    let text = "aGVsbG8gd29ybGQsIHRoaXMgaXMgbm8gcGljdHVyZSBhdCBhbGw=";
+    let walk = walk(Dialect::AnthropicMessages, &body(text));
+    assert_eq!(walk.media_bytes, 0);
+    assert_eq!(slot_of(&walk, text).0, Slot::Document);
+}
+
+/// Every string, number and key of a value, in no order.
+fn texts(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) => out.push(text.clone()),
+        Value::Number(number) => out.push(number.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, out)),
+        Value::Object(members) => members.values().for_each(|member| texts(member, out)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<u32>().prop_map(Into::into),
+        "[a-z ]{0,8}".prop_map(Into::into)
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(
+                "content|text|type|role|source|data|[a-z]{1,3}",
+                inner,
+                0..4
+            )
+            .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_string_and_no_number_escapes_the_walk(extra in any_value(), content in any_value(), tools in any_value()) {
+        let body = json!({ "model": "m", "messages": [{ "role": "user", "content": content, "x": extra }], "tools": tools, "extra": extra });
+        let mut wanted = Vec::new();
+        texts(&body, &mut wanted);
+        for dialect in Dialect::ALL {
+            let document = document(&body);
+            for leaves in [dialect.walk_request(&document).leaves, dialect.walk_reply(&document).walk.leaves] {
+                let mut seen: Vec<String> = leaves.into_iter().filter(|leaf| leaf.kind != LeafKind::Key).map(|leaf| leaf.text).collect();
+                let mut wanted = wanted.clone();
+                seen.sort();
+                wanted.sort();
+                prop_assert_eq!(seen, wanted, "{}", dialect.name());
+            }
+        }
+    }
+
+    #[test]
+    fn an_edit_inside_a_string_of_json_keeps_both_documents_valid(text in ".{0,16}", depth in 1_usize..6) {
+        let mut inner = json!({ "deep": "needle", "n": 1 });
+        for _ in 1..depth {
+            inner = json!({ "next": inner.to_string() });
+        }
+        let body = json!({ "model": "m", "messages": [{ "role": "assistant", "tool_calls": [{ "id": "c", "type": "function", "function": { "name": "f", "arguments": inner.to_string() } }] }] });
+        let document = document(&body);
+        let walk = Dialect::OpenAiChat.walk_request(&document);
+        let leaf = walk.leaves.iter().find(|leaf| leaf.text == "needle").unwrap();
+        let mut edits = LeafEdits::default();
+        edits.set(&leaf.at, text.clone());
+        let edited: Value = serde_json::from_slice(&apply(&document, edits)).unwrap();
+        let mut value: Value = serde_json::from_str(edited["messages"][0]["tool_calls"][0]["function"]["arguments"].as_str().unwrap()).unwrap();
+        for _ in 1..depth {
+            value = serde_json::from_str(value["next"].as_str().unwrap()).unwrap();
+        }
+        prop_assert_eq!(value["deep"].as_str().unwrap(), text);
+    }
+}
