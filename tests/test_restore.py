@@ -249,7 +249,8 @@ def _pem(source, joint):
     """A private key's block, which no key is in."""
     lines = [fill("{alnum:64}", source) for _ in range(6)]
     label = "PRIVATE " + "KEY-----"
-    return joint.join([f"-----BEGIN {label}", *lines, f"-----END {label}"])
+    armour = "-" * 5
+    return joint.join([f"{armour}BEGIN {label}", *lines, f"{armour}END {label}"])
 
 
 def _bold(text):

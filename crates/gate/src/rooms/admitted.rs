@@ -1,13 +1,14 @@
 //! Third room: the call is allowed; now every control looks at it.
 
+use bytes::Bytes;
 use detect::redact::Tokens;
 use http::HeaderName;
 use policy::{Passage, Tally};
 use terms::{Caller, Code, Direction, Refusal, RequestFacts, Room};
-use wire::Document;
+use wire::{Dialect, Document};
 
 use super::{Exchange, Screened, Turned};
-use crate::{Gate, screen, work};
+use crate::{Gate, screen::Screen, work};
 
 /// A request that may be made, its text not yet looked at.
 #[derive(Debug)]
@@ -56,44 +57,19 @@ impl Admitted {
         let ruling = exchange.ruling.clone();
         let mut tokens = Tokens::new(gate.tokens(), caller.key.as_str());
         let mut tally = Tally::new(ruling.policy(), Direction::Request, exchange.at_ms);
-        let size = document.raw().len();
-        let screened = work::heavy(size, || {
-            let walk = exchange.dialect.walk_request(&document);
-            tally.not_inspected(walk.media_bytes, walk.opaque_bytes);
-            tally.unknown(walk.unknown_values, &walk.unknown_places);
-            passage(
-                ruling.policy().media,
-                walk.media_places.first(),
-                Code::MediaDenied,
-            )?;
-            passage(
-                ruling.policy().opaque,
-                walk.opaque_places.first(),
-                Code::OpaqueDenied,
-            )?;
-            let mut screen = screen::Screen {
-                ruling: &ruling,
-                tally: &mut tally,
-                tokens: &mut tokens,
-            };
-            let body = screen.document(&document, &walk)?;
-            screen.headers(&passed)?;
-            let expected = walk
-                .leaves
-                .iter()
-                .map(|leaf| leaf.text.len() as u64)
-                .sum::<u64>()
-                + passed
-                    .iter()
-                    .map(|(_, value)| value.len() as u64)
-                    .sum::<u64>();
-            Ok((body, expected))
+        let mut screen = Screen {
+            ruling: &ruling,
+            tally: &mut tally,
+            tokens: &mut tokens,
+        };
+        let dialect = exchange.dialect;
+        let screened = work::heavy(document.raw().len(), || {
+            look(&mut screen, dialect, &document, &passed)
         });
+        let silent = |_| Refusal::new(Code::ControlSilent);
         let settled = screened.and_then(|(body, expected)| {
-            tally
-                .settle(expected)
-                .map(|tallied| (body, tallied))
-                .map_err(|_| Refusal::new(Code::ControlSilent))
+            let tallied = tally.settle(expected).map_err(silent)?;
+            Ok((body, tallied))
         });
         match settled {
             Ok((body, tallied)) => {
@@ -119,6 +95,38 @@ impl Admitted {
             }
         }
     }
+}
+
+/// Looks at every text; answers the body to send, and how many bytes of text
+/// the walker found.
+fn look(
+    screen: &mut Screen<'_>,
+    dialect: Dialect,
+    document: &Document,
+    passed: &[(HeaderName, String)],
+) -> Result<(Bytes, u64), Refusal> {
+    let walk = dialect.walk_request(document);
+    screen
+        .tally
+        .not_inspected(walk.media_bytes, walk.opaque_bytes);
+    screen
+        .tally
+        .unknown(walk.unknown_values, &walk.unknown_places);
+    let policy = screen.ruling.policy();
+    passage(policy.media, walk.media_places.first(), Code::MediaDenied)?;
+    passage(
+        policy.opaque,
+        walk.opaque_places.first(),
+        Code::OpaqueDenied,
+    )?;
+    let body = screen.document(document, &walk)?;
+    screen.headers(passed)?;
+    let texts = walk
+        .leaves
+        .iter()
+        .map(|leaf| leaf.text.len())
+        .chain(passed.iter().map(|(_, value)| value.len()));
+    Ok((body, texts.map(|bytes| bytes as u64).sum()))
 }
 
 fn passage(rule: Passage, place: Option<&terms::Place>, code: Code) -> Result<(), Refusal> {

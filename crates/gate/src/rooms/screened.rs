@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use detect::redact::Tokens;
 use http::HeaderName;
+use http_body_util::Full;
 use policy::Tallied;
 use terms::{
     Admitted as AdmittedLeaf, Caller, Code, Durability, ExchangeId, Leaf, RECORD_VERSION, Refusal,
@@ -78,73 +79,16 @@ impl Screened {
         gate: &Gate,
         slot: &mut ReplySlot,
     ) -> Result<Answering, Unanswered> {
-        let Self {
-            mut exchange,
-            caller,
-            request,
-            tallied,
-            tokens,
-            body,
-            passed,
-            query,
-        } = self;
-        let reservation = match gate.reserve() {
-            Ok(reservation) => reservation,
-            Err(refusal) => {
-                let turned = Turned::away(
-                    gate,
-                    exchange,
-                    caller,
-                    Room::Screened,
-                    refusal,
-                    Some(request),
-                    Some(tallied),
-                )
-                .await;
-                return Err(Unanswered::Turned(turned));
-            }
+        let built = self.request();
+        let (reservation, built) = match gate
+            .reserve()
+            .and_then(|reservation| Ok((reservation, built?)))
+        {
+            Ok(both) => both,
+            Err(refusal) => return Err(Unanswered::Turned(self.away(gate, refusal).await)),
         };
-        let vendor = exchange.vendor.clone();
-        let built = vendor::request(
-            &vendor,
-            exchange.dialect.path(),
-            query.as_deref(),
-            &passed,
-            request.stream,
-            body,
-        );
-        let built = match built {
-            Ok(built) => built,
-            Err(refusal) => {
-                let turned = Turned::away(
-                    gate,
-                    exchange,
-                    caller,
-                    Room::Screened,
-                    refusal,
-                    Some(request),
-                    Some(tallied),
-                )
-                .await;
-                return Err(Unanswered::Turned(turned));
-            }
-        };
+        let (exchange, leaf, tokens) = self.record(gate);
         let durability = exchange.ruling.policy().durability;
-        exchange.note(gate, Room::Screened, format!("sent to {}", vendor.name));
-        let leaf = Leaf::Admitted(Box::new(AdmittedLeaf {
-            v: RECORD_VERSION,
-            exchange: exchange.id,
-            at_ms: exchange.at_ms,
-            caller,
-            request,
-            policy: exchange.version(),
-            controls: tallied.controls,
-            inspected: tallied.inspected,
-            findings: tallied.findings,
-            findings_more: tallied.findings_more,
-            durability,
-            rooms: std::mem::take(&mut exchange.rooms),
-        }));
         let mut recording = gate.record_later(leaf);
         if durability == Durability::BeforeDispatch && recording.wait().await.is_err() {
             return Err(Unanswered::Unrecorded(Unrecorded::new(&exchange)));
@@ -166,6 +110,78 @@ impl Screened {
             }
             Err(refusal) => Err(failed(ending, recording, refusal).await),
         }
+    }
+}
+
+impl Screened {
+    /// The request as the vendor will get it.
+    fn request(&self) -> Result<http::Request<Full<Bytes>>, Refusal> {
+        let Self {
+            exchange,
+            request,
+            body,
+            passed,
+            query,
+            ..
+        } = self;
+        vendor::request(
+            &exchange.vendor,
+            exchange.dialect.path(),
+            query.as_deref(),
+            passed,
+            request.stream,
+            body.clone(),
+        )
+    }
+
+    /// Turned away at the last moment: nothing was sent.
+    async fn away(self, gate: &Gate, refusal: Refusal) -> Turned {
+        let Self {
+            exchange,
+            caller,
+            request,
+            tallied,
+            ..
+        } = self;
+        Turned::away(
+            gate,
+            exchange,
+            caller,
+            Room::Screened,
+            refusal,
+            Some(request),
+            Some(tallied),
+        )
+        .await
+    }
+
+    /// The first record, and what goes on.
+    fn record(self, gate: &Gate) -> (Exchange, Leaf, Tokens) {
+        let Self {
+            mut exchange,
+            caller,
+            request,
+            tallied,
+            tokens,
+            ..
+        } = self;
+        let decided = format!("sent to {}", exchange.vendor.name);
+        exchange.note(gate, Room::Screened, decided);
+        let leaf = Leaf::Admitted(Box::new(AdmittedLeaf {
+            v: RECORD_VERSION,
+            exchange: exchange.id,
+            at_ms: exchange.at_ms,
+            caller,
+            request,
+            policy: exchange.version(),
+            controls: tallied.controls,
+            inspected: tallied.inspected,
+            findings: tallied.findings,
+            findings_more: tallied.findings_more,
+            durability: exchange.ruling.policy().durability,
+            rooms: std::mem::take(&mut exchange.rooms),
+        }));
+        (exchange, leaf, tokens)
     }
 }
 

@@ -45,7 +45,15 @@ async fn demo(folder: &Path) -> anyhow::Result<()> {
     };
     let gate = tokio::spawn(up::up(settled, path.clone(), stopping, ready));
     let told = match address.await {
-        Ok(address) => story::tell(address, &openai, &anthropic, &path, &state).await,
+        Ok(address) => {
+            let cast = story::Cast {
+                gate: address,
+                openai: &openai,
+                anthropic: &anthropic,
+                state: &state,
+            };
+            cast.tell(&path).await
+        }
         Err(_) => Err(anyhow::anyhow!("the gate did not get ready")),
     };
     drop(stop);

@@ -12,7 +12,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{Entry, Reader, files::DiskFiles};
 use serde_json::json;
-use terms::{ControlRun, ExchangeId, FindingNote, Leaf, RoomNote};
+use terms::{Code, ControlRun, ExchangeId, FindingNote, Leaf, RoomNote};
 
 use crate::{
     cli::LedgerCommand,
@@ -124,84 +124,77 @@ fn show(state: &State, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {
 
 /// One entry of an exchange, as a person reads it.
 pub(super) fn tell(entry: &Entry) {
+    let number = entry.sequence;
     match &entry.leaf {
         Leaf::Admitted(leaf) => {
+            let (request, arrived) = (&leaf.request, present::time(leaf.at_ms));
+            let rewritten = if request.edited { ", rewritten" } else { "" };
+            println!("\nentry {number}: admitted, arrived {arrived}");
             println!(
-                "\nentry {}: admitted, arrived {}",
-                entry.sequence,
-                present::time(leaf.at_ms)
+                "  key {}, {} {} at {}, {} bytes{rewritten}",
+                leaf.caller.key, request.dialect, request.model, request.vendor, request.body_bytes
             );
-            println!(
-                "  key {}, {} {} at {}, {} bytes{}",
-                leaf.caller.key,
-                leaf.request.dialect,
-                leaf.request.model,
-                leaf.request.vendor,
-                leaf.request.body_bytes,
-                if leaf.request.edited {
-                    ", rewritten"
-                } else {
-                    ""
-                }
+            decided(
+                &leaf.rooms,
+                &leaf.controls,
+                &leaf.findings,
+                leaf.findings_more,
             );
-            rooms(&leaf.rooms);
-            controls(&leaf.controls);
-            findings(&leaf.findings, leaf.findings_more);
         }
         Leaf::Closed(leaf) => {
-            println!(
-                "\nentry {}: closed {}, {}",
-                entry.sequence,
-                present::time(leaf.at_ms),
-                leaf.outcome
-            );
+            let (ended, restored) = (present::time(leaf.at_ms), &leaf.restored);
+            let status = leaf
+                .vendor
+                .status
+                .map_or_else(|| "none".to_owned(), |status| status.to_string());
+            println!("\nentry {number}: closed {ended}, {}", leaf.outcome);
             if let Some(code) = leaf.code {
-                println!(
-                    "  {code}: {}{}",
-                    code.says(),
-                    leaf.place
-                        .as_ref()
-                        .map(|place| format!(" at {place}"))
-                        .unwrap_or_default()
-                );
+                println!("  {}", reason(code, leaf.place.as_deref()));
             }
             println!(
-                "  vendor status {}, {} bytes, {} ms",
-                leaf.vendor
-                    .status
-                    .map_or_else(|| "none".to_owned(), |status| status.to_string()),
+                "  vendor status {status}, {} bytes, {} ms",
                 leaf.reply_bytes,
                 leaf.timings.total_us / 1_000
             );
-            rooms(&leaf.rooms);
-            controls(&leaf.controls);
-            findings(&leaf.findings, leaf.findings_more);
+            decided(
+                &leaf.rooms,
+                &leaf.controls,
+                &leaf.findings,
+                leaf.findings_more,
+            );
             println!(
                 "  tokens: {} put back, {} left in place, {} not ours",
-                leaf.restored.restored, leaf.restored.withheld, leaf.restored.foreign
+                restored.restored, restored.withheld, restored.foreign
             );
         }
         Leaf::Refused(leaf) => {
             println!(
-                "\nentry {}: refused, arrived {}",
-                entry.sequence,
+                "\nentry {number}: refused, arrived {}",
                 present::time(leaf.at_ms)
             );
-            println!(
-                "  {}: {}{}",
-                leaf.code,
-                leaf.code.says(),
-                leaf.place
-                    .as_ref()
-                    .map(|place| format!(" at {place}"))
-                    .unwrap_or_default()
+            println!("  {}", reason(leaf.code, leaf.place.as_deref()));
+            decided(
+                &leaf.rooms,
+                &leaf.controls,
+                &leaf.findings,
+                leaf.findings_more,
             );
-            rooms(&leaf.rooms);
-            controls(&leaf.controls);
-            findings(&leaf.findings, leaf.findings_more);
         }
         Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {}
     }
+}
+
+fn reason(code: Code, place: Option<&str>) -> String {
+    let place = place
+        .map(|place| format!(" at {place}"))
+        .unwrap_or_default();
+    format!("{code}: {}{place}", code.says())
+}
+
+fn decided(notes: &[RoomNote], runs: &[ControlRun], found: &[FindingNote], more: u32) {
+    rooms(notes);
+    controls(runs);
+    findings(found, more);
 }
 
 fn rooms(notes: &[RoomNote]) {

@@ -63,58 +63,18 @@ pub(super) async fn up(
     stop: impl Future<Output = ()>,
     ready: oneshot::Sender<SocketAddr>,
 ) -> anyhow::Result<ExitCode> {
+    let listen = settled.settings.listen;
     let state = State::open(&settled.state)?;
-    let clock = Arc::new(SystemClock::start());
-    let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
-    let ledger = opened.ledger.clone();
-    for leaf in ledger::recovery_leaves(&opened, &*clock) {
-        ledger.append(leaf).await?;
-    }
-    ledger.mark_running()?;
-    let Settled {
-        settings,
-        policy,
-        engine,
-        vendors,
-        authorities,
-        ..
-    } = settled;
-    let listen = settings.listen;
-    let client = VendorClient::new(authorities, settings.limits.connect_time)?;
-    let parts = Parts {
-        settings,
-        clock: Arc::clone(&clock),
-        entropy: Arc::new(SystemEntropy),
-        ledger: ledger.clone(),
-        commitments: state.commitments(&SystemEntropy)?,
-        tokens: state.tokens(&SystemEntropy)?,
-        client,
-    };
-    let ruling = Ruling::new(policy, engine, vendors);
-    let facts = ruling_facts(&ruling, clock.now_ms());
-    let (gate, shown) = Gate::new(parts, ruling)?;
-    let gate = Arc::new(gate);
-    let admin = Admin {
-        store: Store::open(&state.keys())?,
-        ledger: ledger.clone(),
-        commitments: state.commitments(&SystemEntropy)?,
-        clock,
-    };
-    let node = Node {
-        gate: Arc::clone(&gate),
-        admin,
-        path,
-    };
-    node.install_keys()?;
-    node.record_ruling(facts, &shown, "node").await?;
+    let node = Arc::new(open(settled, &state, path).await?);
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("{listen} cannot be listened on; another program may have it"))?;
     let address = listener.local_addr()?;
+    let ledger = node.admin.ledger.clone();
+    ledger.mark_running()?;
     node.admin
         .record(Act::GateReady, "node", "gate", BTreeMap::new())
         .await?;
-    let node = Arc::new(node);
     let control = tokio::spawn(control::answer(
         control::listen(&state.socket())?,
         Arc::clone(&node),
@@ -122,7 +82,7 @@ pub(super) async fn up(
     let hangups = tokio::spawn(reload_on_hangup(Arc::clone(&node)));
     eprintln!("merestone is ready on http://{address}");
     let _ = ready.send(address);
-    let served = gate::serve(Arc::clone(&gate), listener, stop).await;
+    let served = gate::serve(Arc::clone(&node.gate), listener, stop).await;
     control.abort();
     hangups.abort();
     let _ = std::fs::remove_file(state.socket());
@@ -138,6 +98,53 @@ pub(super) async fn up(
             Err(error).context("the process ends; start it again once the disk is well")
         }
     }
+}
+
+/// Opens the log, tells what an unclean stop left, and makes a gate whose
+/// canaries were caught.
+async fn open(settled: Settled, state: &State, path: PathBuf) -> anyhow::Result<Node> {
+    let clock = Arc::new(SystemClock::start());
+    let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
+    let ledger = opened.ledger.clone();
+    for leaf in ledger::recovery_leaves(&opened, &*clock) {
+        ledger.append(leaf).await?;
+    }
+    let Settled {
+        settings,
+        policy,
+        engine,
+        vendors,
+        authorities,
+        ..
+    } = settled;
+    let client = VendorClient::new(authorities, settings.limits.connect_time)?;
+    let parts = Parts {
+        settings,
+        clock: Arc::clone(&clock),
+        entropy: Arc::new(SystemEntropy),
+        ledger: ledger.clone(),
+        commitments: state.commitments(&SystemEntropy)?,
+        tokens: state.tokens(&SystemEntropy)?,
+        client,
+    };
+    let ruling = Ruling::new(policy, engine, vendors);
+    let facts = ruling_facts(&ruling, clock.now_ms());
+    let (gate, shown) = Gate::new(parts, ruling)?;
+    let store = Store::open(&state.keys())?;
+    let commitments = state.commitments(&SystemEntropy)?;
+    let node = Node {
+        gate: Arc::new(gate),
+        admin: Admin {
+            store,
+            ledger,
+            commitments,
+            clock,
+        },
+        path,
+    };
+    node.install_keys()?;
+    node.record_ruling(facts, &shown, "node").await?;
+    Ok(node)
 }
 
 async fn reload_on_hangup(node: Arc<Node>) {
