@@ -155,6 +155,8 @@ pub(super) enum Says {
     Plain,
     /// The token is part of something that is followed or sent.
     Carried,
+    /// What stands there is another word than the token.
+    Altered,
 }
 
 impl Tail {
@@ -193,7 +195,7 @@ impl Tail {
         match (last, char.is_alphanumeric() || char == '-' || char == '_') {
             (Some('.' | ':' | '?'), true) => Says::Carried,
             // A letter more makes it another word, not this token.
-            (None, true) => Says::Carried,
+            (None, true) => Says::Altered,
             (None, false) | (Some('.' | ':' | '?'), false) => Says::Wait,
             _ if self.chars > TAIL_CHARS_MAX => Says::Carried,
             _ if !char.is_ascii() && !char.is_alphanumeric() => Says::Plain,

@@ -210,7 +210,7 @@ impl Rewriter {
     }
 
     fn tell(&mut self, char: char, layer: u64) {
-        let mut withheld = Vec::new();
+        let (mut withheld, mut altered) = (Vec::new(), Vec::new());
         for (index, piece) in self.queue.iter_mut().enumerate() {
             let Piece::Token(waiting) = piece else {
                 continue;
@@ -220,6 +220,7 @@ impl Rewriter {
             }
             match waiting.tail.as_mut().map(|tail| tail.feed(char)) {
                 Some(Says::Carried) => withheld.push(index),
+                Some(Says::Altered) => altered.push(index),
                 Some(Says::Plain) => waiting.tail = None,
                 Some(Says::Wait) | None => {}
             }
@@ -241,17 +242,25 @@ impl Rewriter {
             };
         }
         for index in withheld {
-            self.leave(index);
+            self.leave(index, false);
+        }
+        for index in altered {
+            self.leave(index, true);
         }
     }
 
     /// Leaves a waiting token as it is.
-    fn leave(&mut self, index: usize) {
+    fn leave(&mut self, index: usize, foreign: bool) {
         let Some(piece) = self.queue.get_mut(index) else {
             return;
         };
         if let Piece::Token(waiting) = piece {
-            self.counts.withheld = self.counts.withheld.saturating_add(1);
+            let count = if foreign {
+                &mut self.counts.foreign
+            } else {
+                &mut self.counts.withheld
+            };
+            *count = count.saturating_add(1);
             *piece = Piece::Text(std::mem::take(&mut waiting.token));
         }
     }
