@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use detect::Engine;
 use policy::Policy;
-use terms::PolicyVersion;
+use terms::{Direction, PolicyVersion};
 
 use crate::settings::Vendor;
 
@@ -49,6 +49,14 @@ impl Ruling {
     #[must_use]
     pub fn vendors(&self) -> &[Arc<Vendor>] {
         &self.vendors
+    }
+
+    /// Whether no detector minds a word: only then may a record hold it.
+    pub(crate) fn is_clean(&self, word: &str) -> bool {
+        Direction::ALL.iter().all(|direction| {
+            let scan = self.engine.scan(word, *direction);
+            scan.findings.is_empty() && !scan.work_exceeded
+        })
     }
 
     /// Hashes of policy and rules, as every record names them.

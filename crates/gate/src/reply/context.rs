@@ -203,11 +203,14 @@ impl Context {
     /// Enters what is known of the vendor and of the edits into the record.
     pub(crate) fn write_facts(&mut self, ending: &mut Ending) {
         let facts = std::mem::take(&mut self.facts);
+        let ruling = &self.ruling;
+        // A vendor can put anything where an identifier belongs.
+        let clean = |word: &String| ruling.is_clean(word);
         ending.with(|draft| {
-            draft.vendor.model = facts.model;
-            draft.vendor.fingerprint = facts.fingerprint;
-            draft.vendor.finish = facts.finish;
-            draft.vendor.error = facts.error;
+            draft.vendor.model = facts.model.filter(clean);
+            draft.vendor.fingerprint = facts.fingerprint.filter(clean);
+            draft.vendor.finish = facts.finish.into_iter().filter(clean).collect();
+            draft.vendor.error = facts.error.filter(clean);
             draft.usage = facts.usage;
             draft.edited = self.edited;
             draft.logprobs_removed = self.logprobs_removed;
@@ -229,6 +232,16 @@ impl Context {
         self.restored.restored = self.restored.restored.saturating_add(counts.restored);
         self.restored.withheld = self.restored.withheld.saturating_add(counts.withheld);
         self.restored.foreign = self.restored.foreign.saturating_add(counts.foreign);
+    }
+
+    /// Whether a reply holds one of the vendors' own keys, as an error about
+    /// credentials might.
+    pub(crate) fn tells_key(&self, body: &[u8]) -> bool {
+        self.ruling
+            .vendors()
+            .iter()
+            .map(|vendor| vendor.key.reveal().as_bytes())
+            .any(|key| !key.is_empty() && body.windows(key.len()).any(|window| window == key))
     }
 
     /// The controls' verdicts on the whole reply.

@@ -88,6 +88,9 @@ async fn read(
 
 /// Looks at every text of the document and rewrites what has to be.
 fn inspect(context: &mut Context, body: Bytes) -> Result<Bytes, Refusal> {
+    if context.tells_key(&body) {
+        return Err(Refusal::new(Code::VendorGarbage));
+    }
     let document = Document::parse(body, &context.json, Surrogates::Keep)
         .map_err(|_| Refusal::new(Code::VendorGarbage))?;
     context.dialect.reply_facts(&document, &mut context.facts);

@@ -3,10 +3,10 @@
 use detect::redact::Tokens;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
-use terms::{Outcome, Refusal, VendorSeen};
+use terms::{Refusal, VendorSeen};
 
 use super::{Closed, Ending, Turned, Unrecorded};
-use crate::{Gate, ReplySlot, reply, vendor::TlsSeen};
+use crate::{Gate, ReplySlot, Ruling, reply, vendor::TlsSeen};
 
 /// LIMIT: rate-limit headers that a record keeps.
 const RATE_LIMITS_MAX: usize = 16;
@@ -36,7 +36,8 @@ pub enum Unanswered {
 impl Answering {
     pub(super) fn new(mut ending: Ending, response: Response<Incoming>, tokens: Tokens) -> Self {
         let first_byte_us = ending.elapsed_us();
-        let seen = seen(&response);
+        let ruling = ending.exchange.ruling.clone();
+        let seen = clean(seen(&response), &ruling);
         ending.with(|draft| {
             draft.timings.first_byte_us = Some(first_byte_us);
             draft.vendor = VendorSeen {
@@ -60,14 +61,10 @@ impl Answering {
     /// When the ledger failed; the caller then gets no last byte.
     pub async fn sanitise(self, gate: &Gate, slot: ReplySlot) -> Result<Closed, Unrecorded> {
         let Self {
-            mut ending,
+            ending,
             response,
             tokens,
         } = self;
-        let status = response.status();
-        if !status.is_success() {
-            ending.complete(Outcome::VendorError);
-        }
         let exchange = &ending.exchange;
         let context = reply::Context::new(
             gate,
@@ -85,6 +82,14 @@ impl Ending {
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.exchange.share.grow(bytes)
     }
+}
+
+/// Less what a detector minds: a vendor can put anything into a header.
+fn clean(mut seen: VendorSeen, ruling: &Ruling) -> VendorSeen {
+    seen.request_id = seen.request_id.filter(|word| ruling.is_clean(word));
+    seen.region = seen.region.filter(|word| ruling.is_clean(word));
+    seen.rate_limits.retain(|_, value| ruling.is_clean(value));
+    seen
 }
 
 /// What the reply's head tells of the vendor.

@@ -16,6 +16,9 @@ use crate::{Gate, budget::Share, callers::Principal, headers};
 /// LIMIT: bytes of a model's name.
 const MODEL_BYTES_MAX: usize = 128;
 
+/// What stands in a record for a model's name that a detector minds.
+const WITHHELD: &str = "(withheld)";
+
 /// A request of a known caller, its body unread.
 #[derive(Debug)]
 pub struct Known {
@@ -213,7 +216,11 @@ fn request_facts(
     RequestFacts {
         dialect: exchange.dialect.name().to_owned(),
         vendor: exchange.vendor.name.clone(),
-        model: facts.model.clone(),
+        model: if exchange.ruling.is_clean(&facts.model) {
+            facts.model.clone()
+        } else {
+            WITHHELD.to_owned()
+        },
         stream: facts.stream,
         body_bytes: body.len() as u64,
         sent_bytes: body.len() as u64,

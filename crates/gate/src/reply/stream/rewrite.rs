@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use terms::{Code, Refusal};
+use terms::{Code, Place, Refusal, Slot};
 use wire::{
     ChannelId, Document, EventWalk, Leaf, LeafEdits, LeafKind, Logprobs, StreamMapper, Surrogates,
     sse,
@@ -92,6 +92,10 @@ impl Rewrite {
             // A comment is for proxies; it carries nothing that a client reads.
             return Ok(());
         }
+        if let Some(name) = &event.event {
+            plain_name(name)?;
+            context.fixed(name, Slot::Parameter, &Place::new("event".to_owned()))?;
+        }
         let document = match event.data.as_str() {
             "" | "[DONE]" => None,
             text => Some(self.parse(context, text)?),
@@ -117,8 +121,12 @@ impl Rewrite {
         self.sign(context, &walk, &mut edits);
         self.over = walk.terminal;
         match document {
-            Some(document) => write(event, &document, edits, context, out),
-            None => out.extend_from_slice(&event.raw),
+            Some(document) => {
+                let data = wire::apply(&document, edits);
+                context.edited |= data != *document.raw();
+                write(event, &data, out);
+            }
+            None => write(event, event.data.as_bytes(), out),
         }
         Ok(())
     }
@@ -285,27 +293,29 @@ impl Rewrite {
     }
 }
 
-/// The event as it came, or with its data edited.
-fn write(
-    event: &sse::Event,
-    document: &Document,
-    edits: LeafEdits,
-    context: &mut Context,
-    out: &mut BytesMut,
-) {
-    let data = wire::apply(document, edits);
-    if data == *document.raw() {
-        out.extend_from_slice(&event.raw);
-        return;
+/// LIMIT: bytes of an event's name.
+const NAME_BYTES_MAX: usize = 64;
+
+fn plain_name(name: &str) -> Result<(), Refusal> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let fits = name.len() <= NAME_BYTES_MAX && name.bytes().all(plain);
+    if fits {
+        Ok(())
+    } else {
+        Err(Refusal::new(Code::VendorGarbage))
     }
-    context.edited = true;
+}
+
+/// Writes the event in its plainest form: its name and its data, nothing
+/// else that a vendor may have put beside them.
+fn write(event: &sse::Event, data: &[u8], out: &mut BytesMut) {
     if let Some(name) = &event.event {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\n");
     }
-    // A document has no line break outside its strings' escapes unless the
-    // vendor sent several data lines; those are folded into one.
+    // A document has no line break inside its strings; those between its
+    // values become blanks.
     out.extend_from_slice(b"data: ");
     out.extend(data.iter().map(|byte| {
         if matches!(byte, b'\n' | b'\r') {
