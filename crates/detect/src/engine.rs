@@ -119,7 +119,7 @@ impl Engine {
         let mut findings = Vec::new();
         for view in &views.views {
             findings.extend(
-                matches::in_view(self, view, direction, 0)
+                matches::in_view(self, view, direction, 0, None)
                     .into_iter()
                     .map(|found| found.finding),
             );

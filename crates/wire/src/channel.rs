@@ -15,6 +15,17 @@ impl ChannelId {
     pub(crate) fn new(path: &str) -> Self {
         Self(Arc::from(path))
     }
+
+    /// The index of the text block that this channel is, if it is one: such
+    /// blocks are neighbouring parts of one message.
+    #[must_use]
+    pub fn text_block(&self) -> Option<u64> {
+        self.0
+            .strip_prefix("content[")?
+            .strip_suffix("].text")?
+            .parse()
+            .ok()
+    }
 }
 
 /// One text of a reply, whole or in pieces.

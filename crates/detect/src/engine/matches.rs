@@ -25,6 +25,7 @@ pub(super) fn in_view(
     view: &View,
     direction: Direction,
     from: usize,
+    seam: Option<usize>,
 ) -> Vec<Found> {
     let mut found = Vec::new();
     for rule in engine
@@ -36,7 +37,7 @@ pub(super) fn in_view(
         let mut spans = Vec::new();
         for pattern in &rule.patterns {
             match &rule.closer {
-                None => plain(rule, pattern, &view.text, &mut spans),
+                None => plain(rule, pattern, view, seam, &mut spans),
                 Some(closer) => paired(pattern, closer, view, &mut spans),
             }
         }
@@ -72,12 +73,18 @@ pub(super) fn tokens(engine: &Engine, text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-fn plain(rule: &Rule, pattern: &regex::Regex, text: &str, spans: &mut Vec<(Range<usize>, bool)>) {
-    let detector = &rule.detector;
+fn plain(
+    rule: &Rule,
+    pattern: &regex::Regex,
+    view: &View,
+    seam: Option<usize>,
+    spans: &mut Vec<(Range<usize>, bool)>,
+) {
+    let (detector, text) = (&rule.detector, view.text.as_str());
     let mut at = 0;
     while let Some(found) = pattern.find_at(text, at) {
         let span = found.range();
-        let accepted = left_fits(rule, text, span.start)
+        let accepted = left_fits(rule, view, seam, span.start)
             .then(|| accept(rule, text, &span))
             .flatten();
         match accepted {
@@ -94,11 +101,13 @@ fn plain(rule: &Rule, pattern: &regex::Regex, text: &str, spans: &mut Vec<(Range
     }
 }
 
-fn left_fits(rule: &Rule, text: &str, start: usize) -> bool {
-    rule.detector.left.allows(
-        text.get(..start)
-            .and_then(|before| before.chars().next_back()),
-    )
+/// A seam between two parts is a boundary as well as none.
+fn left_fits(rule: &Rule, view: &View, seam: Option<usize>, start: usize) -> bool {
+    let before = view
+        .text
+        .get(..start)
+        .and_then(|before| before.chars().next_back());
+    rule.detector.left.allows(before) || seam == Some(view.source_start(start))
 }
 
 /// The end of the valid part of a match, with a boundary behind it.

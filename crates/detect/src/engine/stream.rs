@@ -11,6 +11,9 @@ use crate::{
     view::{self, View},
 };
 
+/// LIMIT: bytes of the part before that are kept.
+const SEAM_BYTES: usize = 512;
+
 /// LIMITS of one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamLimits {
@@ -75,6 +78,9 @@ pub struct StreamScan {
     /// Text already released, kept as context, then text still held.
     buffer: String,
     context: usize,
+    /// Where the text begins in the buffer, while text that stood before it
+    /// elsewhere is still in the context.
+    seam: Option<usize>,
     /// Bytes released before the buffer.
     released: usize,
     bytes: u64,
@@ -106,10 +112,30 @@ impl StreamScan {
             limits,
             buffer: String::new(),
             context: 0,
+            seam: None,
             released: 0,
             bytes: 0,
             exceeded: false,
         }
+    }
+
+    /// Says what stood right before this text, in another part of the same
+    /// message: what begins there and ends here is found, as far as it lies
+    /// here. Only before the first push.
+    pub fn follows(&mut self, before: &str) {
+        if self.bytes > 0 || before.is_empty() {
+            return;
+        }
+        let mut from = before.len().saturating_sub(SEAM_BYTES);
+        while !before.is_char_boundary(from) {
+            from += 1;
+        }
+        before
+            .get(from..)
+            .unwrap_or_default()
+            .clone_into(&mut self.buffer);
+        self.context = self.buffer.len();
+        self.seam = Some(self.context);
     }
 
     /// Takes more text; answers what is cleared.
@@ -166,7 +192,9 @@ impl StreamScan {
                     hold = hold.min(at.max(self.context));
                 }
             }
-            for found in matches::in_view(&self.engine, view, self.direction, self.context) {
+            for found in
+                matches::in_view(&self.engine, view, self.direction, self.context, self.seam)
+            {
                 let mut finding = found.finding;
                 finding.span.start = finding.span.start.max(self.context);
                 if found.unsettled {
@@ -196,7 +224,8 @@ impl StreamScan {
 
     /// From where on a view may still become a match.
     fn alive(&self, view: &View) -> usize {
-        let from = view.view_start(self.context);
+        // What began before the seam may still become a match over it.
+        let from = view.view_start(if self.seam.is_some() { 0 } else { self.context });
         let alive = self.engine.0.alive.get(&self.direction);
         let start = alive.and_then(|alive| alive.earliest(&view.text, from));
         start.map_or(self.buffer.len(), |start| {
@@ -262,6 +291,10 @@ impl StreamScan {
             from += 1;
         }
         self.buffer.drain(..from);
+        self.seam = self
+            .seam
+            .and_then(|seam| seam.checked_sub(from))
+            .filter(|seam| *seam > 0);
         self.released += from;
         self.context = upto - from;
     }

@@ -266,6 +266,46 @@ fn a_placeholder_is_whole_at_every_split_whatever_follows() {
 }
 
 #[test]
+fn what_runs_over_a_seam_is_found_where_it_can_still_be_held() {
+    let engine = engine();
+    for which in 0..4 {
+        let needle = needle(which, 5);
+        for at in 1..needle.len() {
+            let (before, after) = needle.split_at(at);
+            for pieces in [1, 3, 100] {
+                let mut scan = engine.stream(Direction::Reply, LIMITS);
+                scan.follows(&format!("see {before}"));
+                let chars: Vec<char> = format!("{after} ok").chars().collect();
+                let mut segments = Vec::new();
+                for piece in chars.chunks(pieces) {
+                    segments.extend(scan.push(&piece.iter().collect::<String>()).unwrap());
+                }
+                segments.extend(scan.finish());
+                let found: String = segments
+                    .iter()
+                    .filter_map(|segment| match segment {
+                        Segment::Found { text, .. } => Some(text.as_str()),
+                        _ => None,
+                    })
+                    .collect();
+                assert!(
+                    found.contains(after),
+                    "needle {which} at {at}, pieces {pieces}: {segments:?}"
+                );
+            }
+        }
+        // A digit before the seam does not hide what stands whole after it.
+        let mut scan = engine.stream(Direction::Reply, LIMITS);
+        scan.follows("order 9");
+        let mut segments = scan.push(&needle).unwrap();
+        segments.extend(scan.finish());
+        assert!(segments.iter().any(
+            |segment| matches!(segment, Segment::Found { text, .. } if text.as_str() == needle)
+        ));
+    }
+}
+
+#[test]
 fn plain_prose_is_not_held_beyond_its_last_words() {
     let engine = engine();
     let mut scan = engine.stream(Direction::Reply, LIMITS);

@@ -53,6 +53,11 @@ impl ChannelGuard {
         }
     }
 
+    /// Says what stood right before, in the text block before this one.
+    pub(crate) fn follows(&mut self, before: &str) {
+        self.scan.follows(before);
+    }
+
     /// Takes more of the channel's text; answers what is cleared.
     pub(crate) fn push(&mut self, context: &mut Context, text: &str) -> Result<String, Refusal> {
         context.expect(text.len());

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use terms::{Code, Place, Refusal, Slot};
 use wire::{
-    ChannelId, Document, EventWalk, Leaf, LeafEdits, LeafKind, Logprobs, StreamMapper, Surrogates,
-    sse,
+    Channel, ChannelId, Document, EventWalk, Leaf, LeafEdits, LeafKind, Logprobs, StreamMapper,
+    Surrogates, sse,
 };
 
 use crate::reply::{Context, guard::ChannelGuard, logprobs::LogprobGuard};
@@ -24,7 +24,19 @@ pub(super) struct Rewrite {
     /// Channels that ended, with whether a finding in them was masked: a
     /// signature may come after its text.
     ended: BTreeMap<ChannelId, bool>,
+    /// The end of the newest text block, as the vendor wrote it.
+    block: Option<Block>,
     over: bool,
+}
+
+/// LIMIT: bytes of a text block that the next one is looked at with.
+const BLOCK_BYTES: usize = 512;
+
+/// The end of a text block, and its place among the blocks.
+#[derive(Debug)]
+struct Block {
+    index: u64,
+    end: String,
 }
 
 impl Rewrite {
@@ -35,6 +47,7 @@ impl Rewrite {
             guards: BTreeMap::new(),
             logprobs: BTreeMap::new(),
             ended: BTreeMap::new(),
+            block: None,
             over: false,
         }
     }
@@ -151,10 +164,12 @@ impl Rewrite {
             if self.guards.len() >= CHANNELS_MAX && !self.guards.contains_key(&channel.id) {
                 return Err(Refusal::new(Code::ReplyLimit).at(leaf.place.clone()));
             }
-            let guard = self
-                .guards
-                .entry(channel.id.clone())
-                .or_insert_with(|| ChannelGuard::new(context, leaf, channel));
+            let before = self.before(channel, &leaf.text);
+            let guard = self.guards.entry(channel.id.clone()).or_insert_with(|| {
+                let mut guard = ChannelGuard::new(context, leaf, channel);
+                guard.follows(&before);
+                guard
+            });
             let text = guard.push(context, &leaf.text)?;
             if let Some(list) = self
                 .logprobs
@@ -168,6 +183,29 @@ impl Rewrite {
             }
         }
         Ok(())
+    }
+
+    /// What stood before a text block in its neighbour; remembers its own end.
+    fn before(&mut self, channel: &Channel, text: &str) -> String {
+        let Some(index) = channel.id.text_block() else {
+            return String::new();
+        };
+        let block = self.block.get_or_insert_with(|| Block {
+            index,
+            end: String::new(),
+        });
+        if index > block.index + 1 {
+            block.end.clear();
+        }
+        block.index = index;
+        let before = block.end.clone();
+        block.end.push_str(text);
+        let mut from = block.end.len().saturating_sub(BLOCK_BYTES);
+        while !block.end.is_char_boundary(from) {
+            from += 1;
+        }
+        block.end.drain(..from);
+        before
     }
 
     fn whole(
