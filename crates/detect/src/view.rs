@@ -14,8 +14,8 @@ const DEPTH_MAX: usize = 2;
 /// floor for short ones.
 const BYTES_FACTOR: usize = 16;
 const BYTES_FLOOR: usize = 16 << 10;
-/// LIMIT: views of one text.
-const VIEWS_MAX: usize = 4_096;
+/// A decoded run without as many readable characters in a row holds nothing.
+const READABLE_CHARS_MIN: usize = 6;
 
 /// One reading of a text.
 #[derive(Debug, Clone)]
@@ -172,8 +172,7 @@ pub(crate) fn views(text: &str, open: bool) -> Views {
                 continue;
             };
             for child in children(parent) {
-                if all.bytes.saturating_add(child.text.len()) > most || all.views.len() >= VIEWS_MAX
-                {
+                if all.bytes.saturating_add(child.text.len()) > most {
                     all.exceeded = true;
                     return all;
                 }
@@ -212,7 +211,12 @@ fn children(parent: &View) -> Vec<View> {
             .map(|builder| builder.finish(Kind::Escape, parent.open)),
     );
     for (builder, kind, at_end) in decode::runs(&parent.text, parent.open) {
-        children.push(builder.finish(kind, parent.open && at_end));
+        let open = parent.open && at_end;
+        // Most runs are words, which decode to nothing that can be read; one
+        // that may go on is kept for what it may become.
+        if open || readable(&builder.text) {
+            children.push(builder.finish(kind, open));
+        }
     }
     if !parent.map.is_empty() {
         for child in &mut children {
@@ -224,6 +228,14 @@ fn children(parent: &View) -> Vec<View> {
         }
     }
     children
+}
+
+fn readable(text: &str) -> bool {
+    let strange = |char: char| {
+        char == char::REPLACEMENT_CHARACTER || (char.is_control() && !char.is_whitespace())
+    };
+    text.split(strange)
+        .any(|stretch| stretch.chars().nth(READABLE_CHARS_MIN - 1).is_some())
 }
 
 fn garbled(text: &str) -> bool {

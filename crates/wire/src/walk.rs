@@ -73,6 +73,18 @@ pub(crate) struct Table {
     pub(crate) other: Option<(&'static str, &'static str, &'static Table)>,
 }
 
+impl Table {
+    /// An object whose texts keep the slot of what is around it.
+    pub(crate) const fn plain(members: &'static [(&'static str, Shape)]) -> Self {
+        Self {
+            members,
+            slot: None,
+            tool: None,
+            other: None,
+        }
+    }
+}
+
 /// Where the walker is.
 #[derive(Clone)]
 struct At {

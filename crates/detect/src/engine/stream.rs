@@ -207,7 +207,6 @@ impl StreamScan {
             }
         }
         let tokens = self.tokens();
-        pieces.retain_mut(|piece| apart(piece, &tokens));
         let pieces = merged(pieces, &tokens, &mut hold);
         self.release(pieces, hold.max(self.context))
     }
@@ -300,22 +299,6 @@ impl StreamScan {
     }
 }
 
-/// Takes what begins inside a placeholder out of it: its characters mean
-/// nothing. False when nothing is left.
-fn apart(piece: &mut Piece, tokens: &[Range<usize>]) -> bool {
-    let around = tokens
-        .iter()
-        .find(|token| token.start <= piece.span.start && piece.span.start < token.end);
-    let Some(token) = around.filter(|token| **token != piece.span) else {
-        return around.is_none();
-    };
-    piece.span.start = token.end;
-    for finding in &mut piece.findings {
-        finding.span.start = finding.span.start.max(token.end);
-    }
-    piece.span.start < piece.span.end
-}
-
 /// Overlapping findings become one piece; a piece or placeholder that reaches
 /// into what is held is held whole, and moves the hold back.
 fn merged(mut pieces: Vec<Piece>, tokens: &[Range<usize>], hold: &mut usize) -> Vec<Piece> {
@@ -328,6 +311,16 @@ fn merged(mut pieces: Vec<Piece>, tokens: &[Range<usize>], hold: &mut usize) -> 
                 last.findings.extend(piece.findings);
             }
             Some(_) | None => out.push(piece),
+        }
+    }
+    // A finding over a part of a placeholder takes all of it: whoever forges one
+    // hides nothing, and no half of one is left.
+    for piece in &mut out {
+        let found = piece.span.clone();
+        for token in tokens {
+            if token.start < found.end && found.start < token.end {
+                piece.span = piece.span.start.min(token.start)..piece.span.end.max(token.end);
+            }
         }
     }
     // From the end: moving the hold back may make an earlier one reach into it.

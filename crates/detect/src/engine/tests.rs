@@ -323,6 +323,27 @@ fn plain_prose_is_not_held_beyond_its_last_words() {
 }
 
 #[test]
+fn a_long_text_of_long_words_is_no_excess() {
+    let engine = engine();
+    let text = "A considerably longer paragraph with international responsibilities follows. "
+        .repeat(4_000);
+    let scan = engine.scan(&text, Direction::Request);
+    assert!(!scan.work_exceeded && scan.findings.is_empty());
+}
+
+#[test]
+fn a_forged_placeholder_hides_nothing() {
+    let engine = engine();
+    let text = "MSEMAILbobsmith@example.org";
+    assert!(
+        streamed(&engine, &[text])
+            .1
+            .iter()
+            .any(|(_, found)| found == text)
+    );
+}
+
+#[test]
 fn the_worst_texts_stay_within_the_bound_of_views() {
     let engine = engine();
     let digits = "4111 ".repeat(40_000);

@@ -13,6 +13,8 @@ pub(super) struct Place {
     url: bool,
     /// Between `<` and `>`.
     tag: bool,
+    /// The quote that is open in a tag.
+    quote: Option<char>,
     /// `<` was the last character.
     less: bool,
     /// In the target of a link: parentheses open in it.
@@ -51,7 +53,8 @@ impl Place {
         }
         if char.is_whitespace() || matches!(char, '"' | '\'' | '<' | '>' | '`') {
             self.word.clear();
-            self.url = false;
+            // A quote does not end a URL for everyone who looks for one.
+            self.url &= !char.is_whitespace() && !matches!(char, '<' | '>');
         } else {
             if self.word.chars().count() >= WORD_CHARS_MAX {
                 self.word.remove(0);
@@ -82,8 +85,14 @@ impl Place {
             self.tag = true;
         }
         self.less = char == '<';
+        self.quote = match (self.quote, char) {
+            _ if !self.tag => None,
+            (None, '"' | '\'') => Some(char),
+            (Some(open), _) if open == char => None,
+            (quote, _) => quote,
+        };
         match (char, self.closed) {
-            ('>', _) => self.tag = false,
+            ('>', _) if self.quote.is_none() => self.tag = false,
             ('(', true) => self.target = Some(0),
             ('(', false) => self.target = self.target.map(|depth| depth + 1),
             (')', _) => self.target = self.target.and_then(|depth| depth.checked_sub(1)),
@@ -98,6 +107,11 @@ impl Place {
     /// Whether a value put back here would be carried along by markup or a URL.
     pub(super) const fn carries(&self) -> bool {
         self.tag || self.less || self.target.is_some() || self.definition || self.url
+    }
+
+    /// Whether this is inside a tag or a link's target.
+    pub(super) const fn in_markup(&self) -> bool {
+        self.tag || self.less || self.target.is_some()
     }
 
     /// Whether a bracket is open that may turn out to be a link's text, or a

@@ -42,7 +42,6 @@ pub enum RestoreRule {
 pub struct NotInString(());
 
 /// A token that waits for what follows it.
-#[derive(Debug)]
 struct Waiting {
     token: String,
     /// What is written if it is put back.
@@ -54,6 +53,12 @@ struct Waiting {
     bracket: Bracket,
 }
 
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waiting(..)")
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bracket {
     None,
@@ -61,10 +66,15 @@ enum Bracket {
     Closed,
 }
 
-#[derive(Debug)]
 enum Piece {
     Text(String),
     Token(Waiting),
+}
+
+impl std::fmt::Debug for Piece {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Piece(..)")
+    }
 }
 
 /// The state of one channel's outgoing text.
@@ -111,6 +121,13 @@ impl Rewriter {
         Ok(())
     }
 
+    /// How many characters of `text`, written here, would still belong to an
+    /// escape that has begun: those cannot be replaced.
+    #[must_use]
+    pub fn escape_rest(&self, text: &str) -> usize {
+        self.layers.escape_rest(text)
+    }
+
     /// Writes a token, or, if that is safe, the value that it stands for.
     pub fn token(&mut self, token: &str, tokens: &Tokens, out: &mut String) {
         let Some(issued) = tokens.resolve(token) else {
@@ -130,6 +147,7 @@ impl Rewriter {
         if !allowed
             || bare
             || self.layers.in_key()
+            || self.layers.marked_up()
             || depth > LAYERS_MAX
             || place.carries()
             || place.glued()

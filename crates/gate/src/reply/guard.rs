@@ -111,6 +111,10 @@ impl ChannelGuard {
             Action::Redact => {
                 let with = replace::mask(&context.ruling, &context.tokens, findings, text);
                 (self.edited, self.masked) = (true, true);
+                // The match may begin with the rest of an escape.
+                let rest = self.rewriter.escape_rest(text);
+                let kept: String = text.chars().take(rest).collect();
+                self.rewriter.plain(&kept, out);
                 self.rewriter
                     .replace(&with, out)
                     .map_err(|_| Refusal::new(Code::NumberBlocked).at(self.place.clone()))?;

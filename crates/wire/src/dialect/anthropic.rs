@@ -7,15 +7,6 @@ use crate::{
     walk::{Shape, Table, Walker},
 };
 
-const fn members(members: &'static [(&'static str, Shape)]) -> Table {
-    Table {
-        members,
-        slot: None,
-        tool: None,
-        other: None,
-    }
-}
-
 fn by_role(role: &str) -> Option<Slot> {
     match role {
         "user" | "assistant" => Some(Slot::Turn),
@@ -51,12 +42,12 @@ static SOURCE: Table = Table {
     tool: None,
     other: Some(("type", "text", &TEXT_SOURCE)),
 };
-static TEXT_SOURCE: Table = members(&[
+static TEXT_SOURCE: Table = Table::plain(&[
     ("type", Shape::Word),
     ("media_type", Shape::Word),
     ("data", Shape::Text(Slot::Document)),
 ]);
-static CITATION: Table = members(&[
+static CITATION: Table = Table::plain(&[
     ("type", Shape::Word),
     ("cited_text", Shape::Text(Slot::Document)),
     ("document_title", Shape::Text(Slot::Document)),
@@ -74,8 +65,8 @@ static CITATION: Table = members(&[
     ("file_id", Shape::Word),
     ("encrypted_index", Shape::Opaque),
 ]);
-static CACHE: Table = members(&[("type", Shape::Word), ("ttl", Shape::Word)]);
-static ENABLED: Table = members(&[("enabled", Shape::Word)]);
+static CACHE: Table = Table::plain(&[("type", Shape::Word), ("ttl", Shape::Word)]);
+static ENABLED: Table = Table::plain(&[("enabled", Shape::Word)]);
 static BLOCK: Table = Table {
     members: &[
         ("type", Shape::Word),
@@ -137,7 +128,7 @@ static SYSTEM_BLOCK: Table = Table {
     tool: None,
     other: None,
 };
-static TOOL: Table = members(&[
+static TOOL: Table = Table::plain(&[
     ("type", Shape::Word),
     ("name", Shape::Name(Slot::ToolDefinition)),
     ("description", Shape::Text(Slot::ToolDefinition)),
@@ -155,13 +146,13 @@ static TOOL: Table = members(&[
     ("user_location", Shape::Free(Slot::Parameter)),
     ("strict", Shape::Word),
 ]);
-static METADATA: Table = members(&[("user_id", Shape::Text(Slot::Parameter))]);
-static THINKING: Table = members(&[
+static METADATA: Table = Table::plain(&[("user_id", Shape::Text(Slot::Parameter))]);
+static THINKING: Table = Table::plain(&[
     ("type", Shape::Word),
     ("budget_tokens", Shape::Word),
     ("display", Shape::Word),
 ]);
-static CHOICE: Table = members(&[
+static CHOICE: Table = Table::plain(&[
     ("type", Shape::Word),
     ("name", Shape::Name(Slot::ToolDefinition)),
     ("disable_parallel_tool_use", Shape::Word),
@@ -206,7 +197,7 @@ static REQUEST_TABLE: Table = Table {
 /// A request.
 pub(super) const REQUEST: Shape = Shape::Members(&REQUEST_TABLE);
 
-static ERROR: Table = members(&[("type", Shape::Word), ("message", Shape::Turn)]);
+static ERROR: Table = Table::plain(&[("type", Shape::Word), ("message", Shape::Turn)]);
 static REPLY_TABLE: Table = Table {
     members: &[
         ("id", Shape::Word),
@@ -229,7 +220,7 @@ static REPLY_TABLE: Table = Table {
     tool: None,
     other: None,
 };
-static DELTA: Table = members(&[
+static DELTA: Table = Table::plain(&[
     ("type", Shape::Word),
     ("text", Shape::Turn),
     ("thinking", Shape::Text(Slot::Reasoning)),
@@ -247,7 +238,7 @@ pub(crate) const BLOCK_SHAPE: Shape = Shape::Members(&BLOCK);
 pub(crate) const DELTA_SHAPE: Shape = Shape::Members(&DELTA);
 /// The shape of a message.
 const REPLY_SHAPE: Shape = Shape::Members(&REPLY_TABLE);
-static EVENT: Table = members(&[
+static EVENT: Table = Table::plain(&[
     ("type", Shape::Word),
     ("index", Shape::Word),
     ("message", REPLY_SHAPE),

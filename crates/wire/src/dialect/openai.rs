@@ -7,15 +7,6 @@ use crate::{
     walk::{Shape, Table, Walker},
 };
 
-const fn members(members: &'static [(&'static str, Shape)]) -> Table {
-    Table {
-        members,
-        slot: None,
-        tool: None,
-        other: None,
-    }
-}
-
 /// The slot of a message's texts, by its role.
 fn by_role(role: &str) -> Option<Slot> {
     match role {
@@ -44,21 +35,21 @@ static CUSTOM_CALL: Table = Table {
     tool: Some("name"),
     other: None,
 };
-static TOOL_CALL: Table = members(&[
+static TOOL_CALL: Table = Table::plain(&[
     ("index", Shape::Word),
     ("id", Shape::Word),
     ("type", Shape::Word),
     ("function", Shape::Members(&FUNCTION_CALL)),
     ("custom", Shape::Members(&CUSTOM_CALL)),
 ]);
-static IMAGE_URL: Table = members(&[("url", Shape::Url), ("detail", Shape::Word)]);
-static AUDIO: Table = members(&[("data", Shape::Data), ("format", Shape::Word)]);
-static FILE: Table = members(&[
+static IMAGE_URL: Table = Table::plain(&[("url", Shape::Url), ("detail", Shape::Word)]);
+static AUDIO: Table = Table::plain(&[("data", Shape::Data), ("format", Shape::Word)]);
+static FILE: Table = Table::plain(&[
     ("file_data", Shape::Either(&Shape::Url, &Shape::Unknown)),
     ("filename", Shape::Text(Slot::Document)),
     ("file_id", Shape::Word),
 ]);
-static PART: Table = members(&[
+static PART: Table = Table::plain(&[
     ("type", Shape::Word),
     ("text", Shape::Turn),
     ("refusal", Shape::Turn),
@@ -89,29 +80,29 @@ static MESSAGE: Table = Table {
     tool: None,
     other: None,
 };
-static DEFINED: Table = members(&[
+static DEFINED: Table = Table::plain(&[
     ("name", Shape::Name(Slot::ToolDefinition)),
     ("description", Shape::Text(Slot::ToolDefinition)),
     ("parameters", Shape::Free(Slot::ToolDefinition)),
     ("strict", Shape::Word),
     ("format", Shape::Free(Slot::ToolDefinition)),
 ]);
-static TOOL: Table = members(&[
+static TOOL: Table = Table::plain(&[
     ("type", Shape::Word),
     ("function", Shape::Members(&DEFINED)),
     ("custom", Shape::Members(&DEFINED)),
 ]);
-static SCHEMA: Table = members(&[
+static SCHEMA: Table = Table::plain(&[
     ("name", Shape::Name(Slot::ToolDefinition)),
     ("description", Shape::Text(Slot::ToolDefinition)),
     ("schema", Shape::Free(Slot::ToolDefinition)),
     ("strict", Shape::Word),
 ]);
-static FORMAT: Table = members(&[
+static FORMAT: Table = Table::plain(&[
     ("type", Shape::Word),
     ("json_schema", Shape::Members(&SCHEMA)),
 ]);
-static PREDICTION: Table = members(&[
+static PREDICTION: Table = Table::plain(&[
     ("type", Shape::Word),
     (
         "content",
@@ -175,23 +166,23 @@ static REQUEST_TABLE: Table = Table {
 /// A request.
 pub(super) const REQUEST: Shape = Shape::Members(&REQUEST_TABLE);
 
-static SPEECH: Table = members(&[
+static SPEECH: Table = Table::plain(&[
     ("id", Shape::Word),
     ("data", Shape::Data),
     ("transcript", Shape::Turn),
     ("expires_at", Shape::Word),
 ]);
-static CITATION: Table = members(&[
+static CITATION: Table = Table::plain(&[
     ("title", Shape::Text(Slot::Document)),
     ("url", Shape::Text(Slot::Document)),
     ("start_index", Shape::Word),
     ("end_index", Shape::Word),
 ]);
-static ANNOTATION: Table = members(&[
+static ANNOTATION: Table = Table::plain(&[
     ("type", Shape::Word),
     ("url_citation", Shape::Members(&CITATION)),
 ]);
-static ANSWER: Table = members(&[
+static ANSWER: Table = Table::plain(&[
     ("role", Shape::Word),
     (
         "content",
@@ -205,15 +196,16 @@ static ANSWER: Table = members(&[
     ("audio", Shape::Members(&SPEECH)),
     ("annotations", Shape::List(&Shape::Members(&ANNOTATION))),
 ]);
-static CHOICE: Table = members(&[
+static CHOICE: Table = Table::plain(&[
     ("index", Shape::Word),
     ("message", Shape::Members(&ANSWER)),
     ("delta", Shape::Members(&ANSWER)),
     ("logprobs", Shape::Members(&RESPELLED)),
     ("finish_reason", Shape::Word),
 ]);
-static RESPELLED: Table = members(&[("content", Shape::Logprobs), ("refusal", Shape::Logprobs)]);
-static ERROR: Table = members(&[
+static RESPELLED: Table =
+    Table::plain(&[("content", Shape::Logprobs), ("refusal", Shape::Logprobs)]);
+static ERROR: Table = Table::plain(&[
     ("message", Shape::Turn),
     ("type", Shape::Word),
     ("param", Shape::Text(Slot::Parameter)),

@@ -49,6 +49,8 @@ enum Escape {
 pub(super) struct Layers {
     stack: Vec<Layer>,
     serials: u64,
+    /// The channel's text as one who takes it for no document would read it.
+    raw: Option<Place>,
 }
 
 impl Layers {
@@ -56,6 +58,7 @@ impl Layers {
         let mut layers = Self {
             stack: Vec::new(),
             serials: 0,
+            raw: (root == Root::Text).then(Place::new),
         };
         layers.push();
         if let (Some(first), Root::Json) = (layers.stack.first_mut(), root) {
@@ -82,6 +85,9 @@ impl Layers {
     /// Takes a character of the channel; answers the character that it means
     /// in the innermost text, if it means one.
     pub(super) fn feed(&mut self, char: char) -> Option<char> {
+        if let Some(raw) = &mut self.raw {
+            raw.feed(char);
+        }
         let mut char = char;
         let mut depth = 0;
         loop {
@@ -142,6 +148,21 @@ impl Layers {
             layer.form = Form::Text;
         }
         layer.form == Form::Json
+    }
+
+    /// Whether the text, read as no document, is inside a tag or link here.
+    pub(super) fn marked_up(&self) -> bool {
+        self.raw.as_ref().is_some_and(Place::in_markup)
+    }
+
+    /// How many characters of `text` would still belong to a begun escape.
+    pub(super) fn escape_rest(&self, text: &str) -> usize {
+        let begun = self.stack.iter().find_map(|layer| match layer.escape {
+            Escape::None => None,
+            Escape::Begun => Some(if text.starts_with('u') { 5 } else { 1 }),
+            Escape::Hex { left, .. } => Some(usize::from(left)),
+        });
+        begun.unwrap_or(0)
     }
 
     /// Whether the innermost text, or one around it, is the key of a member.

