@@ -90,7 +90,7 @@ def _redact_fault(slot, needle, text, reply, seen, stream):
     if slot.edit is True:
         return f"it should be rewritten, not answered with {reply.status}"
     if not _refused(reply) or seen:
-        return f"neither rewritten nor refused: {reply.status}"
+        return f"neither rewritten nor refused: {reply.status} {reply.body[:200]}, seen: {len(seen)}"
     return "the refusal tells it" if leaks(reply.body, needle) else None
 
 

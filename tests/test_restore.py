@@ -197,6 +197,17 @@ def test_no_header_carries_it_out(house):
     assert "set-cookie" not in reply.headers and "x-note" not in reply.headers
 
 
+def test_a_header_that_holds_a_value_is_left_out(house):
+    headers = {"x-request-id": f"req {CARD.text}", "openai-processing-ms": "12"}
+    reply, _ = ask(house, "hi", body=CHANNEL["openai content"].whole("fine"), headers=headers)
+    assert reply.status == 200 and sse.said("openai", reply.body, False) == "fine"
+    assert not any(leaks(value, CARD) for value in reply.headers.values())
+    assert "x-request-id" not in reply.headers
+    assert reply.headers["openai-processing-ms"] == "12"
+    leaves = json.dumps(house.gate.leaves_of(reply.exchange))
+    assert "header x-request-id" in leaves and not leaks(leaves, CARD)
+
+
 CHANGES = {
     "lower case": str.lower,
     "upper case": str.upper,

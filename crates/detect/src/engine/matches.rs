@@ -5,7 +5,7 @@ use std::ops::Range;
 use terms::{Direction, Finding, View as Reading};
 
 use super::{Engine, Rule};
-use crate::{catalogue::CONTEXT_BYTES, view::View};
+use crate::{catalogue::CONTEXT_BYTES, validate::Valid, view::View};
 
 /// LIMIT: bytes after an opener without a closer that are taken for the rest.
 const UNCLOSED_BYTES_MAX: usize = 16 << 10;
@@ -16,6 +16,13 @@ pub(super) struct Found {
     pub(super) finding: Finding,
     /// It touches the open end of the view: it may become longer, or nothing.
     pub(super) unsettled: bool,
+}
+
+/// A match in the bytes of a view.
+struct Hit {
+    span: Range<usize>,
+    /// How far the view was looked at to tell.
+    looked: usize,
 }
 
 /// Every match of every detector that begins at or after `from`, by source
@@ -34,15 +41,15 @@ pub(super) fn in_view(
         .iter()
         .filter(|rule| rule.detector.directions.contains(&direction))
     {
-        let mut spans = Vec::new();
+        let mut hits = Vec::new();
         for pattern in &rule.patterns {
             match &rule.closer {
-                None => plain(rule, pattern, view, seam, &mut spans),
-                Some(closer) => paired(pattern, closer, view, &mut spans),
+                None => plain(rule, pattern, view, seam, &mut hits),
+                Some(closer) => paired(pattern, closer, view, &mut hits),
             }
         }
-        for (span, open) in spans {
-            let source = view.source(&span);
+        for hit in hits {
+            let source = view.source(&hit.span);
             if source.end <= from {
                 continue;
             }
@@ -56,7 +63,7 @@ pub(super) fn in_view(
             };
             found.push(Found {
                 finding,
-                unsettled: view.open && (open || span.end == view.text.len()),
+                unsettled: view.open && hit.looked >= view.text.len(),
             });
         }
     }
@@ -78,7 +85,7 @@ fn plain(
     pattern: &regex::Regex,
     view: &View,
     seam: Option<usize>,
-    spans: &mut Vec<(Range<usize>, bool)>,
+    hits: &mut Vec<Hit>,
 ) {
     let (detector, text) = (&rule.detector, view.text.as_str());
     let mut at = 0;
@@ -88,8 +95,13 @@ fn plain(
             .then(|| accept(rule, text, &span))
             .flatten();
         match accepted {
-            Some(end) if detector.context.is_empty() || context_fits(rule, text, span.start) => {
-                spans.push((span.start..end, false));
+            Some(Valid { end, looked })
+                if detector.context.is_empty() || context_fits(rule, text, span.start) =>
+            {
+                hits.push(Hit {
+                    span: span.start..end,
+                    looked,
+                });
                 at = end;
             }
             // What was swallowed may hold the true match.
@@ -110,14 +122,11 @@ fn left_fits(rule: &Rule, view: &View, seam: Option<usize>, start: usize) -> boo
     rule.detector.left.allows(before) || seam == Some(view.source_start(start))
 }
 
-/// The end of the valid part of a match, with a boundary behind it.
-fn accept(rule: &Rule, text: &str, span: &Range<usize>) -> Option<usize> {
-    let length = rule.detector.validator.accept(text.get(span.clone())?)?;
-    let end = span.start + length;
-    rule.detector
-        .right
-        .allows(text.get(end..).and_then(|after| after.chars().next()))
-        .then_some(end)
+/// The valid part of a match, with a boundary behind it.
+fn accept(rule: &Rule, text: &str, span: &Range<usize>) -> Option<Valid> {
+    let valid = rule.detector.validator.accept(text, span)?;
+    let after = text.get(valid.end..).and_then(|after| after.chars().next());
+    rule.detector.right.allows(after).then_some(valid)
 }
 
 fn context_fits(rule: &Rule, text: &str, start: usize) -> bool {
@@ -147,18 +156,16 @@ fn whole_word(text: &str, word: &str) -> bool {
 }
 
 /// From an opener to its closer; without one to the end of the text.
-fn paired(
-    opener: &regex::Regex,
-    closer: &regex::Regex,
-    view: &View,
-    spans: &mut Vec<(Range<usize>, bool)>,
-) {
+fn paired(opener: &regex::Regex, closer: &regex::Regex, view: &View, hits: &mut Vec<Hit>) {
     let text = &view.text;
     let mut at = 0;
     while let Some(open) = opener.find_at(text, at) {
         match closer.find_at(text, open.end()) {
             Some(close) => {
-                spans.push((open.start()..close.end(), false));
+                hits.push(Hit {
+                    span: open.start()..close.end(),
+                    looked: close.end(),
+                });
                 at = close.end();
             }
             None => {
@@ -168,7 +175,10 @@ fn paired(
                 while !text.is_char_boundary(end) {
                     end -= 1;
                 }
-                spans.push((open.start()..if view.open { text.len() } else { end }, true));
+                hits.push(Hit {
+                    span: open.start()..if view.open { text.len() } else { end },
+                    looked: text.len(),
+                });
                 return;
             }
         }

@@ -374,3 +374,37 @@ proptest! {
         prop_assert_eq!(streamed(&engine, &pieces), streamed(&engine, &[&text]));
     }
 }
+
+/// What looks like one of four kinds of needle and is none.
+fn twin(which: usize, seed: u64) -> String {
+    let mut filler = Filler::new(seed);
+    match which % 4 {
+        0 => {
+            let number = filler.fill("{luhn:4:16}");
+            let last = number.as_bytes()[15] - b'0';
+            let wrong = format!("{}{}", &number[..15], (last + 1) % 10);
+            let gap = ["", " ", "-"][usize::try_from(seed % 3).unwrap()];
+            let groups: Vec<&str> = (0..16).step_by(4).map(|at| &wrong[at..at + 4]).collect();
+            groups.join(gap)
+        }
+        1 => filler.fill("000-{digits:2}-{digits:4}"),
+        2 => filler.fill("ghp_{lower:6}"),
+        _ => filler.fill("{lower:5}.{lower:7}{digits:2} at {lower:6}-{lower:4}"),
+    }
+}
+
+#[test]
+fn no_encoding_of_a_twin_is_found() {
+    let engine = engine();
+    for seed in 0..60 {
+        for which in 0..4 {
+            for how in 0..=10 {
+                let text = format!("note {} end", encoded(&twin(which, seed), how));
+                for direction in Direction::ALL {
+                    let findings = engine.scan(&text, *direction).findings;
+                    assert!(findings.is_empty(), "{text}: {findings:?}");
+                }
+            }
+        }
+    }
+}

@@ -102,17 +102,44 @@ impl Context {
     /// # Errors
     /// When something in it may not pass.
     pub(crate) fn fixed(&mut self, text: &str, slot: Slot, place: &Place) -> Result<(), Refusal> {
+        self.word(text, slot, place, false).map(|_| ())
+    }
+
+    /// Looks at a text that may be left out and may not be rewritten; says
+    /// whether it passes.
+    ///
+    /// # Errors
+    /// When something in it is blocked.
+    pub(crate) fn optional(
+        &mut self,
+        text: &str,
+        slot: Slot,
+        place: &Place,
+    ) -> Result<bool, Refusal> {
+        let action = self.word(text, slot, place, true)?;
+        Ok(action != Action::Redact)
+    }
+
+    /// What to do about a short text; never to block it.
+    fn word(
+        &mut self,
+        text: &str,
+        slot: Slot,
+        place: &Place,
+        rewritable: bool,
+    ) -> Result<Action, Refusal> {
         self.expect(text.len());
         let scan = self.ruling.engine().scan(text, Direction::Reply);
         if scan.work_exceeded {
             return Err(Refusal::new(Code::ReplyLimit).at(place.clone()));
         }
         self.tally.looked(slot, scan.bytes);
-        match self.judge_all(&scan.findings, slot, place) {
-            Action::Allow | Action::Flag => Ok(()),
-            Action::Redact | Action::Block => {
-                Err(Refusal::new(Code::NumberBlocked).at(place.clone()))
-            }
+        if scan.findings.is_empty() {
+            return Ok(Action::Allow);
+        }
+        match self.judge(&scan.findings, slot, place, rewritable) {
+            Action::Block => Err(Refusal::new(Code::NumberBlocked).at(place.clone())),
+            action => Ok(action),
         }
     }
 
@@ -217,14 +244,6 @@ impl Context {
             draft.signature_removed = self.signature_removed;
             draft.restored = self.restored;
         });
-    }
-
-    fn judge_all(&mut self, findings: &[Finding], slot: Slot, place: &Place) -> Action {
-        if findings.is_empty() {
-            Action::Allow
-        } else {
-            self.judge(findings, slot, place, false)
-        }
     }
 
     /// Adds what a guard did with tokens.

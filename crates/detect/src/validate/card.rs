@@ -1,0 +1,199 @@
+//! Payment card numbers: brand, length, check digit, and what stands beside.
+
+use std::ops::Range;
+
+use super::Valid;
+
+/// Characters beside a number that are looked at: fewer than half of what a
+/// stream keeps as context, so that an escaped text is seen as far.
+const BESIDE_CHARS_MAX: usize = 16;
+/// As many hexadecimal characters beside a number make it a part of a hash.
+const HASH_CHARS_MIN: usize = 8;
+/// Shorter numbers are so common that one beside letters or other groups of
+/// digits is a part of something else.
+const LONE_DIGITS_MIN: usize = 14;
+
+/// Whether the last digit checks the others (ISO/IEC 7812-1).
+pub(crate) fn luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(index, byte)| {
+            let digit = u32::from(byte.wrapping_sub(b'0'));
+            match index % 2 {
+                0 => digit,
+                _ if digit > 4 => digit * 2 - 9,
+                _ => digit * 2,
+            }
+        })
+        .sum();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && sum.is_multiple_of(10)
+}
+
+/// Lengths of card numbers by first digits, as the brands publish them.
+fn brand_fits(digits: &str) -> bool {
+    let head = |count: usize| {
+        digits
+            .get(..count)
+            .and_then(|head| head.parse::<u32>().ok())
+            .unwrap_or(0)
+    };
+    let length = digits.len();
+    match (head(1), head(2), head(3), head(4)) {
+        (4, ..) => matches!(length, 13 | 16 | 19),
+        (_, 51..=55, ..) | (_, _, _, 2221..=2720) => length == 16,
+        (_, 34 | 37, ..) => length == 15,
+        (_, 36 | 38 | 39, ..) | (_, _, 300..=305, _) => (14..=19).contains(&length),
+        (_, _, _, 6011) | (_, 65, ..) | (_, _, 644..=649, _) => (16..=19).contains(&length),
+        (_, _, _, 3528..=3589) => (16..=19).contains(&length),
+        (_, 62 | 81, ..) => (16..=19).contains(&length),
+        (_, 50 | 56..=61 | 63 | 67 | 68 | 69, ..) => (12..=19).contains(&length),
+        _ => false,
+    }
+}
+
+/// The longest valid card number that the match begins with.
+pub(super) fn valid(text: &str, span: &Range<usize>) -> Option<Valid> {
+    let mut digits = String::new();
+    let mut best = None;
+    let mut bytes = text.get(span.clone())?.bytes().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
+        if !byte.is_ascii_digit() {
+            continue;
+        }
+        digits.push(char::from(byte));
+        let ends = bytes.peek().is_none_or(|(_, next)| !next.is_ascii_digit());
+        let dull = digits
+            .bytes()
+            .skip(1)
+            .all(|digit| Some(&digit) == digits.as_bytes().first());
+        if ends && !dull && brand_fits(&digits) && luhn(&digits) {
+            let number = span.start..span.start + at + 1;
+            best = stands_alone(text, &number, digits.len()).or(best);
+        }
+    }
+    best
+}
+
+/// Whether a number is one, and no part of a hash, a fraction or a longer
+/// number.
+fn stands_alone(text: &str, number: &Range<usize>, digits: usize) -> Option<Valid> {
+    let before = text.as_bytes().get(..number.start)?;
+    let after = text.as_bytes().get(number.end..)?;
+    let fraction =
+        digits == number.len() && matches!(before, [.., whole, b'.'] if whole.is_ascii_digit());
+    let grouped = |byte: &u8| matches!(byte, b' ' | b'-');
+    let continues = matches!(before, [.., digit, gap] if digit.is_ascii_digit() && grouped(gap))
+        || matches!(after, [gap, digit, ..] if digit.is_ascii_digit() && grouped(gap))
+        || matches!(before, [.., letter] if letter.is_ascii_alphabetic())
+        || matches!(after, [letter, ..] if letter.is_ascii_alphabetic());
+    let left = run(before.iter().rev());
+    let right = run(after.iter());
+    if fraction || (digits < LONE_DIGITS_MIN && continues) || is_hash(&left, &right) {
+        return None;
+    }
+    let gap = usize::from(after.first().is_some_and(grouped));
+    Some(Valid {
+        end: number.end,
+        looked: number.end + right.len().max(gap),
+    })
+}
+
+/// The hexadecimal characters and hyphens next to a number.
+fn run<'a>(beside: impl Iterator<Item = &'a u8>) -> Vec<u8> {
+    beside
+        .copied()
+        .take(BESIDE_CHARS_MAX)
+        .take_while(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+        .collect()
+}
+
+/// Words of the letters a to f have no digits, and digits have no letters.
+fn is_hash(left: &[u8], right: &[u8]) -> bool {
+    let beside = || left.iter().chain(right);
+    beside().count() >= HASH_CHARS_MIN
+        && beside().any(u8::is_ascii_digit)
+        && beside().any(u8::is_ascii_alphabetic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::Filler;
+
+    fn length(text: &str) -> Option<usize> {
+        valid(text, &(0..text.len())).map(|valid| valid.end)
+    }
+
+    fn beside(before: &str, number: &str, after: &str) -> bool {
+        let text = format!("{before}{number}{after}");
+        valid(&text, &(before.len()..before.len() + number.len())).is_some()
+    }
+
+    #[test]
+    fn a_card_is_found_whole_with_or_without_what_follows() {
+        let mut filler = Filler::new(1);
+        for (first, digits) in [
+            ("4", 16),
+            ("51", 16),
+            ("37", 15),
+            ("6011", 16),
+            ("4", 19),
+            ("2221", 16),
+            ("36", 14),
+        ] {
+            let number = filler.fill(&format!("{{luhn:{first}:{digits}}}"));
+            assert_eq!(length(&number), Some(digits), "{first}");
+            let last = number.as_bytes()[digits - 1] - b'0';
+            let broken = format!("{}{}", &number[..digits - 1], (last + 1) % 10);
+            assert_eq!(length(&broken), None, "{first}");
+        }
+        let number = filler.fill("{luhn:4:16}");
+        assert_eq!(length(&format!("{number} 12")), Some(16));
+        assert_eq!(length("4444444444444444"), None);
+    }
+
+    #[test]
+    fn a_part_of_a_hash_a_fraction_or_a_longer_number_is_none() {
+        let number = Filler::new(3).fill("{luhn:4:16}");
+        for (before, after) in [
+            ("686761666e2e6e", ""),
+            ("", "9f86d081"),
+            ("6b3f", "a1c7"),
+            ("0.", ""),
+            ("13.", ""),
+            ("a1b2c3d4-", "-e5f6"),
+        ] {
+            assert!(!beside(before, &number, after), "{before}..{after}");
+        }
+        for (before, after) in [
+            ("card", "exp1227"),
+            ("no.", ""),
+            ("12 ", " 34"),
+            ("id-", "-added"),
+            ("abc", "def"),
+            ("order 2026-11-23-", ""),
+        ] {
+            assert!(beside(before, &number, after), "{before}..{after}");
+        }
+        let short = Filler::new(4).fill("{luhn:50:12}");
+        assert!(beside("card ", &short, " now"));
+        assert!(!beside("4532 ", &short, "") && !beside("", &short, "-4532"));
+        assert!(!beside("id", &short, "") && !beside("", &short, "f"));
+    }
+
+    #[test]
+    fn what_was_looked_at_is_told() {
+        let number = Filler::new(5).fill("{luhn:4:16}");
+        let looked = |after: &str| {
+            let text = format!("{number}{after}");
+            let valid = valid(&text, &(0..number.len())).unwrap();
+            valid.looked - valid.end
+        };
+        assert_eq!(
+            ["", ".", "ab", "abg", "-", " "].map(looked),
+            [0, 0, 2, 2, 1, 1]
+        );
+    }
+}
