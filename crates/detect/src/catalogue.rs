@@ -177,6 +177,13 @@ fn check(raw: Raw) -> Result<Detector, String> {
     if raw.score == 0 || raw.score > 100 {
         return Err("a score is 1 to 100".to_owned());
     }
+    let inert = |char: char| !char.is_control() && !matches!(char, '"' | '\\' | '<' | '>');
+    if !raw.replacement.iter().all(|text| text.chars().all(inert)) {
+        return Err(
+            "a replacement stands inside any string: no quotes, backslashes, angle brackets or control characters"
+                .to_owned(),
+        );
+    }
     let patterns: Vec<String> = raw.pattern.into_iter().chain(raw.patterns).collect();
     if patterns.is_empty() {
         return Err("a detector needs a pattern".to_owned());

@@ -37,7 +37,8 @@ impl Filler {
     /// Fills a template: `{alnum:36}`, `{hex:32}`, `{digits:9}`, `{lower:8}`,
     /// `{upper:16}`, `{base32:16}`, `{url:48}` (letters, digits, `-`, `_`),
     /// `{base64:40}`, `{luhn:4:16}` (a first digit, then the length),
-    /// `{iban:DE}`, `{dash}` (five hyphens), `{jwt}`. Braces that name nothing
+    /// `{iban:DE}`, `{dash}` (five hyphens), `{jwt}`, `{nojwt}` (a header that
+    /// names no algorithm). Braces that name nothing
     /// stay as they are.
     #[must_use]
     pub fn fill(&mut self, template: &str) -> String {
@@ -85,7 +86,10 @@ impl Filler {
             "luhn" => self.luhn(first?, second?.parse().ok().filter(|length| *length <= 32)?),
             "iban" => self.iban(first?),
             "dash" => Some("-".repeat(5)),
-            "jwt" => Some(self.jwt()),
+            // The base64 of `{"alg":"HS256","typ":"JWT"}`, in two parts.
+            "jwt" => Some(self.jwt(&["eyJhbGciOiJIUzI1NiIs", "InR5cCI6IkpXVCJ9"].concat())),
+            // Of `{"typ":"note","x":"JWT"}`.
+            "nojwt" => Some(self.jwt(&["eyJ0eXAiOiJub3RlIiwi", "eCI6IkpXVCJ9"].concat())),
             _ => None,
         }
     }
@@ -106,12 +110,10 @@ impl Filler {
             .find(|iban| crate::validate::iban(iban).is_some())
     }
 
-    fn jwt(&mut self) -> String {
-        // The base64 of `{"alg":"HS256","typ":"JWT"}`, in two parts.
+    /// Three parts as a JSON web token has them; only with `alg` is it one.
+    fn jwt(&mut self, header: &str) -> String {
         format!(
-            "{}{}.eyJ{}.{}",
-            "eyJhbGciOiJIUzI1NiIs",
-            "InR5cCI6IkpXVCJ9",
+            "{header}.eyJ{}.{}",
             self.chars(&format!("{DIGITS}{LOWER}{UPPER}"), 40),
             self.chars(&format!("{DIGITS}{LOWER}{UPPER}-_"), 43)
         )

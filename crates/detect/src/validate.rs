@@ -37,7 +37,8 @@ pub enum Validator {
     Phone,
     /// A secret: enough different characters.
     Entropy,
-    /// A JSON web token: its header begins a JSON object.
+    /// A JSON web token: its header is a JSON object that names an algorithm
+    /// (RFC 7515, section 4.1.1).
     Jwt,
 }
 
@@ -52,7 +53,7 @@ impl Validator {
             Self::Iban => iban(found),
             Self::Phone => phone(found).then_some(found.len()),
             Self::Entropy => varied(found).then_some(found.len()),
-            Self::Jwt => found.starts_with("eyJ").then_some(found.len()),
+            Self::Jwt => jwt(found).then_some(found.len()),
         };
         let end = span.start + length?;
         Some(Valid { end, looked: end })
@@ -135,6 +136,15 @@ fn phone(text: &str) -> bool {
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
     let alike = digits.windows(2).all(|pair| pair.first() == pair.last());
     (10..=15).contains(&digits.len()) && !alike
+}
+
+fn jwt(text: &str) -> bool {
+    let header = text
+        .split('.')
+        .next()
+        .and_then(crate::view::from_base64)
+        .unwrap_or_default();
+    header.starts_with('{') && header.ends_with('}') && header.contains("\"alg\"")
 }
 
 /// Whether a text is varied enough for a secret.

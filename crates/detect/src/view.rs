@@ -27,6 +27,8 @@ pub(crate) struct View {
     map: Vec<Range<u32>>,
     /// Whether its end is the end of the text so far and may go on.
     pub(crate) open: bool,
+    /// The source position of a character whose other bytes are still to come.
+    pending: Option<usize>,
 }
 
 impl View {
@@ -58,10 +60,13 @@ impl View {
         }
     }
 
-    /// The source position from which on an escape may be unfinished, if one may.
+    /// The source position from which on an escape or a character may be
+    /// unfinished, if one may.
     pub(crate) fn unfinished(&self) -> Option<usize> {
         let at = decode::unfinished(&self.text);
-        (self.open && at < self.text.len()).then(|| self.source_start(at))
+        let escape = (at < self.text.len()).then(|| self.source_start(at));
+        let first = escape.into_iter().chain(self.pending).min();
+        first.filter(|_| self.open)
     }
 
     fn end(&self) -> usize {
@@ -87,6 +92,7 @@ impl View {
 pub(crate) struct Builder {
     text: String,
     map: Vec<Range<u32>>,
+    pending: Option<usize>,
 }
 
 impl Builder {
@@ -102,8 +108,9 @@ impl Builder {
         self.map.extend(std::iter::repeat_n(start..end, count));
     }
 
-    /// Adds bytes, each with its source; what is not UTF-8 becomes U+FFFD.
-    pub(crate) fn bytes(&mut self, bytes: &[(u8, Range<usize>)]) {
+    /// Adds bytes, each with its source; what is not UTF-8 becomes U+FFFD. At
+    /// an open end the first bytes of a character wait for the others.
+    pub(crate) fn bytes(&mut self, bytes: &[(u8, Range<usize>)], open: bool) {
         let plain: Vec<u8> = bytes.iter().map(|(byte, _)| *byte).collect();
         let mut at = 0;
         for chunk in plain.utf8_chunks() {
@@ -112,16 +119,51 @@ impl Builder {
                 self.push(char, &source);
                 at += char.len_utf8();
             }
-            if !chunk.invalid().is_empty() {
-                let source = joined(
-                    bytes
-                        .get(at..at + chunk.invalid().len())
-                        .unwrap_or_default(),
-                );
-                self.push(char::REPLACEMENT_CHARACTER, &source);
-                at += chunk.invalid().len();
+            let invalid = chunk.invalid();
+            let begins =
+                std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+            if invalid.is_empty() {
+                continue;
             }
+            let source = joined(bytes.get(at..at + invalid.len()).unwrap_or_default());
+            if open && begins && at + invalid.len() == bytes.len() {
+                self.pending = Some(source.start);
+                continue;
+            }
+            self.push(char::REPLACEMENT_CHARACTER, &source);
+            at += invalid.len();
         }
+    }
+
+    /// Only the stretches that can be read, with a mark for what stood between
+    /// them: most runs are words, which decode to nothing. At an open end the
+    /// last stretch may become one. `None` when there is none.
+    fn readable(self, open: bool) -> Option<Self> {
+        let mut kept = Self {
+            pending: self.pending,
+            ..Self::default()
+        };
+        let mut gap: Option<usize> = None;
+        let mut at = 0;
+        for stretch in self.text.split_inclusive(strange) {
+            let words = stretch.trim_end_matches(strange);
+            let end = at + words.len();
+            let may_grow = open && end == self.text.len();
+            if may_grow || words.chars().nth(READABLE_CHARS_MIN - 1).is_some() {
+                if let Some(source) = gap.take().and_then(|gap| self.map.get(gap)) {
+                    let source = source.start as usize..source.end as usize;
+                    kept.push(char::REPLACEMENT_CHARACTER, &source);
+                }
+                kept.text.push_str(words);
+                kept.map
+                    .extend_from_slice(self.map.get(at..end).unwrap_or_default());
+                gap = (stretch.len() > words.len()).then_some(end);
+            } else {
+                gap = gap.or(Some(at));
+            }
+            at += stretch.len();
+        }
+        (open || !kept.text.is_empty()).then_some(kept)
     }
 
     fn finish(self, kind: Kind, open: bool) -> View {
@@ -130,6 +172,7 @@ impl Builder {
             text: self.text,
             map: self.map,
             open,
+            pending: self.pending,
         }
     }
 }
@@ -157,6 +200,7 @@ pub(crate) fn views(text: &str, open: bool) -> Views {
         text: text.to_owned(),
         map: Vec::new(),
         open,
+        pending: None,
     };
     let most = text.len().saturating_mul(BYTES_FACTOR).max(BYTES_FLOOR);
     let mut all = Views {
@@ -187,10 +231,6 @@ pub(crate) fn views(text: &str, open: bool) -> Views {
 
 /// The views of one view, with their maps composed.
 fn children(parent: &View) -> Vec<View> {
-    if garbled(&parent.text) {
-        // Decoded from something that was no text: looked at, not decoded again.
-        return Vec::new();
-    }
     let mut children = Vec::new();
     if parent.kind != Kind::Folded && !parent.text.is_ascii() {
         children.extend(
@@ -204,7 +244,8 @@ fn children(parent: &View) -> Vec<View> {
         parent.text.len()
     };
     children.extend(
-        decode::percent(&parent.text, end).map(|builder| builder.finish(Kind::Url, parent.open)),
+        decode::percent(&parent.text, end, parent.open)
+            .map(|builder| builder.finish(Kind::Url, parent.open)),
     );
     children.extend(
         decode::backslash(&parent.text, end)
@@ -212,14 +253,12 @@ fn children(parent: &View) -> Vec<View> {
     );
     for (builder, kind, at_end) in decode::runs(&parent.text, parent.open) {
         let open = parent.open && at_end;
-        // Most runs are words, which decode to nothing that can be read; one
-        // that may go on is kept for what it may become.
-        if open || readable(&builder.text) {
-            children.push(builder.finish(kind, open));
-        }
+        let readable = builder.readable(open);
+        children.extend(readable.map(|builder| builder.finish(kind, open)));
     }
     if !parent.map.is_empty() {
         for child in &mut children {
+            child.pending = child.pending.map(|at| parent.source_start(at));
             for range in &mut child.map {
                 let source = parent.source(&(range.start as usize..range.end as usize));
                 *range = u32::try_from(source.start).unwrap_or(u32::MAX)
@@ -230,20 +269,12 @@ fn children(parent: &View) -> Vec<View> {
     children
 }
 
-fn readable(text: &str) -> bool {
-    let strange = |char: char| {
-        char == char::REPLACEMENT_CHARACTER || (char.is_control() && !char.is_whitespace())
-    };
-    text.split(strange)
-        .any(|stretch| stretch.chars().nth(READABLE_CHARS_MIN - 1).is_some())
+/// The text that a whole run of base64 stands for.
+pub(crate) fn from_base64(run: &str) -> Option<String> {
+    decode::base64(run.as_bytes(), 0..run.len(), false).map(|builder| builder.text)
 }
 
-fn garbled(text: &str) -> bool {
-    let strange = text
-        .chars()
-        .filter(|char| {
-            *char == char::REPLACEMENT_CHARACTER || (char.is_control() && !char.is_whitespace())
-        })
-        .count();
-    strange * 8 > text.len()
+/// What text does not have: bytes that were none, control characters.
+fn strange(char: char) -> bool {
+    char == char::REPLACEMENT_CHARACTER || (char.is_control() && !char.is_whitespace())
 }

@@ -117,6 +117,9 @@ fn base64(text: &str) -> String {
     out
 }
 
+/// Ways to write a text.
+const WAYS: usize = 14;
+
 fn encoded(text: &str, how: usize) -> String {
     match how {
         0 => text.to_owned(),
@@ -140,7 +143,11 @@ fn encoded(text: &str, how: usize) -> String {
         7 => base64(&format!("note {text} end")),
         8 => text.bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
         9 => encoded(&encoded(text, 1), 6),
-        _ => encoded(&encoded(text, 4), 5),
+        10 => encoded(&encoded(text, 4), 5),
+        // Characters of several bytes, of which a part of a stream may hold some.
+        11 => encoded(&encoded(text, 2), 4),
+        12 => encoded(&encoded(text, 2), 5),
+        _ => encoded(&encoded(text, 3), 6),
     }
 }
 
@@ -148,7 +155,7 @@ fn encoded(text: &str, how: usize) -> String {
 fn every_encoding_of_a_needle_is_found_whole() {
     let engine = engine();
     for which in 0..4 {
-        for how in 0..=10 {
+        for how in 0..WAYS {
             for before in ["", "x ", "see: ", "a=", "é "] {
                 let encoded = encoded(&needle(which, 7 + how as u64), how);
                 let text = format!("{before}{encoded} end");
@@ -213,7 +220,7 @@ fn streamed(engine: &Engine, pieces: &[&str]) -> (String, Vec<(std::ops::Range<u
 fn every_split_of_a_needle_finds_it_whole() {
     let engine = engine();
     for which in 0..4 {
-        for how in 0..=10 {
+        for how in 0..WAYS {
             let encoded = encoded(&needle(which, 3), how);
             let text = format!("Here: {encoded} and on.");
             let whole = streamed(&engine, &[&text]);
@@ -360,7 +367,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
     fn any_split_finds_the_same(
-        parts in prop::collection::vec((0_usize..4, 0_usize..11, "[a-z0-9 .,%\\\\é\u{200b}<(!-]{0,12}"), 1..4),
+        parts in prop::collection::vec((0_usize..4, 0_usize..WAYS, "[a-z0-9 .,%\\\\é\u{200b}<(!-]{0,12}"), 1..4),
         seed: u64,
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
@@ -398,7 +405,7 @@ fn no_encoding_of_a_twin_is_found() {
     let engine = engine();
     for seed in 0..60 {
         for which in 0..4 {
-            for how in 0..=10 {
+            for how in 0..WAYS {
                 let text = format!("note {} end", encoded(&twin(which, seed), how));
                 for direction in Direction::ALL {
                     let findings = engine.scan(&text, *direction).findings;
@@ -406,5 +413,25 @@ fn no_encoding_of_a_twin_is_found() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn how_strange_a_text_is_does_not_hide_a_part_of_it() {
+    let engine = engine();
+    let text = "+\\\\\\TY\\\\DY\0\0\0KE+\\\\\\TY\\\\-";
+    let whole = streamed(&engine, &[text]);
+    assert!(!whole.1.is_empty());
+    for at in 0..=text.len() {
+        let (left, right) = text.split_at(at);
+        assert_eq!(streamed(&engine, &[left, right]), whole, "at {at}");
+    }
+    for how in 0..WAYS {
+        let noise = "\u{1}\u{2}\u{3}".repeat(40);
+        let text = format!("{noise} {} {noise}", encoded(&needle(0, 8), how));
+        assert!(
+            !engine.scan(&text, Direction::Request).findings.is_empty(),
+            "encoding {how}"
+        );
     }
 }

@@ -4,6 +4,17 @@
 /// LIMIT: characters of the current word that are remembered.
 const WORD_CHARS_MAX: usize = 64;
 
+/// A reference definition: `[name]:` and a target, on its line or the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Definition {
+    #[default]
+    None,
+    /// The target is still to come.
+    Named,
+    /// The target has begun.
+    Target,
+}
+
 /// The state of one text, character by character.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Place {
@@ -23,8 +34,8 @@ pub(super) struct Place {
     brackets: u32,
     /// A bracket has just closed.
     closed: bool,
-    /// In a reference definition, to the end of its line.
-    definition: bool,
+    /// In a reference definition.
+    definition: Definition,
     /// The line so far is blank.
     blank_line: bool,
     /// The line began with a bracket.
@@ -45,6 +56,9 @@ impl Place {
         if char == '\n' {
             self.line();
             return;
+        }
+        if self.definition == Definition::Named && !char.is_whitespace() {
+            self.definition = Definition::Target;
         }
         self.markup(char);
         if self.blank_line && !char.is_whitespace() {
@@ -67,14 +81,12 @@ impl Place {
     fn line(&mut self) {
         if self.blank_line {
             // A blank line ends what was left open.
-            (self.target, self.brackets, self.closed) = (None, 0, false);
+            (self.target, self.brackets) = (None, 0);
         }
-        (
-            self.definition,
-            self.blank_line,
-            self.bracket_line,
-            self.closed,
-        ) = (false, true, false, false);
+        if self.blank_line || self.definition == Definition::Target {
+            self.definition = Definition::None;
+        }
+        (self.blank_line, self.bracket_line, self.closed) = (true, false, false);
         self.word.clear();
         self.url = false;
         self.less = false;
@@ -96,7 +108,7 @@ impl Place {
             ('(', true) => self.target = Some(0),
             ('(', false) => self.target = self.target.map(|depth| depth + 1),
             (')', _) => self.target = self.target.and_then(|depth| depth.checked_sub(1)),
-            (':', true) if self.bracket_line => self.definition = true,
+            (':', true) if self.bracket_line => self.definition = Definition::Named,
             ('[', _) => self.brackets = self.brackets.saturating_add(1),
             (']', _) => self.brackets = self.brackets.saturating_sub(1),
             _ => {}
@@ -106,7 +118,11 @@ impl Place {
 
     /// Whether a value put back here would be carried along by markup or a URL.
     pub(super) const fn carries(&self) -> bool {
-        self.tag || self.less || self.target.is_some() || self.definition || self.url
+        self.tag
+            || self.less
+            || self.target.is_some()
+            || !matches!(self.definition, Definition::None)
+            || self.url
     }
 
     /// Whether this is inside a tag or a link's target.

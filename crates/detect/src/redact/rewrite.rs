@@ -148,7 +148,7 @@ impl Rewriter {
             || bare
             || self.layers.in_key()
             || self.layers.marked_up()
-            || depth > LAYERS_MAX
+            || depth >= LAYERS_MAX
             || place.carries()
             || place.glued()
         {

@@ -52,7 +52,7 @@ pub(crate) fn unfinished(text: &str) -> usize {
 }
 
 /// `%34` and the like, up to `end`; `None` when there is none.
-pub(super) fn percent(text: &str, end: usize) -> Option<Builder> {
+pub(super) fn percent(text: &str, end: usize, open: bool) -> Option<Builder> {
     let begun = text.as_bytes().get(end) == Some(&b'%');
     let bytes = text.as_bytes().get(..end)?;
     if !begun && !bytes.windows(3).any(|window| matches!(window, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())) {
@@ -73,7 +73,7 @@ pub(super) fn percent(text: &str, end: usize) -> Option<Builder> {
         }
     }
     let mut builder = Builder::default();
-    builder.bytes(&out);
+    builder.bytes(&out, open);
     Some(builder)
 }
 
@@ -143,7 +143,7 @@ pub(super) fn runs(text: &str, open: bool) -> Vec<(Builder, Kind, bool)> {
         }
         for offset in 0..4 {
             out.extend(
-                base64(bytes, run.start + offset..run.end)
+                base64(bytes, run.start + offset..run.end, open && at_end)
                     .map(|builder| (builder, Kind::Base64, at_end)),
             );
         }
@@ -155,7 +155,7 @@ pub(super) fn runs(text: &str, open: bool) -> Vec<(Builder, Kind, bool)> {
         }
         for offset in 0..2 {
             out.extend(
-                hexadecimal(bytes, run.start + offset..run.end)
+                hexadecimal(bytes, run.start + offset..run.end, open && at_end)
                     .map(|builder| (builder, Kind::Hex, at_end)),
             );
         }
@@ -177,17 +177,17 @@ fn stretches(bytes: &[u8], fits: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
     out
 }
 
-fn hexadecimal(bytes: &[u8], run: Range<usize>) -> Option<Builder> {
+fn hexadecimal(bytes: &[u8], run: Range<usize>, open: bool) -> Option<Builder> {
     let mut out = Vec::with_capacity(run.len() / 2);
     let mut at = run.start;
     while at + 2 <= run.end {
         out.push((pair(bytes, at)?, at..at + 2));
         at += 2;
     }
-    built(&out)
+    built(&out, open)
 }
 
-fn base64(bytes: &[u8], run: Range<usize>) -> Option<Builder> {
+pub(super) fn base64(bytes: &[u8], run: Range<usize>, open: bool) -> Option<Builder> {
     let mut out = Vec::with_capacity(run.len() / 4 * 3);
     let mut at = run.start;
     while at + 2 <= run.end {
@@ -214,7 +214,7 @@ fn base64(bytes: &[u8], run: Range<usize>) -> Option<Builder> {
         }
         at += 4;
     }
-    built(&out)
+    built(&out, open)
 }
 
 const fn sextet(byte: u8) -> Option<u8> {
@@ -228,11 +228,11 @@ const fn sextet(byte: u8) -> Option<u8> {
     }
 }
 
-fn built(out: &[(u8, Range<usize>)]) -> Option<Builder> {
+fn built(out: &[(u8, Range<usize>)], open: bool) -> Option<Builder> {
     if out.is_empty() {
         return None;
     }
     let mut builder = Builder::default();
-    builder.bytes(out);
+    builder.bytes(out, open);
     Some(builder)
 }

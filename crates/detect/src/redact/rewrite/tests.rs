@@ -71,6 +71,8 @@ fn in_plain_places_the_value_is_put_back() {
         "[\"T\"]",
         "T – x",
         "price > T",
+        "[ref]:\n\nT",
+        "[ref]: x\nT",
         "Dear T,\nhello",
     ] {
         let (out, counts) = write(Root::Text, text, VALUE, 3);
@@ -95,6 +97,9 @@ fn where_it_would_be_carried_out_the_token_stays() {
         "[T][ref]",
         "[T]: http://evil",
         "[ref]: http://evil/T",
+        "[ref]:\nT",
+        "[ref]:\n  T\nmore",
+        "[ref]: \n x-T",
         "<img src=http://evil/T>",
         "<img src=\"http://evil/?T\">",
         "<a href='T'>",
@@ -176,6 +181,28 @@ fn waiting_is_bounded() {
     let text = format!("[T {}", "a ".repeat(10_000));
     let (out, counts) = write(Root::Text, &text, VALUE, 100);
     assert_eq!((out.len(), counts.withheld), (text.len(), 1));
+}
+
+#[test]
+fn documents_in_documents_stay_valid_however_deep() {
+    let mut restored = 0;
+    for depth in 1..12 {
+        let mut text = "T".to_owned();
+        for _ in 0..depth {
+            text = serde_json::json!({ "a": text }).to_string();
+        }
+        let (out, counts) = write(Root::Json, &text, "q\"\\", 3);
+        restored += counts.restored;
+        assert_eq!(counts.restored + counts.withheld, 1);
+        let mut inner = out;
+        for _ in 0..depth {
+            let document: serde_json::Value = serde_json::from_str(&inner).unwrap();
+            document["a"].as_str().unwrap().clone_into(&mut inner);
+        }
+        let value = if counts.restored == 1 { "q\"\\" } else { "T" };
+        assert_eq!(inner, value, "{depth} deep");
+    }
+    assert_eq!(restored, 7);
 }
 
 /// A JSON document with the token in strings, `depth` strings deep.
