@@ -17,6 +17,8 @@ use crate::{
 
 /// LIMIT: blocks or choices open at once.
 const OPEN_MAX: usize = 1_024;
+/// LIMIT: bytes of a tool's name.
+const NAME_BYTES_MAX: usize = 256;
 
 /// An event that makes no sense here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -66,6 +68,24 @@ struct Open {
     channels: Vec<ChannelId>,
     /// Tool names by the index of the call (OpenAI), or 0 (Anthropic).
     tools: BTreeMap<u64, String>,
+}
+
+impl Open {
+    /// Remembers the name of a call, if one is given.
+    fn name(&mut self, call: u64, name: Option<&str>) -> Result<(), MapFault> {
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            return Ok(());
+        };
+        let room = self.tools.len() < OPEN_MAX && name.len() <= NAME_BYTES_MAX;
+        match self.tools.get(&call) {
+            Some(known) if known == name => Ok(()),
+            None if room => {
+                self.tools.insert(call, name.to_owned());
+                Ok(())
+            }
+            Some(_) | None => Err(MapFault(())),
+        }
+    }
 }
 
 impl StreamMapper {
@@ -145,7 +165,7 @@ impl StreamMapper {
                 .and_then(|node| document.whole(node))
                 .unwrap_or(position as u64);
             let open = self.open(index)?;
-            remember_tools(open, document, choice);
+            remember_tools(open, document, choice)?;
             let prefix = format!("choices[{index}].");
             for leaf in out
                 .deltas
@@ -156,7 +176,7 @@ impl StreamMapper {
                     continue;
                 };
                 if channel.slot == Slot::ToolCall {
-                    let call = call_index(&channel.id).unwrap_or(0);
+                    let call = call_index(&channel.id).unwrap_or(FUNCTION_CALL);
                     channel.tool = open.tools.get(&call).cloned();
                     leaf.tool.clone_from(&channel.tool);
                 }
@@ -404,10 +424,15 @@ fn call_index(id: &ChannelId) -> Option<u64> {
     rest.split_once(']')?.0.parse().ok()
 }
 
+/// Where the one call of the older `function_call` is kept among the calls.
+const FUNCTION_CALL: u64 = u64::MAX;
+
 /// Keeps the names of tools, which only the first delta of a call carries.
-fn remember_tools(open: &mut Open, document: &Document, choice: NodeId) {
+/// Some vendors repeat them; a name in pieces is refused, since it would be
+/// judged by its first.
+fn remember_tools(open: &mut Open, document: &Document, choice: NodeId) -> Result<(), MapFault> {
     let Some(delta) = document.member(choice, "delta") else {
-        return;
+        return Ok(());
     };
     let calls = document
         .member(delta, "tool_calls")
@@ -421,16 +446,12 @@ fn remember_tools(open: &mut Open, document: &Document, choice: NodeId) {
         let name = ["function", "custom"]
             .iter()
             .find_map(|kind| document.member_text(document.member(call, kind)?, "name"));
-        if let Some(name) = name.filter(|name| !name.is_empty() && name.len() <= 256) {
-            open.tools.entry(index).or_insert_with(|| name.to_owned());
-        }
+        open.name(index, name)?;
     }
     let legacy = document
         .member(delta, "function_call")
         .and_then(|call| document.member_text(call, "name"));
-    if let Some(name) = legacy.filter(|name| !name.is_empty() && name.len() <= 256) {
-        open.tools.entry(0).or_insert_with(|| name.to_owned());
-    }
+    open.name(FUNCTION_CALL, legacy)
 }
 
 #[cfg(test)]

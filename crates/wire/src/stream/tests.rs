@@ -12,15 +12,13 @@ fn events(text: &str) -> Vec<Event> {
     Decoder::new(1 << 20).push(text.as_bytes()).unwrap()
 }
 
+fn parsed(event: &Event) -> Document {
+    let bytes = Bytes::copy_from_slice(event.data.as_bytes());
+    Document::parse(bytes, &Limits::default(), Surrogates::Keep).unwrap()
+}
+
 fn map(mapper: &mut StreamMapper, event: &Event) -> EventWalk {
-    let document = (event.data != "[DONE]").then(|| {
-        Document::parse(
-            Bytes::copy_from_slice(event.data.as_bytes()),
-            &Limits::default(),
-            Surrogates::Keep,
-        )
-        .unwrap()
-    });
+    let document = (event.data != "[DONE]").then(|| parsed(event));
     mapper.map(event, document.as_ref()).unwrap()
 }
 
@@ -89,6 +87,26 @@ fn an_anthropic_stream_is_blocks_and_an_end() {
     );
     assert_eq!(walks[7].ends, [arguments.id]);
     assert!(walks[8].terminal);
+}
+
+#[test]
+fn a_tool_named_in_pieces_is_refused() {
+    let call = |name: &str| {
+        let delta = format!(
+            "{{\"tool_calls\":[{{\"index\":0,\"function\":{{\"name\":\"{name}\",\"arguments\":\"\"}}}}]}}"
+        );
+        let text = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");
+        events(&text).remove(0)
+    };
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    for name in ["send", "", "send"] {
+        map(&mut mapper, &call(name));
+    }
+    for name in ["_all", &"a".repeat(300)] {
+        let event = call(name);
+        let document = parsed(&event);
+        assert!(mapper.map(&event, Some(&document)).is_err());
+    }
 }
 
 #[test]
