@@ -85,7 +85,8 @@ def _redact_fault(slot, needle, text, reply, seen, stream):
             return "nothing stands in its place"
         if slot.echo:
             said = sse.said(slot.api, reply.body, stream and not slot.path)
-            return None if said == f"You said: {text}" else "it was not restored"
+            if said != f"You said: {text}":
+                return f"it was not restored: {said}, from {reply.body[-300:]}"
         return None
     if slot.edit is True:
         return f"it should be rewritten, not answered with {reply.status}"

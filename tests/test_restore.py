@@ -8,6 +8,7 @@ allows that kind for that tool.
 
 import itertools
 import json
+import re
 import random
 
 import pytest
@@ -206,6 +207,27 @@ def test_a_header_that_holds_a_value_is_left_out(house):
     assert reply.headers["openai-processing-ms"] == "12"
     leaves = json.dumps(house.gate.leaves_of(reply.exchange))
     assert "header x-request-id" in leaves and not leaks(leaves, CARD)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("name", ["openai content", "anthropic text"])
+def test_an_id_that_holds_a_value_is_renamed(house, name, streamed):
+    """Vendors' ids are random, and some look like a card: the reply stands."""
+    channel = CHANNEL[name]
+    # What the last word may become waits for the end of the text, so that the
+    # gate makes an event of its own and names it.
+    said = "so it is: 4"
+    body = channel.stream([said]) if streamed else channel.whole(said)
+    document = body.decode()
+    given = set(re.findall(r'"id": ?"([^"]+)"', document))
+    assert given
+    for old in given:
+        document = document.replace(f'"{old}"', f'"id-{CARD.text}"')
+    reply, _ = ask(house, "hi", channel.api, streamed, document.encode())
+    assert reply.status == 200 and channel.read(reply.body, streamed) == said
+    assert not leaks(reply.body, CARD)
+    ids = re.findall(r'"id": ?"([^"]+)"', reply.body.decode())
+    assert len(set(ids)) == 1 and ids[0].startswith("id-MSCARD"), ids
 
 
 CHANGES = {

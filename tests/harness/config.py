@@ -30,6 +30,7 @@ def write(
     gate=None,
     openai_key="env:FAKE_OPENAI_KEY",
     anthropic_key="env:FAKE_ANTHROPIC_KEY",
+    authority=None,
 ):
     """The text of a merestone.toml.
 
@@ -37,11 +38,13 @@ def write(
     modes:     control -> enforce | off, or a table with mode and until.
     actions:   control -> {detector or detector@slot: action}.
     restore:   tool -> kinds that may be restored in its arguments.
+    authority: file with a certificate authority for the first vendor.
     """
     modes, actions = modes or {}, actions or {}
+    trusts = {"authority": authority} if authority else {}
     tables = [
         _table("gate", {"listen": "127.0.0.1:0", "state": "data", **(gate or {})}),
-        _table("vendors.openai", {"api": "openai", "base_url": openai_url, "key": openai_key}),
+        _table("vendors.openai", {"api": "openai", "base_url": openai_url, "key": openai_key, **trusts}),
         _table(
             "vendors.anthropic",
             {"api": "anthropic", "base_url": anthropic_url, "key": anthropic_key},

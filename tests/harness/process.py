@@ -28,6 +28,8 @@ class Process:
             env=env,
             cwd=cwd,
             preexec_fn=_die_with_parent,
+            # A file that may not grow is an error, as a full disk is, no end.
+            restore_signals=False,
         )
 
     def wait_for_line(self, start, path, seconds=30.0, skip_bytes=0):

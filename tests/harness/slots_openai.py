@@ -69,6 +69,9 @@ SLOTS = [
           nested=True),
     _chat("tool call argument not JSON", user(), _call(f"look up {HERE}"), _result()),
     _chat("tool call name", user(), _call("{}", name=HERE), _result(), edit=False),
+    _chat("tool call id", user(), {**_call("{}"), "tool_calls": [
+        {**_call("{}")["tool_calls"][0], "id": HERE}]}, _result()),
+    _chat("tool_call_id", user(), _call("{}"), {**_result(), "tool_call_id": HERE}),
     _chat("custom tool call", user(), {"role": "assistant", "content": None, "tool_calls": [
         {"id": "call_1", "type": "custom", "custom": {"name": "shell", "input": HERE}}]}, _result()),
     _chat("function_call", user(), {"role": "assistant", "content": None,

@@ -47,6 +47,39 @@ def rude_server(reply, close=True):
             line.close()
 
 
+@contextlib.contextmanager
+def tls_front(behind, context):
+    """A TLS server on loopback that passes every connection's bytes on to the
+    plain server `behind`; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pipe(source, sink):
+        with contextlib.suppress(OSError):
+            while part := source.recv(65536):
+                sink.sendall(part)
+        for line in (source, sink):
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    def carry(line):
+        with contextlib.suppress(OSError), context.wrap_socket(line, server_side=True) as tls:
+            with connect(behind) as plain:
+                back = threading.Thread(target=pipe, args=(plain, tls), daemon=True)
+                back.start()
+                pipe(tls, plain)
+                back.join(5)
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                line, _ = listener.accept()
+                threading.Thread(target=carry, args=(line,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener:
+        yield listener.getsockname()[1]
+
+
 def unused_port():
     """A loopback URL where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -188,22 +188,9 @@ fn check(raw: Raw) -> Result<Detector, String> {
     if patterns.is_empty() {
         return Err("a detector needs a pattern".to_owned());
     }
-    for pattern in &patterns {
-        let hir = regex_syntax::parse(pattern)
-            .map_err(|_| "a pattern is not a regular expression".to_owned())?;
-        let longest = hir
-            .properties()
-            .maximum_len()
-            .ok_or("a pattern has no longest match; bound its repetitions")?;
-        if longest > SPAN_BYTES_MAX || hir.properties().minimum_len().unwrap_or(0) == 0 {
-            return Err(format!(
-                "a match is 1 to {SPAN_BYTES_MAX} bytes, this pattern allows {longest}"
-            ));
-        }
-        if !hir.properties().look_set().is_empty() {
-            return Err("a pattern has no anchors; use `left`, `right` and `context`".to_owned());
-        }
-    }
+    patterns
+        .iter()
+        .try_for_each(|pattern| check_pattern(pattern))?;
     Ok(Detector {
         id: DetectorId::new(&raw.id),
         kind: Kind::new(&raw.kind),
@@ -227,4 +214,22 @@ fn check(raw: Raw) -> Result<Detector, String> {
             .map(|word| word.to_ascii_lowercase())
             .collect(),
     })
+}
+
+fn check_pattern(pattern: &str) -> Result<(), String> {
+    let hir = regex_syntax::parse(pattern)
+        .map_err(|_| "a pattern is not a regular expression".to_owned())?;
+    let longest = hir
+        .properties()
+        .maximum_len()
+        .ok_or("a pattern has no longest match; bound its repetitions")?;
+    if longest > SPAN_BYTES_MAX || hir.properties().minimum_len().unwrap_or(0) == 0 {
+        return Err(format!(
+            "a match is 1 to {SPAN_BYTES_MAX} bytes, this pattern allows {longest}"
+        ));
+    }
+    if !hir.properties().look_set().is_empty() {
+        return Err("a pattern has no anchors; use `left`, `right` and `context`".to_owned());
+    }
+    Ok(())
 }

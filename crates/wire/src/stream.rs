@@ -135,17 +135,22 @@ impl StreamMapper {
         }
     }
 
-    fn openai(&mut self, document: &Document) -> Result<EventWalk, MapFault> {
-        let root = document.root();
+    /// Remembers how an event, as it is sent on, names itself: events made
+    /// here are named alike.
+    pub fn names(&mut self, document: &Document) {
         for name in ["id", "created", "model"] {
             if let Some(raw) = document
-                .member(root, name)
+                .member(document.root(), name)
                 .and_then(|node| document.raw().get(document.span(node)))
             {
                 self.head
                     .insert(name, String::from_utf8_lossy(raw).into_owned());
             }
         }
+    }
+
+    fn openai(&mut self, document: &Document) -> Result<EventWalk, MapFault> {
+        let root = document.root();
         let walk = openai_walk(document);
         if document.member(root, "error").is_some() {
             // An error is whole, and the last event.

@@ -30,6 +30,9 @@ pub(crate) enum Shape {
     Word,
     /// The name of a tool: likewise, in its own slot.
     Name(Slot),
+    /// What one side calls a message or call, and the other repeats: rewritten
+    /// alike wherever it stands, it still does its work.
+    Id,
     /// Any document: its keys are data, its strings may hold JSON again.
     Free(Slot),
     /// A string that holds a document.
@@ -292,6 +295,7 @@ impl Walker {
                 editable: false,
                 ..plain(self, Slot::Parameter)
             }),
+            Shape::Id => self.leaf(plain(self, Slot::Parameter)),
             Shape::Name(slot) => self.leaf(Leaf {
                 editable: false,
                 ..plain(self, slot)

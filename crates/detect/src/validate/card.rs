@@ -9,9 +9,11 @@ use super::Valid;
 const BESIDE_CHARS_MAX: usize = 16;
 /// As many hexadecimal characters beside a number make it a part of a hash.
 const HASH_CHARS_MIN: usize = 8;
-/// Shorter numbers are so common that one beside letters or other groups of
-/// digits is a part of something else.
-const LONE_DIGITS_MIN: usize = 14;
+/// Shorter numbers are so common that one beside other groups of digits is a
+/// part of something else.
+const GROUPED_DIGITS_MIN: usize = 14;
+/// Likewise of one that letters touch.
+const TOUCHED_DIGITS_MIN: usize = 16;
 
 /// Whether the last digit checks the others (ISO/IEC 7812-1).
 pub(crate) fn luhn(digits: &str) -> bool {
@@ -85,12 +87,14 @@ fn stands_alone(text: &str, number: &Range<usize>, digits: usize) -> Option<Vali
         digits == number.len() && matches!(before, [.., whole, b'.'] if whole.is_ascii_digit());
     let grouped = |byte: &u8| matches!(byte, b' ' | b'-');
     let continues = matches!(before, [.., digit, gap] if digit.is_ascii_digit() && grouped(gap))
-        || matches!(after, [gap, digit, ..] if digit.is_ascii_digit() && grouped(gap))
-        || matches!(before, [.., letter] if letter.is_ascii_alphabetic())
+        || matches!(after, [gap, digit, ..] if digit.is_ascii_digit() && grouped(gap));
+    let touched = matches!(before, [.., letter] if letter.is_ascii_alphabetic())
         || matches!(after, [letter, ..] if letter.is_ascii_alphabetic());
     let left = run(before.iter().rev());
     let right = run(after.iter());
-    if fraction || (digits < LONE_DIGITS_MIN && continues) || is_hash(&left, &right) {
+    let common =
+        (continues && digits < GROUPED_DIGITS_MIN) || (touched && digits < TOUCHED_DIGITS_MIN);
+    if fraction || common || is_hash(&left, &right) {
         return None;
     }
     let gap = usize::from(after.first().is_some_and(grouped));
@@ -180,7 +184,11 @@ mod tests {
         let short = Filler::new(4).fill("{luhn:50:12}");
         assert!(beside("card ", &short, " now"));
         assert!(!beside("4532 ", &short, "") && !beside("", &short, "-4532"));
-        assert!(!beside("id", &short, "") && !beside("", &short, "f"));
+        for digits in [12, 15] {
+            let first = if digits == 12 { "50" } else { "37" };
+            let number = Filler::new(4).fill(&format!("{{luhn:{first}:{digits}}}"));
+            assert!(!beside("id", &number, "") && !beside("", &number, "f"));
+        }
     }
 
     #[test]

@@ -85,10 +85,10 @@ static BLOCK: Table = Table {
         ("signature", Shape::Opaque),
         ("data", Shape::Opaque),
         ("encrypted_content", Shape::Opaque),
-        ("id", Shape::Word),
+        ("id", Shape::Id),
         ("name", Shape::Name(Slot::ToolCall)),
         ("input", Shape::Free(Slot::ToolCall)),
-        ("tool_use_id", Shape::Word),
+        ("tool_use_id", Shape::Id),
         ("is_error", Shape::Word),
         (
             "citations",
@@ -200,7 +200,7 @@ pub(super) const REQUEST: Shape = Shape::Members(&REQUEST_TABLE);
 static ERROR: Table = Table::plain(&[("type", Shape::Word), ("message", Shape::Turn)]);
 static REPLY_TABLE: Table = Table {
     members: &[
-        ("id", Shape::Word),
+        ("id", Shape::Id),
         ("type", Shape::Word),
         ("role", Shape::Word),
         ("model", Shape::Word),
@@ -214,7 +214,7 @@ static REPLY_TABLE: Table = Table {
         ("input_tokens", Shape::Word),
         ("container", Shape::Free(Slot::Parameter)),
         ("error", Shape::Members(&ERROR)),
-        ("request_id", Shape::Word),
+        ("request_id", Shape::Id),
     ],
     slot: None,
     tool: None,
@@ -246,7 +246,7 @@ static EVENT: Table = Table::plain(&[
     ("content_block", BLOCK_SHAPE),
     ("usage", Shape::Free(Slot::Parameter)),
     ("error", Shape::Members(&ERROR)),
-    ("request_id", Shape::Word),
+    ("request_id", Shape::Id),
     ("context_management", Shape::Free(Slot::Parameter)),
 ]);
 /// The shape of an event.

@@ -129,7 +129,15 @@ fn remote(api: Api, document: &Document, messages: NodeId, found: &mut Vec<Place
             .into_iter()
             .flat_map(|content| document.children(content));
         for (part, block) in parts.enumerate() {
-            if fetched(document, block) {
+            // The result of a tool has parts of its own.
+            let inner = document
+                .member(block, "content")
+                .into_iter()
+                .flat_map(|content| document.children(content));
+            if std::iter::once(block)
+                .chain(inner)
+                .any(|block| fetched(document, block))
+            {
                 found.push(Place::new(format!("messages[{index}].content[{part}]")));
             }
         }

@@ -37,7 +37,7 @@ static CUSTOM_CALL: Table = Table {
 };
 static TOOL_CALL: Table = Table::plain(&[
     ("index", Shape::Word),
-    ("id", Shape::Word),
+    ("id", Shape::Id),
     ("type", Shape::Word),
     ("function", Shape::Members(&FUNCTION_CALL)),
     ("custom", Shape::Members(&CUSTOM_CALL)),
@@ -72,7 +72,7 @@ static MESSAGE: Table = Table {
         ("reasoning_content", Shape::Text(Slot::Reasoning)),
         ("reasoning", Shape::Text(Slot::Reasoning)),
         ("tool_calls", Shape::List(&Shape::Members(&TOOL_CALL))),
-        ("tool_call_id", Shape::Word),
+        ("tool_call_id", Shape::Id),
         ("function_call", Shape::Members(&FUNCTION_CALL)),
         ("audio", Shape::Members(&SPEECH)),
     ],
@@ -167,7 +167,7 @@ static REQUEST_TABLE: Table = Table {
 pub(super) const REQUEST: Shape = Shape::Members(&REQUEST_TABLE);
 
 static SPEECH: Table = Table::plain(&[
-    ("id", Shape::Word),
+    ("id", Shape::Id),
     ("data", Shape::Data),
     ("transcript", Shape::Turn),
     ("expires_at", Shape::Word),
@@ -213,7 +213,7 @@ static ERROR: Table = Table::plain(&[
 ]);
 static REPLY_TABLE: Table = Table {
     members: &[
-        ("id", Shape::Word),
+        ("id", Shape::Id),
         ("object", Shape::Word),
         ("created", Shape::Word),
         ("model", Shape::Word),

@@ -19,6 +19,9 @@ fn parsed(event: &Event) -> Document {
 
 fn map(mapper: &mut StreamMapper, event: &Event) -> EventWalk {
     let document = (event.data != "[DONE]").then(|| parsed(event));
+    if let Some(document) = &document {
+        mapper.names(document);
+    }
     mapper.map(event, document.as_ref()).unwrap()
 }
 

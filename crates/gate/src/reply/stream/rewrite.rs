@@ -54,10 +54,10 @@ impl Rewrite {
 
     /// Takes bytes from the vendor; answers bytes for the caller.
     pub(super) fn push(&mut self, context: &mut Context, data: &[u8]) -> Result<Bytes, Refusal> {
-        let events = self
-            .decoder
-            .push(data)
-            .map_err(|_| Refusal::new(Code::VendorGarbage))?;
+        let events = self.decoder.push(data).map_err(|fault| match fault {
+            sse::SseFault::TooLong => Refusal::new(Code::ReplyLimit),
+            sse::SseFault::Utf8 => Refusal::new(Code::VendorGarbage),
+        })?;
         let mut out = BytesMut::new();
         for event in events {
             if self.over {
@@ -128,7 +128,16 @@ impl Rewrite {
             .unknown(walk.unknown_values, &walk.unknown_places);
         let mut edits = LeafEdits::default();
         self.deltas(context, &walk.deltas, &mut edits)?;
-        self.whole(context, &walk.whole, &mut edits)?;
+        let renamed = self.whole(context, &walk.whole, &mut edits)?;
+        match &document {
+            Some(document) if renamed => {
+                let sent = wire::apply(document, edits.clone());
+                let sent = self.parse(context, &String::from_utf8_lossy(&sent))?;
+                self.mapper.names(&sent);
+            }
+            Some(document) => self.mapper.names(document),
+            None => {}
+        }
         self.respelled(context, &walk.logprobs, document.as_ref(), &mut edits)?;
         self.flush(context, &walk, out)?;
         self.sign(context, &walk, &mut edits);
@@ -208,23 +217,26 @@ impl Rewrite {
         before
     }
 
+    /// Looks at texts that are whole in their event; says whether it edited one.
     fn whole(
         &self,
         context: &mut Context,
         leaves: &[Leaf],
         edits: &mut LeafEdits,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
+        let mut edited = false;
         for leaf in leaves {
             if leaf.editable && leaf.kind == LeafKind::Text {
                 let text = context.alone(leaf, &leaf.text)?;
                 if text != leaf.text {
                     edits.set(&leaf.at, text);
+                    edited = true;
                 }
             } else {
                 context.fixed(&leaf.text, leaf.slot, &leaf.place)?;
             }
         }
-        Ok(())
+        Ok(edited)
     }
 
     fn respelled(
