@@ -224,6 +224,7 @@ pub(crate) fn note(kind: &str, action: Action, count: u32) -> FindingNote {
     FindingNote {
         detector: DetectorId::new(kind),
         kind: Kind::new(kind),
+        control: Control::Redaction,
         slot: Slot::Turn,
         place: "messages[0].content".to_owned(),
         view: View::Plain,

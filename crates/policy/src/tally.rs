@@ -149,6 +149,7 @@ impl Tally {
         let note = FindingNote {
             detector: finding.detector.clone(),
             kind: finding.kind.clone(),
+            control: finding.control,
             slot,
             place: place.to_owned(),
             view: finding.view,

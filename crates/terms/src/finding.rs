@@ -89,6 +89,8 @@ pub struct FindingNote {
     pub detector: DetectorId,
     /// What it is.
     pub kind: Kind,
+    /// The control that the detector serves.
+    pub control: Control,
     /// The part of the exchange it stood in.
     pub slot: Slot,
     /// Where it stood; keys that the dialect does not know appear as positions.

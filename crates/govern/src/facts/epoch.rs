@@ -136,7 +136,7 @@ impl Epoch {
         for note in &leaf.findings {
             // Blocked in a request that was sent all the same: in shadow.
             let kinds = match note.action {
-                Action::Redact if enforced(&leaf.controls, Control::Redaction) => {
+                Action::Redact if enforced(&leaf.controls, note.control) => {
                     &mut self.kinds_redacted
                 }
                 _ => &mut self.kinds_flagged,
