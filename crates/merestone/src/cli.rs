@@ -32,8 +32,12 @@ pub enum Command {
     },
     /// Run the gate
     Up(ConfigArg),
-    /// Show the whole walk on this machine, against fake vendors
-    Demo,
+    /// Show the whole walk on this machine, against fake vendors, and stay up
+    Demo {
+        /// End when all is told
+        #[arg(long)]
+        exit: bool,
+    },
     /// Make, list and revoke virtual keys
     #[command(subcommand)]
     Key(KeyCommand),

@@ -25,8 +25,11 @@ pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match commands::run(cli.command) {
         Ok(code) => code,
+        Err(error) if error.is::<present::ReaderGone>() => {
+            ExitCode::from(present::READER_GONE_STATUS)
+        }
         Err(error) => {
-            eprintln!("{} {error:#}", present::error_mark());
+            present::note(&format!("{} {error:#}", present::error_mark()));
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,9 @@
 //! How things look on a terminal: tables for people, colour only where one watches.
 
-use std::io::IsTerminal;
+use std::{
+    fmt,
+    io::{self, ErrorKind, IsTerminal, Write},
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
@@ -40,4 +43,34 @@ pub fn time(ms: u64) -> String {
 /// How many columns the terminal has.
 pub fn width() -> usize {
     table(&[]).width().map_or(100, usize::from)
+}
+
+/// Whoever read standard output reads no more, as `head` does after ten lines.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads standard output any more")]
+pub struct ReaderGone;
+
+/// What a shell reports for a program that ended so: 128 and SIGPIPE.
+pub const READER_GONE_STATUS: u8 = 141;
+
+/// Writes to standard output what [`say!`] was given.
+pub fn out(text: fmt::Arguments<'_>) -> anyhow::Result<()> {
+    match io::stdout().lock().write_fmt(text) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+        Err(error) => Err(anyhow::Error::new(error).context("standard output cannot be written")),
+    }
+}
+
+/// A line on standard output.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::present::out(format_args!("{}\n", format_args!($($text)*)))
+    };
+}
+pub(crate) use say;
+
+/// A line on standard error. That nobody reads it stops nothing.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

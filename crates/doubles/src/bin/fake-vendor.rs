@@ -1,6 +1,12 @@
 //! Runs one fake vendor until it is killed:
 //! `fake-vendor --api openai|anthropic [--listen 127.0.0.1:0] [--quiet-load]`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what it prints is read by the test that started it"
+)]
+
 use std::{net::SocketAddr, process::ExitCode};
 
 use doubles::{Api, FakeVendor, Options};

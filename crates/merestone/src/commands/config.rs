@@ -17,18 +17,18 @@ pub(super) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
     match command {
         ConfigCommand::Check(config) => check(&config.config),
         ConfigCommand::Show { config, json } => {
-            show(&config::load(&config.config, VendorKeys::Leave)?, json);
+            show(&config::load(&config.config, VendorKeys::Leave)?, json)?;
             Ok(ExitCode::SUCCESS)
         }
         ConfigCommand::Explain {
             name: Some(name),
             markdown: true,
         } if name == "refusals" => {
-            print!("{}", config::refusals());
+            present::out(format_args!("{}", config::refusals()))?;
             Ok(ExitCode::SUCCESS)
         }
         ConfigCommand::Explain { markdown: true, .. } => {
-            print!("{}", config::reference());
+            present::out(format_args!("{}", config::reference()))?;
             Ok(ExitCode::SUCCESS)
         }
         ConfigCommand::Explain { name, .. } => explain(name.as_deref()),
@@ -42,27 +42,27 @@ fn check(path: &Path) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|control| format!("{control}: {}", settled.policy.mode(*control, now_ms)))
         .collect();
-    println!(
+    present::say!(
         "{} can be used: {} vendors, {} detectors, {}",
         path.display(),
         settled.vendors.len(),
         settled.engine,
         modes.join(", ")
-    );
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(settled: &Settled, as_json: bool) {
+fn show(settled: &Settled, as_json: bool) -> anyhow::Result<()> {
     let value = shown(settled);
     if as_json {
-        println!("{value}");
-        return;
+        present::say!("{value}")?;
+        return Ok(());
     }
     let mut table = present::table(&["setting", "value"]);
     flatten("", &value, &mut |name, value| {
         table.add_row([name, value]);
     });
-    println!("{table}");
+    present::say!("{table}")
 }
 
 /// What the file means. A key is never shown, only where it comes from is known.
@@ -143,10 +143,13 @@ fn flatten(prefix: &str, value: &Value, row: &mut dyn FnMut(String, String)) {
 fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
     let Some(name) = name else {
         for setting in SETTINGS {
-            println!(
+            present::say!(
                 "[{}] {} = {}\n    {}",
-                setting.table, setting.name, setting.value, setting.says
-            );
+                setting.table,
+                setting.name,
+                setting.value,
+                setting.says
+            )?;
         }
         return Ok(ExitCode::SUCCESS);
     };
@@ -154,7 +157,7 @@ fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
         return detectors();
     }
     if let Some(code) = Code::from_word(name) {
-        println!("{code} (HTTP {}): {}", code.status(), code.says());
+        present::say!("{code} (HTTP {}): {}", code.status(), code.says())?;
         return Ok(ExitCode::SUCCESS);
     }
     let wanted = name.rsplit('.').next().unwrap_or(name);
@@ -167,10 +170,13 @@ fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
         "`{name}` is neither a setting, nor `detectors`, nor a code as MS-ADMIT-003; `merestone config explain` lists the settings"
     );
     for setting in found {
-        println!(
+        present::say!(
             "[{}] {} = {}\n    {}",
-            setting.table, setting.name, setting.value, setting.says
-        );
+            setting.table,
+            setting.name,
+            setting.value,
+            setting.says
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -200,6 +206,6 @@ fn detectors() -> anyhow::Result<ExitCode> {
             &detector.title,
         ]);
     }
-    println!("{table}");
+    present::say!("{table}")?;
     Ok(ExitCode::SUCCESS)
 }

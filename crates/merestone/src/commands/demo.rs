@@ -2,7 +2,9 @@
 //! are labelled as such. Nothing leaves the machine.
 
 mod client;
+mod script;
 mod story;
+mod told;
 
 use std::{fs, path::Path, process::ExitCode};
 
@@ -10,15 +12,18 @@ use doubles::{Api, FAKE_KEY, FakeVendor};
 use tokio::sync::oneshot;
 
 use super::up;
-use crate::config::{self, VendorKeys};
+use crate::{
+    config::{self, VendorKeys},
+    present,
+};
 
-pub(super) fn run() -> anyhow::Result<ExitCode> {
+pub(super) fn run(exit: bool) -> anyhow::Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("merestone-demo-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let told = runtime.block_on(demo(&folder));
+    let told = runtime.block_on(demo(&folder, exit));
     // Kept after a failure, so that it can be looked into.
     if told.is_ok() {
         fs::remove_dir_all(&folder)?;
@@ -26,7 +31,7 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
     told.map(|()| ExitCode::SUCCESS)
 }
 
-async fn demo(folder: &Path) -> anyhow::Result<()> {
+async fn demo(folder: &Path, exit: bool) -> anyhow::Result<()> {
     let openai = FakeVendor::start(Api::OpenAi).await?;
     let anthropic = FakeVendor::start(Api::Anthropic).await?;
     let path = folder.join(config::DEFAULT_PATH);
@@ -45,14 +50,14 @@ async fn demo(folder: &Path) -> anyhow::Result<()> {
     };
     let gate = tokio::spawn(up::up(settled, path.clone(), stopping, ready));
     let told = match address.await {
-        Ok(address) => {
+        Ok(gate) => {
             let cast = story::Cast {
-                gate: address,
+                gate,
                 openai: &openai,
                 anthropic: &anthropic,
                 state: &state,
             };
-            cast.tell(&path).await
+            show(&cast, &path, exit).await
         }
         Err(_) => Err(anyhow::anyhow!("the gate did not get ready")),
     };
@@ -60,8 +65,21 @@ async fn demo(folder: &Path) -> anyhow::Result<()> {
     gate.await??;
     openai.stop().await;
     anthropic.stop().await;
-    told?;
-    story::evidence(&state)
+    told
+}
+
+/// Tells the story, and stays for those who want to try it themselves.
+async fn show(cast: &story::Cast<'_>, path: &Path, exit: bool) -> anyhow::Result<()> {
+    cast.tell(path).await?;
+    story::evidence(cast.state)?;
+    if !exit {
+        cast.invite().await?;
+        up::stop_signal().await;
+    }
+    present::say!(
+        "\nNext: merestone init, merestone up, merestone matrix, merestone ledger tail."
+    )?;
+    Ok(())
 }
 
 fn configuration(openai: &str, anthropic: &str) -> String {

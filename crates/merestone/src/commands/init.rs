@@ -4,7 +4,7 @@ use std::{fs::OpenOptions, io::Write, path::Path, process::ExitCode};
 
 use anyhow::Context;
 
-use crate::config;
+use crate::{config, present};
 
 pub(super) fn run(dir: &Path) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(dir)
@@ -21,11 +21,11 @@ pub(super) fn run(dir: &Path) -> anyhow::Result<ExitCode> {
             )
         })?;
     file.write_all(config::example().as_bytes())?;
-    println!("wrote {}", path.display());
-    println!("next: put the vendors' keys into the environment, then");
-    println!(
+    present::say!("wrote {}", path.display())?;
+    present::say!("next: put the vendors' keys into the environment, then")?;
+    present::say!(
         "  merestone config check --config {0}\n  merestone key create --config {0} --owner my-application\n  merestone up --config {0}",
         path.display()
-    );
+    )?;
     Ok(ExitCode::SUCCESS)
 }

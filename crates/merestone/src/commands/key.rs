@@ -46,7 +46,7 @@ pub(super) fn run(command: KeyCommand) -> anyhow::Result<ExitCode> {
                 &config::load(&config.config, VendorKeys::Leave)?,
                 Request::KeyRevoke { id },
             )? {
-                Answer::Done => println!("revoked"),
+                Answer::Done => present::say!("revoked")?,
                 other => return refused(other),
             }
             Ok(ExitCode::SUCCESS)
@@ -108,17 +108,19 @@ fn duration_ms(text: &str) -> anyhow::Result<u64> {
 
 fn show_new(key: &str, id: &KeyId, json: bool) -> anyhow::Result<ExitCode> {
     if json {
-        println!("{}", json!({ "key": key, "id": id }));
+        present::say!("{}", json!({ "key": key, "id": id }))?;
     } else {
-        println!("{key}");
-        eprintln!("This is the only time that the key is shown. Its public name is {id}.");
+        present::say!("{key}")?;
+        present::note(&format!(
+            "This is the only time that the key is shown. Its public name is {id}."
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn list(keys: &[Value], json: bool) -> anyhow::Result<ExitCode> {
     if json {
-        println!("{}", json!({ "keys": keys }));
+        present::say!("{}", json!({ "keys": keys }))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = present::table(&[
@@ -153,7 +155,7 @@ fn list(keys: &[Value], json: bool) -> anyhow::Result<ExitCode> {
             when(field("expires_ms")),
         ]);
     }
-    println!("{table}");
+    present::say!("{table}")?;
     Ok(ExitCode::SUCCESS)
 }
 

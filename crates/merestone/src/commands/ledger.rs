@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -59,47 +59,47 @@ fn verify(state: &State, as_json: bool) -> anyhow::Result<ExitCode> {
     let verified = match outcome {
         Ok(verified) => verified,
         Err(fault) if as_json => {
-            println!("{}", json!({ "sound": false, "fault": fault.to_string() }));
+            present::say!("{}", json!({ "sound": false, "fault": fault.to_string() }))?;
             return Ok(ExitCode::FAILURE);
         }
         Err(fault) => anyhow::bail!("the ledger is not sound: {fault}"),
     };
     if as_json {
         let open: Vec<String> = verified.open.iter().map(ToString::to_string).collect();
-        println!(
+        present::say!(
             "{}",
             json!({
                 "sound": true, "entries": verified.entries, "admitted": verified.admitted, "closed": verified.closed,
                 "open": open, "refused": verified.refused, "unclean_starts": verified.unclean_starts,
                 "root": verified.root, "tail_bytes": verified.tail_bytes,
             })
-        );
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("sound: {} entries", verified.entries);
-    println!(
+    present::say!("sound: {} entries", verified.entries)?;
+    present::say!(
         "  {} admitted, {} closed, {} open, {} refused",
         verified.admitted,
         verified.closed,
         verified.open.len(),
         verified.refused
-    );
+    )?;
     if let Some((first, last)) = verified.span_ms {
-        println!("  from {} to {}", present::time(first), present::time(last));
+        present::say!("  from {} to {}", present::time(first), present::time(last))?;
     }
     if verified.unclean_starts > 0 {
-        println!(
+        present::say!(
             "  the node found {} times that it had not stopped cleanly",
             verified.unclean_starts
-        );
+        )?;
     }
     if verified.tail_bytes > 0 {
-        println!(
+        present::say!(
             "  {} bytes at the end are no whole entry: a write that was cut off, or that is being made",
             verified.tail_bytes
-        );
+        )?;
     }
-    println!("  Merkle root {}", verified.root);
+    present::say!("  Merkle root {}", verified.root)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -112,34 +112,38 @@ fn show(state: &State, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {
     );
     if as_json {
         let entries: Vec<_> = entries.iter().map(entry_json).collect();
-        println!("{}", json!({ "exchange": id, "entries": entries }));
+        present::say!("{}", json!({ "exchange": id, "entries": entries }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("exchange {id}");
+    present::say!("exchange {id}")?;
     for entry in &entries {
-        tell(entry);
+        tell(entry)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// One entry of an exchange, as a person reads it.
-pub(super) fn tell(entry: &Entry) {
+pub(super) fn tell(entry: &Entry) -> anyhow::Result<()> {
     let number = entry.sequence;
     match &entry.leaf {
         Leaf::Admitted(leaf) => {
             let (request, arrived) = (&leaf.request, present::time(leaf.at_ms));
             let rewritten = if request.edited { ", rewritten" } else { "" };
-            println!("\nentry {number}: admitted, arrived {arrived}");
-            println!(
+            present::say!("\nentry {number}: admitted, arrived {arrived}")?;
+            present::say!(
                 "  key {}, {} {} at {}, {} bytes{rewritten}",
-                leaf.caller.key, request.dialect, request.model, request.vendor, request.body_bytes
-            );
+                leaf.caller.key,
+                request.dialect,
+                request.model,
+                request.vendor,
+                request.body_bytes
+            )?;
             decided(
                 &leaf.rooms,
                 &leaf.controls,
                 &leaf.findings,
                 leaf.findings_more,
-            );
+            )?;
         }
         Leaf::Closed(leaf) => {
             let (ended, restored) = (present::time(leaf.at_ms), &leaf.restored);
@@ -147,41 +151,44 @@ pub(super) fn tell(entry: &Entry) {
                 .vendor
                 .status
                 .map_or_else(|| "none".to_owned(), |status| status.to_string());
-            println!("\nentry {number}: closed {ended}, {}", leaf.outcome);
+            present::say!("\nentry {number}: closed {ended}, {}", leaf.outcome)?;
             if let Some(code) = leaf.code {
-                println!("  {}", reason(code, leaf.place.as_deref()));
+                present::say!("  {}", reason(code, leaf.place.as_deref()))?;
             }
-            println!(
+            present::say!(
                 "  vendor status {status}, {} bytes, {} ms",
                 leaf.reply_bytes,
                 leaf.timings.total_us / 1_000
-            );
+            )?;
             decided(
                 &leaf.rooms,
                 &leaf.controls,
                 &leaf.findings,
                 leaf.findings_more,
-            );
-            println!(
+            )?;
+            present::say!(
                 "  tokens: {} put back, {} left in place, {} not ours",
-                restored.restored, restored.withheld, restored.foreign
-            );
+                restored.restored,
+                restored.withheld,
+                restored.foreign
+            )?;
         }
         Leaf::Refused(leaf) => {
-            println!(
+            present::say!(
                 "\nentry {number}: refused, arrived {}",
                 present::time(leaf.at_ms)
-            );
-            println!("  {}", reason(leaf.code, leaf.place.as_deref()));
+            )?;
+            present::say!("  {}", reason(leaf.code, leaf.place.as_deref()))?;
             decided(
                 &leaf.rooms,
                 &leaf.controls,
                 &leaf.findings,
                 leaf.findings_more,
-            );
+            )?;
         }
         Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {}
     }
+    Ok(())
 }
 
 fn reason(code: Code, place: Option<&str>) -> String {
@@ -191,42 +198,60 @@ fn reason(code: Code, place: Option<&str>) -> String {
     format!("{code}: {}{place}", code.says())
 }
 
-fn decided(notes: &[RoomNote], runs: &[ControlRun], found: &[FindingNote], more: u32) {
-    rooms(notes);
-    controls(runs);
-    findings(found, more);
+fn decided(
+    notes: &[RoomNote],
+    runs: &[ControlRun],
+    found: &[FindingNote],
+    more: u32,
+) -> anyhow::Result<()> {
+    rooms(notes)?;
+    controls(runs)?;
+    findings(found, more)
 }
 
-fn rooms(notes: &[RoomNote]) {
+fn rooms(notes: &[RoomNote]) -> anyhow::Result<()> {
     for note in notes {
-        println!("  {:>9} µs  {:<9}  {}", note.at_us, note.room, note.decided);
+        present::say!("  {:>9} µs  {:<9}  {}", note.at_us, note.room, note.decided)?;
     }
+    Ok(())
 }
 
-fn controls(runs: &[ControlRun]) {
+fn controls(runs: &[ControlRun]) -> anyhow::Result<()> {
     for run in runs {
         let would = if run.would == run.verdict {
             String::new()
         } else {
             format!(", would have been {}", run.would)
         };
-        println!(
+        present::say!(
             "  {} ({}): {}{would}, {} findings in {} bytes",
-            run.control, run.mode, run.verdict, run.findings, run.bytes
-        );
+            run.control,
+            run.mode,
+            run.verdict,
+            run.findings,
+            run.bytes
+        )?;
     }
+    Ok(())
 }
 
-fn findings(notes: &[FindingNote], more: u32) {
+fn findings(notes: &[FindingNote], more: u32) -> anyhow::Result<()> {
     for note in notes {
-        println!(
+        present::say!(
             "  found {} ({}) in {} at {}, seen {}, {} times: {}",
-            note.detector, note.kind, note.slot, note.place, note.view, note.count, note.action
-        );
+            note.detector,
+            note.kind,
+            note.slot,
+            note.place,
+            note.view,
+            note.count,
+            note.action
+        )?;
     }
     if more > 0 {
-        println!("  and {more} more");
+        present::say!("  and {more} more")?;
     }
+    Ok(())
 }
 
 fn entry_json(entry: &Entry) -> serde_json::Value {
@@ -260,19 +285,15 @@ fn tail(state: &State, count: usize, follow: bool, as_json: bool) -> anyhow::Res
 }
 
 fn line(entry: &Entry, as_json: bool) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
     if as_json {
-        writeln!(out, "{}", entry_json(entry))?;
-    } else {
-        writeln!(
-            out,
-            "{:>8}  {}  {}",
-            entry.sequence,
-            present::time(entry.leaf.at_ms()),
-            brief(&entry.leaf)
-        )?;
+        return present::say!("{}", entry_json(entry));
     }
-    Ok(())
+    present::say!(
+        "{:>8}  {}  {}",
+        entry.sequence,
+        present::time(entry.leaf.at_ms()),
+        brief(&entry.leaf)
+    )
 }
 
 fn brief(leaf: &Leaf) -> String {

@@ -50,11 +50,11 @@ pub(super) fn brief(state: &State) -> anyhow::Result<()> {
         .partition(|(_, row)| row.state() == RowState::Gap);
     let proved: Vec<_> = proved.into_iter().map(|(view, _)| view).collect();
     let width = u16::try_from(present::width()).unwrap_or(100);
-    println!("{}", render::table(&proved, width, present::colour()));
-    println!(
+    present::say!("{}", render::table(&proved, width, present::colour()))?;
+    present::say!(
         "   {} further rows are gaps, each with what is missing.",
         gaps.len()
-    );
+    )?;
     Ok(())
 }
 
@@ -67,14 +67,14 @@ fn show(state: &State, json: bool, explain: Option<u16>, days: u16) -> anyhow::R
         let text = matrix
             .explain(id, &states, width)
             .ok_or_else(|| anyhow::anyhow!("the matrix has rows 1 to 83"))?;
-        println!("{text}");
+        present::say!("{text}")?;
         return Ok(());
     }
     let views = matrix.views(&states);
     if json {
-        println!("{}", render::json(&views));
+        present::say!("{}", render::json(&views))?;
     } else {
-        println!("{}", render::table(&views, width, present::colour()));
+        present::say!("{}", render::table(&views, width, present::colour()))?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Init { dir } => init::run(&dir),
         Command::Up(config) => up::run(&config.config),
-        Command::Demo => demo::run(),
+        Command::Demo { exit } => demo::run(exit),
         Command::Key(command) => key::run(command),
         Command::Config(command) => config::run(command),
         Command::Reload(config) => reload::run(&config.config),

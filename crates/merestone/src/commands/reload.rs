@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use crate::{
     admin::{Answer, Request},
     config::{self, VendorKeys},
-    control,
+    control, present,
     state::State,
 };
 
@@ -16,9 +16,9 @@ pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
         None => anyhow::bail!("no gate is running on {}", settled.state.display()),
         Some(Answer::Refused(why)) => anyhow::bail!("the old configuration stays in force: {why}"),
         Some(_) => {
-            println!(
+            present::say!(
                 "the new vendors and controls are in force; listen, state, node, evidence and limits change at the next start"
-            );
+            )?;
             Ok(ExitCode::SUCCESS)
         }
     }

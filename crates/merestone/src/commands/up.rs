@@ -18,6 +18,7 @@ use crate::{
     admin::{Admin, Answer, Request, key_json},
     config::{self, Settled, VendorKeys},
     control::{self, Serve},
+    present,
     source::{SystemClock, SystemEntropy},
     state::State,
 };
@@ -45,7 +46,8 @@ fn logging() {
         .try_init();
 }
 
-async fn stop_signal() {
+/// Resolves when the process is asked to stop.
+pub(super) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;
@@ -80,7 +82,7 @@ pub(super) async fn up(
         Arc::clone(&node),
     ));
     let hangups = tokio::spawn(reload_on_hangup(Arc::clone(&node)));
-    eprintln!("merestone is ready on http://{address}");
+    present::note(&format!("merestone is ready on http://{address}"));
     let _ = ready.send(address);
     let served = gate::serve(Arc::clone(&node.gate), listener, stop).await;
     control.abort();

@@ -44,6 +44,26 @@ impl Reply {
             })
             .collect()
     }
+
+    /// How a stream says that it ended: an error's message, or the reason of
+    /// its last choice.
+    pub(super) fn ending(&self) -> anyhow::Result<String> {
+        let events = self
+            .body
+            .lines()
+            .rev()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let says = |event: Value| {
+            let says = event
+                .pointer("/error/message")
+                .or_else(|| event.pointer("/choices/0/finish_reason"))?;
+            says.as_str().map(str::to_owned)
+        };
+        events
+            .filter_map(says)
+            .next()
+            .context("the stream did not say how it ended")
+    }
 }
 
 /// Posts a document to the gate.
