@@ -1,12 +1,7 @@
 //! `merestone ledger`: verify, show and tail. Reads beside a running gate.
 
 use std::{
-    collections::VecDeque,
-    io::IsTerminal,
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
+    collections::VecDeque, io::IsTerminal, path::Path, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
