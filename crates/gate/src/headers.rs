@@ -1,6 +1,6 @@
 //! Which headers pass, in each direction. What is not on a list does not pass.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Uri, Version, header, request::Parts};
 use terms::{Code, Refusal};
 use wire::{Api, Dialect};
 
@@ -73,32 +73,64 @@ pub(crate) fn to_caller(headers: &HeaderMap) -> Vec<(HeaderName, String)> {
         .collect()
 }
 
-/// What the front door checks before anything is read.
+/// What the front door checks before anything is read. `empty` says that no
+/// body follows.
 ///
 /// # Errors
 /// A refusal of the Arrived room.
-pub(crate) fn check_arrival(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts
-        .next()
-        .ok_or_else(|| Refusal::new(Code::HostRefused))?;
-    if hosts.next().is_some() || !plain_host(host) {
-        return Err(Refusal::new(Code::HostRefused));
-    }
-    let agrees = uri
-        .authority()
-        .is_none_or(|authority| authority.as_str().as_bytes() == host.as_bytes());
-    if !agrees {
-        return Err(Refusal::new(Code::HostRefused));
-    }
-    if headers.contains_key(header::UPGRADE) {
+pub(crate) fn check_arrival(parts: &Parts, empty: bool) -> Result<(), Refusal> {
+    if parts.method == Method::CONNECT || parts.headers.contains_key(header::UPGRADE) {
         return Err(Refusal::new(Code::UpgradeRefused));
+    }
+    check_host(parts)?;
+    if !plain_path(parts.uri.path()) {
+        return Err(Refusal::new(Code::PathRefused));
+    }
+    if !empty && bodiless(&parts.method) {
+        return Err(Refusal::new(Code::BodyUnexpected));
     }
     Ok(())
 }
 
-fn plain_host(host: &HeaderValue) -> bool {
-    let bytes = host.as_bytes();
+/// One host, well formed, and the same wherever it stands. HTTP/2 may name it
+/// in the request line alone.
+fn check_host(parts: &Parts) -> Result<(), Refusal> {
+    let refused = || Refusal::new(Code::HostRefused);
+    let named = parts.uri.authority().map(|authority| authority.as_str());
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    let host = match (hosts.next(), named) {
+        (Some(host), _) => host.as_bytes(),
+        (None, Some(named)) if parts.version == Version::HTTP_2 => named.as_bytes(),
+        (None, _) => return Err(refused()),
+    };
+    let agrees = named.is_none_or(|named| named.as_bytes() == host);
+    if hosts.next().is_some() || !plain_host(host) || !agrees {
+        return Err(refused());
+    }
+    Ok(())
+}
+
+/// Whether a method never carries a body here.
+fn bodiless(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+    )
+}
+
+/// Whether a path is in its one normal form: no empty, `.` or `..` segment and
+/// nothing encoded, so that nobody behind can read another path in it.
+fn plain_path(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~:@".contains(&byte);
+    let segments = path.strip_prefix('/').unwrap_or(path);
+    path.bytes().all(plain)
+        && (segments.is_empty()
+            || segments
+                .split('/')
+                .all(|segment| !matches!(segment, "" | "." | "..")))
+}
+
+fn plain_host(bytes: &[u8]) -> bool {
     !bytes.is_empty()
         && bytes.len() <= 255
         && bytes
@@ -178,27 +210,70 @@ mod tests {
 
     #[test]
     fn odd_hosts_are_refused() {
-        let uri: Uri = "/v1/messages".parse().unwrap();
-        assert!(check_arrival(&map(&[("host", "localhost:4180")]), &uri).is_ok());
-        assert!(check_arrival(&map(&[("host", "[::1]:4180")]), &uri).is_ok());
-        for bad in [
-            vec![],
-            vec![("host", "a"), ("host", "a")],
-            vec![("host", "x/#@y")],
-            vec![("host", "")],
-        ] {
-            assert_eq!(
-                check_arrival(&map(&bad), &uri).unwrap_err().code(),
-                Code::HostRefused
-            );
-        }
-        let absolute: Uri = "http://other/v1/messages".parse().unwrap();
-        assert!(check_arrival(&map(&[("host", "localhost")]), &absolute).is_err());
-        let upgrade = map(&[("host", "a"), ("upgrade", "websocket")]);
+        let code = |request: http::request::Builder| {
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            check_arrival(&parts, true).map_err(|refusal| refusal.code())
+        };
+        let post = |uri: &str| http::Request::post(uri);
+        let path = "/v1/messages";
+        assert_eq!(code(post(path).header("host", "localhost:4180")), Ok(()));
+        assert_eq!(code(post(path).header("host", "[::1]:4180")), Ok(()));
+        let refused = Err(Code::HostRefused);
+        assert_eq!(code(post(path)), refused);
         assert_eq!(
-            check_arrival(&upgrade, &uri).unwrap_err().code(),
-            Code::UpgradeRefused
+            code(post(path).header("host", "a").header("host", "a")),
+            refused
         );
+        assert_eq!(code(post(path).header("host", "x/#@y")), refused);
+        assert_eq!(code(post(path).header("host", "")), refused);
+        let absolute = "http://other/v1/messages";
+        assert_eq!(code(post(absolute).header("host", "localhost")), refused);
+        assert_eq!(code(post(absolute)), refused);
+        let second = || post(absolute).version(Version::HTTP_2);
+        assert_eq!(code(second()), Ok(()));
+        assert_eq!(code(second().header("host", "other")), Ok(()));
+        assert_eq!(code(second().header("host", "localhost")), refused);
+        let upgrade = post(path)
+            .header("host", "a")
+            .header("upgrade", "websocket");
+        assert_eq!(code(upgrade), Err(Code::UpgradeRefused));
+        let connect = http::Request::connect("other:443").header("host", "other:443");
+        assert_eq!(code(connect), Err(Code::UpgradeRefused));
+    }
+
+    #[test]
+    fn a_path_has_one_form() {
+        for good in ["/", "/v1/messages", "/eu/v1/models/a:b@c~1"] {
+            assert!(plain_path(good), "{good}");
+        }
+        for bad in [
+            "/v1/../admin",
+            "/v1/./chat",
+            "/v1//chat",
+            "/v1/chat/",
+            "/..",
+            "/%2e%2e",
+            "/v1/chat%2Fx",
+            "/v1\\chat",
+            "/v1/chat;a=b",
+            "*",
+            "/v1/ch\u{e9}t",
+        ] {
+            assert!(!plain_path(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_get_brings_no_body() {
+        let code = |method: Method, empty| {
+            let request = http::Request::builder().method(method).uri("/v1/models");
+            let (parts, ()) = request.header("host", "a").body(()).unwrap().into_parts();
+            check_arrival(&parts, empty).map_err(|refusal| refusal.code())
+        };
+        assert_eq!(code(Method::GET, true), Ok(()));
+        assert_eq!(code(Method::GET, false), Err(Code::BodyUnexpected));
+        assert_eq!(code(Method::HEAD, false), Err(Code::BodyUnexpected));
+        assert_eq!(code(Method::POST, false), Ok(()));
     }
 
     #[test]

@@ -1,35 +1,26 @@
-//! The door: accepts connections, starts a walk for each request, and closes
-//! in good order.
+//! The door: accepts connections, lets each be served, and closes in good order.
 
 use std::{
-    convert::Infallible,
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
-use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Gate, ReplySlot, body::ReplyBody, walk};
+use crate::{Gate, connection};
 
 /// How often the counts of refused strangers are written.
 const STRANGERS_EVERY: Duration = Duration::from_secs(1);
 /// Pause after the system refused a connection, so that a full table of files
 /// does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// LIMIT: headers of one request.
-const HEADERS_MAX: usize = 100;
 
 /// Why the gate stopped other than it was asked to.
 #[derive(Debug, Error)]
@@ -38,6 +29,13 @@ pub enum ServeError {
     /// non-zero status; on restart the log is checked.
     #[error("the ledger failed; nothing is admitted any more")]
     LedgerFailed,
+}
+
+/// The connections that are open, and the word that they should close.
+#[derive(Debug, Default)]
+struct Open {
+    connections: TaskTracker,
+    closing: CancellationToken,
 }
 
 /// Serves until `stop` resolves or the ledger fails. Running exchanges get
@@ -50,7 +48,7 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let graceful = GracefulShutdown::new();
+    let open = Open::default();
     let room = Arc::new(Semaphore::new(
         gate.limits()
             .connections_max
@@ -63,11 +61,9 @@ pub async fn serve(
         tokio::select! {
             accepted = accept(&listener, &room) => {
                 if let Some((stream, source, permit)) = accepted {
-                    let connection = graceful.watch(connection(Arc::clone(&gate), stream, source));
-                    tokio::spawn(async move {
-                        // A broken connection is the caller's business; the
-                        // walk has its own record.
-                        let _ = connection.await;
+                    let (gate, closing) = (Arc::clone(&gate), open.closing.clone());
+                    open.connections.spawn(async move {
+                        connection::serve(gate, stream, source, closing).await;
                         drop(permit);
                     });
                 }
@@ -82,15 +78,17 @@ pub async fn serve(
     if outcome.is_err() {
         gate.cut_all();
     }
-    finish(&gate, graceful).await;
+    finish(&gate, &open).await;
     outcome
 }
 
-async fn finish(gate: &Gate, graceful: GracefulShutdown) {
+async fn finish(gate: &Gate, open: &Open) {
     let tasks = gate.tasks();
     tasks.close();
+    open.connections.close();
+    open.closing.cancel();
     let orderly = async {
-        tokio::join!(graceful.shutdown(), tasks.wait());
+        tokio::join!(open.connections.wait(), tasks.wait());
     };
     if tokio::time::timeout(gate.limits().shutdown_time, orderly)
         .await
@@ -106,7 +104,7 @@ async fn finish(gate: &Gate, graceful: GracefulShutdown) {
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> Option<(TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     // Beyond the limit, connections wait in the system's own queue.
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     let accepted: io::Result<(TcpStream, SocketAddr)> = listener.accept().await;
@@ -120,42 +118,4 @@ async fn accept(
             None
         }
     }
-}
-
-type Serving<S> = http1::Connection<TokioIo<TcpStream>, S>;
-
-fn connection(
-    gate: Arc<Gate>,
-    stream: TcpStream,
-    source: IpAddr,
-) -> Serving<
-    impl hyper::service::Service<
-        Request<Incoming>,
-        Response = Response<ReplyBody>,
-        Error = Infallible,
-        Future = impl Future<Output = Result<Response<ReplyBody>, Infallible>> + Send,
-    > + Send,
-> {
-    let (header_time, header_bytes_max) =
-        (gate.limits().header_time, gate.limits().header_bytes_max);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let gate = Arc::clone(&gate);
-        async move {
-            let (slot, answer) = ReplySlot::new();
-            let walking = Arc::clone(&gate);
-            gate.tasks()
-                .spawn(async move { walk::walk(walking, request, source, slot).await });
-            Ok(answer
-                .await
-                .unwrap_or_else(|_| walk::silence().map(ReplyBody::whole)))
-        }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_time)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(header_bytes_max.max(8_192))
-        .keep_alive(true)
-        .half_close(false)
-        .serve_connection(TokioIo::new(stream), service)
 }

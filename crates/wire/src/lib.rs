@@ -1,4 +1,5 @@
-//! Where text hides in each vendor's API: strict JSON, event streams, dialects.
+//! Where text hides in each vendor's API: strict JSON, event streams, dialects,
+//! and where one request ends and the next begins.
 //!
 //! Nothing here does I/O. Every leaf of a document is visited; a dialect only
 //! names what it knows.
@@ -11,6 +12,7 @@
 mod channel;
 mod dialect;
 mod edit;
+mod framing;
 mod json;
 mod leaf;
 mod media;
@@ -21,6 +23,7 @@ mod walk;
 pub use channel::{Channel, ChannelId, LogprobEntry, Logprobs};
 pub use dialect::{Api, Dialect, Facts, ReplyFacts};
 pub use edit::{Edits, LeafEdits, apply, escape_into};
+pub use framing::{Framing, FramingFault, HeadLimits, Misframed};
 pub use json::{Document, JsonFault, Kind, Limits, NodeId, Surrogates};
 pub use leaf::{Leaf, LeafAt, LeafKind, ReplyWalk, Walk};
 pub use stream::{EventWalk, MapFault, StreamMapper};

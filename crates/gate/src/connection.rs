@@ -1,0 +1,179 @@
+//! One caller's connection: TLS if the gate has a certificate, then HTTP/1.1
+//! or HTTP/2, each request its own walk.
+
+mod framed;
+mod line;
+
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, Response, header};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    framed::{Framed, Misframing},
+    line::{Line, Protocol},
+};
+use crate::{Gate, ReplySlot, body::ReplyBody, walk};
+
+/// LIMIT: header lines of one request.
+const HEADERS_MAX: usize = 100;
+/// LIMIT: requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+/// LIMIT: bytes that an HTTP/2 caller may send before they are read, a stream
+/// and a connection.
+const STREAM_WINDOW_BYTES: u32 = 128 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
+/// LIMIT: bytes of one HTTP/2 reply that wait for the caller.
+const SEND_BYTES_MAX: usize = 64 << 10;
+/// How often a silent HTTP/2 peer is asked whether it is there, and how long
+/// it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// An HTTP/2 connection without a request for this long is closed.
+const IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// Serves a connection until it ends, or until `closing` and its last request.
+pub(crate) async fn serve(
+    gate: Arc<Gate>,
+    stream: TcpStream,
+    source: IpAddr,
+    closing: CancellationToken,
+) {
+    let opening = tokio::time::timeout(
+        gate.limits().header_time,
+        line::open(stream, gate.tls_config()),
+    );
+    let opened = tokio::select! {
+        opened = opening => opened,
+        () = closing.cancelled() => return,
+    };
+    // Whoever did not get this far said nothing that could be answered. A
+    // connection that breaks is the caller's business: the walk has its record.
+    match opened {
+        Ok(Ok((line, Protocol::Http1))) => http1(gate, line, source, closing).await,
+        Ok(Ok((line, Protocol::Http2))) => http2(gate, line, source, closing).await,
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+async fn http1(gate: Arc<Gate>, line: Line, source: IpAddr, closing: CancellationToken) {
+    let (header_time, header_bytes_max) =
+        (gate.limits().header_time, gate.limits().header_bytes_max);
+    let misframing = Arc::new(Misframing::default());
+    let limits = wire::HeadLimits {
+        bytes_max: header_bytes_max,
+        lines_max: HEADERS_MAX,
+    };
+    let framed = Framed::new(line, limits, Arc::clone(&misframing));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (gate, misframed) = (Arc::clone(&gate), misframing.next());
+        async move {
+            Ok::<_, Infallible>(match misframed {
+                None => answer(gate, request, source, ()).await,
+                Some(code) => {
+                    let mut response = walk::misframed(&gate, code, source);
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                    response.map(ReplyBody::whole)
+                }
+            })
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_time)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(header_bytes_max.max(8_192))
+        .keep_alive(true)
+        .half_close(false)
+        .serve_connection(TokioIo::new(framed), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn http2(gate: Arc<Gate>, line: Line, source: IpAddr, closing: CancellationToken) {
+    let header_bytes_max = u32::try_from(gate.limits().header_bytes_max).unwrap_or(u32::MAX);
+    let used = Arc::new(Used::default());
+    let counted = Arc::clone(&used);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let gate = Arc::clone(&gate);
+        counted.requests.fetch_add(1, Ordering::Relaxed);
+        let using = Arc::clone(&counted);
+        async move { Ok::<_, Infallible>(answer(gate, request, source, using).await) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(header_bytes_max)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BYTES_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_EVERY)
+        .serve_connection(TokioIo::new(line), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = idle(&used) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// What an HTTP/2 connection was used for. Each running walk holds it.
+#[derive(Debug, Default)]
+struct Used {
+    requests: AtomicU64,
+}
+
+/// Resolves when a whole period went by without a request.
+async fn idle(used: &Arc<Used>) {
+    // This one, and the one of the service.
+    const HOLDERS: usize = 2;
+    let mut before = u64::MAX;
+    loop {
+        let now = used.requests.load(Ordering::Relaxed);
+        if now == before && Arc::strong_count(used) <= HOLDERS {
+            return;
+        }
+        before = now;
+        tokio::time::sleep(IDLE_TIME).await;
+    }
+}
+
+/// Walks a request apart from its connection. `using` is held until the walk's
+/// end.
+async fn answer(
+    gate: Arc<Gate>,
+    request: Request<Incoming>,
+    source: IpAddr,
+    using: impl Send + 'static,
+) -> Response<ReplyBody> {
+    let (slot, answer) = ReplySlot::new();
+    let walking = Arc::clone(&gate);
+    gate.tasks().spawn(async move {
+        walk::walk(walking, request, source, slot).await;
+        drop(using);
+    });
+    answer
+        .await
+        .unwrap_or_else(|_| walk::silence().map(ReplyBody::whole))
+}

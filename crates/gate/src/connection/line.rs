@@ -1,0 +1,150 @@
+//! The bytes of a connection, in the clear or under TLS, and which protocol
+//! they speak.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, BytesMut};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// What an HTTP/2 caller that knows the gate says first (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// LIMIT: bytes read to see which protocol is spoken.
+const FIRST_BYTES_MAX: usize = 1_024;
+
+/// What a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// HTTP/1.1 or 1.0.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// A connection's bytes, both ways.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// Read already, to see which protocol it is.
+    first: BytesMut,
+    carrier: Carrier,
+}
+
+#[derive(Debug)]
+enum Carrier {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Shakes hands, and sees what is spoken: under TLS the one agreed on there,
+/// in the clear HTTP/2 if its preface comes first.
+///
+/// # Errors
+/// When the caller broke off, or does not fit the certificate's terms.
+pub(super) async fn open(
+    stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+) -> io::Result<(Line, Protocol)> {
+    let Some(config) = tls else {
+        return in_clear(stream).await;
+    };
+    let stream = TlsAcceptor::from(config).accept(stream).await?;
+    let protocol = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    let line = Line {
+        first: BytesMut::new(),
+        carrier: Carrier::Tls(Box::new(stream)),
+    };
+    Ok((line, protocol))
+}
+
+async fn in_clear(mut stream: TcpStream) -> io::Result<(Line, Protocol)> {
+    let mut first = BytesMut::with_capacity(FIRST_BYTES_MAX);
+    let protocol = loop {
+        if stream.read_buf(&mut first).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if first.starts_with(PREFACE) {
+            break Protocol::Http2;
+        }
+        if !PREFACE.starts_with(&first) {
+            break Protocol::Http1;
+        }
+    };
+    let carrier = Carrier::Clear(stream);
+    Ok((Line { first, carrier }, protocol))
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let here = self.first.len().min(buf.remaining());
+            buf.put_slice(self.first.get(..here).unwrap_or_default());
+            self.first.advance(here);
+            return Poll::Ready(Ok(()));
+        }
+        match &mut self.carrier {
+            Carrier::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
+            Carrier::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.carrier {
+            Carrier::Clear(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Carrier::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.carrier {
+            Carrier::Clear(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Carrier::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.carrier {
+            Carrier::Clear(stream) => stream.is_write_vectored(),
+            Carrier::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.carrier {
+            Carrier::Clear(stream) => Pin::new(stream).poll_flush(cx),
+            Carrier::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.carrier {
+            Carrier::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
+            Carrier::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
