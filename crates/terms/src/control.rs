@@ -66,3 +66,21 @@ impl From<Action> for Verdict {
         }
     }
 }
+
+words! {
+    /// What somebody may be allowed to do.
+    pub enum Verb {
+        /// Call a model.
+        Infer = "infer",
+        /// Train a model at a vendor.
+        Finetune = "finetune",
+        /// Read records.
+        ViewLog = "view_log",
+        /// Read captured content.
+        Reveal = "reveal",
+        /// Send records elsewhere.
+        Export = "export",
+        /// Make and revoke keys, switch, reload.
+        Admin = "admin",
+    }
+}

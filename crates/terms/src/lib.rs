@@ -17,7 +17,7 @@ mod slot;
 mod source;
 
 pub use code::Code;
-pub use control::{Action, Control, Mode, Verdict};
+pub use control::{Action, Control, Mode, Verb, Verdict};
 pub use finding::{DetectorId, Finding, FindingNote, Kind, View};
 pub use id::{Commitment, Digest, ExchangeId, KeyId};
 pub use record::{

@@ -265,6 +265,8 @@ words! {
         VendorFailed = "vendor-failed",
         /// The caller left first.
         CallerGone = "caller-gone",
+        /// The operator switched it off, or revoked its key, while it ran.
+        SwitchedOff = "switched-off",
         /// The node stopped first; written after the restart.
         NodeStopped = "node-stopped",
     }
@@ -405,6 +407,24 @@ words! {
         KeyCreated = "key-created",
         /// A virtual key was revoked.
         KeyRevoked = "key-revoked",
+        /// Something was switched off.
+        SwitchedOff = "switched-off",
+        /// Something was switched on again.
+        SwitchedOn = "switched-on",
+        /// The file of switches was refused, and nothing changed.
+        SwitchesRefused = "switches-refused",
+        /// A source was locked out after too many failures.
+        SourceLocked = "source-locked",
+        /// A vendor's key is near or past the age that is allowed.
+        VendorKeyAged = "vendor-key-aged",
+        /// A vendor's key was seen for the first time.
+        VendorKeySeen = "vendor-key-seen",
+        /// Something that the gate stands on is down, and how it goes on.
+        Degraded = "degraded",
+        /// It is back.
+        Recovered = "recovered",
+        /// Somebody asked for something that no policy allows.
+        AdminDenied = "admin-denied",
         /// A control's canary was or was not caught.
         CanaryShown = "canary-shown",
         /// A torn end of the log was cut off.

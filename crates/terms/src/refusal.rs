@@ -38,12 +38,25 @@ impl fmt::Display for Place {
 pub struct Refusal {
     code: Code,
     place: Option<Place>,
+    retry_after_seconds: Option<u32>,
 }
 
 impl Refusal {
     /// A refusal for this reason.
     pub const fn new(code: Code) -> Self {
-        Self { code, place: None }
+        Self {
+            code,
+            place: None,
+            retry_after_seconds: None,
+        }
+    }
+
+    /// The same, saying when it is worth trying again.
+    pub fn retry_after(self, seconds: Option<u32>) -> Self {
+        Self {
+            retry_after_seconds: seconds,
+            ..self
+        }
     }
 
     /// The same, naming the place.
@@ -58,6 +71,12 @@ impl Refusal {
     #[must_use]
     pub const fn code(&self) -> Code {
         self.code
+    }
+
+    /// Seconds after which it is worth trying again, if that is known.
+    #[must_use]
+    pub const fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after_seconds
     }
 
     /// The place, if one is known.
