@@ -1,8 +1,12 @@
 //! The gate's hold on the ledger: records that must be durable before something happens.
 
+use std::{sync::Arc, time::Instant};
+
 use ledger::{Ledger, Reservation};
 use terms::{Code, Leaf, Refusal};
 use tokio::task::JoinHandle;
+
+use crate::Metrics;
 
 /// A record on its way to the disk.
 #[derive(Debug)]
@@ -14,9 +18,14 @@ pub(crate) struct Lost(());
 
 impl Recording {
     /// Starts at once; the disk works while the vendor thinks.
-    pub(crate) fn start(ledger: &Ledger, leaf: Leaf) -> Self {
-        let ledger = ledger.clone();
-        Self(tokio::spawn(async move { ledger.append(leaf).await }))
+    pub(crate) fn start(ledger: &Ledger, leaf: Leaf, metrics: &Arc<Metrics>) -> Self {
+        let (ledger, metrics) = (ledger.clone(), Arc::clone(metrics));
+        Self(tokio::spawn(async move {
+            let since = Instant::now();
+            let appended = ledger.append(leaf).await;
+            metrics.appended(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX));
+            appended
+        }))
     }
 
     /// Waits until the record is durable; answers its sequence number.

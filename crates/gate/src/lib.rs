@@ -9,16 +9,22 @@
 )]
 
 mod body;
+mod breaker;
 mod budget;
 mod callers;
 mod canary;
+mod connection;
 mod evidence;
 mod headers;
+mod lockouts;
+mod metrics;
+mod parties;
 mod replace;
 mod reply;
 mod respond;
 mod rooms;
 mod ruling;
+mod running;
 mod screen;
 mod seams;
 mod server;
@@ -26,20 +32,27 @@ mod settings;
 mod slot;
 mod state;
 mod strangers;
+mod switching;
+mod tls;
 mod vendor;
 mod walk;
 mod work;
 
 pub use body::{CutOff, Gone, ReplyBody, ReplySender};
+pub use breaker::{Breaker, BreakerRule};
 pub use callers::{Callers, Principal};
 pub use canary::{CanaryFault, Shown};
+pub use metrics::{Metrics, Readings, Summary};
+pub use parties::{Party, Use};
 pub use rooms::{
     Admitted, Answering, Arrived, Closed, Ending, Exchange, Known, Screened, Stranger, Turned,
     Unanswered, Unrecorded,
 };
 pub use ruling::Ruling;
 pub use server::{ServeError, serve};
-pub use settings::{Limits, Settings, Vendor};
+pub use settings::{KeyAge, KeyState, Limits, Settings, Vendor};
 pub use slot::{EXCHANGE_HEADER, ReplySlot};
 pub use state::{Gate, Parts};
+pub use switching::Held;
+pub use tls::{ServerTls, TlsFault};
 pub use vendor::{AuthorityFault, VendorClient};

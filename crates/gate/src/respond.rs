@@ -29,15 +29,14 @@ pub(crate) fn refusal(
         // The SDKs try again by themselves unless told not to.
         (
             HeaderName::from_static("x-should-retry"),
-            HeaderValue::from_static(if may_retry(refusal.code()) {
-                "true"
-            } else {
-                "false"
-            }),
+            HeaderValue::from_static(if may_retry(refusal) { "true" } else { "false" }),
         ),
     ];
-    if may_retry(refusal.code()) {
-        headers.push((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+    if may_retry(refusal) {
+        let after = refusal
+            .retry_after_seconds()
+            .map_or(RETRY_AFTER_SECONDS, HeaderValue::from);
+        headers.push((header::RETRY_AFTER, after));
     }
     if status == StatusCode::UNAUTHORIZED {
         headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
@@ -46,9 +45,19 @@ pub(crate) fn refusal(
 }
 
 /// Whether the same request may fare better in a moment.
-const fn may_retry(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TooBusy | Code::ShuttingDown | Code::VendorUnreachable | Code::EvidenceDown
-    )
+const fn may_retry(refusal: &Refusal) -> bool {
+    match refusal.code() {
+        Code::TooBusy
+        | Code::ShuttingDown
+        | Code::VendorUnreachable
+        | Code::VendorTripped
+        | Code::EvidenceDown
+        | Code::KeysStale
+        | Code::RequestsLimited
+        | Code::InFlightLimited
+        | Code::SourceLocked => true,
+        // A request that is larger than the whole limit never fits.
+        Code::TokensLimited => refusal.retry_after_seconds().is_some(),
+        _ => false,
+    }
 }

@@ -3,32 +3,42 @@
 use std::sync::Arc;
 
 use detect::Engine;
-use policy::Policy;
+use policy::{Policy, permission::Permission};
 use terms::{Direction, PolicyVersion};
 
-use crate::settings::Vendor;
+use crate::{VendorClient, settings::Vendor};
 
 /// One configuration's decisions. An exchange keeps the one it arrived under.
 #[derive(Debug)]
 pub struct Ruling {
     policy: Policy,
+    permission: Permission,
     engine: Engine,
     vendors: Vec<Arc<Vendor>>,
+    client: VendorClient,
     version: PolicyVersion,
 }
 
 impl Ruling {
     /// Puts the parts together and names the version.
     #[must_use]
-    pub fn new(policy: Policy, engine: Engine, vendors: Vec<Vendor>) -> Self {
+    pub fn new(
+        policy: Policy,
+        permission: Permission,
+        engine: Engine,
+        vendors: Vec<Vendor>,
+        client: VendorClient,
+    ) -> Self {
         let version = PolicyVersion {
-            policy: policy.digest(),
+            policy: policy.digest_with(&permission),
             rules: engine.digest(),
         };
         Self {
             policy,
+            permission,
             engine,
             vendors: vendors.into_iter().map(Arc::new).collect(),
+            client,
             version,
         }
     }
@@ -37,6 +47,12 @@ impl Ruling {
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Who may do what.
+    #[must_use]
+    pub const fn permission(&self) -> &Permission {
+        &self.permission
     }
 
     /// The detectors.
@@ -51,8 +67,14 @@ impl Ruling {
         &self.vendors
     }
 
+    /// Connections to vendors.
+    pub(crate) const fn client(&self) -> &VendorClient {
+        &self.client
+    }
+
     /// Whether no detector minds a word: only then may a record hold it.
-    pub(crate) fn is_clean(&self, word: &str) -> bool {
+    #[must_use]
+    pub fn is_clean(&self, word: &str) -> bool {
         Direction::ALL.iter().all(|direction| {
             let scan = self.engine.scan(word, *direction);
             scan.findings.is_empty() && !scan.work_exceeded

@@ -1,10 +1,16 @@
 //! What the gate is told at its start: settled values that cannot be wrong.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use http::uri::{Authority, Scheme};
-use terms::Secret;
+use terms::{Code, Refusal, Secret};
 use wire::Api;
+
+use crate::breaker::Breaker;
 
 /// A vendor account and the place where its callers find it.
 #[derive(Debug)]
@@ -23,10 +29,81 @@ pub struct Vendor {
     pub prefix: String,
     /// The vendor's own key. It goes to the vendor and nowhere else.
     pub key: Secret<String>,
+    /// How old the key may be.
+    pub key_age: KeyAge,
+    /// Leaves the vendor alone when it fails.
+    pub breaker: Breaker,
+    /// When the key was last sent, milliseconds since 1970; 0 if it was not.
+    pub used_ms: AtomicU64,
+}
+
+/// How old a vendor's key may become.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeyAge {
+    /// Since when it is in use, milliseconds since 1970, if that is known.
+    pub since_ms: Option<u64>,
+    /// LIMIT: its age in milliseconds.
+    pub age_ms_max: Option<u64>,
+    /// Whether nothing is sent with an older one.
+    pub block: bool,
+}
+
+/// How near a key is to the end of its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyState {
+    /// It has no end, or is not near it.
+    Fresh,
+    /// Four fifths of its time are over.
+    Aging,
+    /// Its time is over.
+    Old,
+}
+
+impl KeyAge {
+    /// The state at this time.
+    #[must_use]
+    pub const fn state(&self, now_ms: u64) -> KeyState {
+        let (Some(since_ms), Some(most)) = (self.since_ms, self.age_ms_max) else {
+            return KeyState::Fresh;
+        };
+        let age = now_ms.saturating_sub(since_ms);
+        if age >= most {
+            KeyState::Old
+        } else if age >= most / 5 * 4 {
+            KeyState::Aging
+        } else {
+            KeyState::Fresh
+        }
+    }
+}
+
+impl Vendor {
+    /// Whether a call may be made now.
+    ///
+    /// # Errors
+    /// When its key is too old, or it is left alone.
+    pub(crate) fn may_be_asked(&self, now_ms: u64) -> Result<(), Refusal> {
+        if self.key_age.block && self.key_age.state(now_ms) == KeyState::Old {
+            return Err(Refusal::new(Code::VendorKeyOld));
+        }
+        self.breaker.enter(now_ms)?;
+        self.used_ms.store(now_ms, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Enters what became of a call.
+    pub(crate) fn answered<T>(&self, outcome: &Result<T, Refusal>, now_ms: u64) {
+        match outcome.as_ref().map_err(Refusal::code) {
+            Ok(_) => self.breaker.answered(),
+            Err(Code::VendorUnreachable | Code::VendorSlow) => self.breaker.failed(now_ms),
+            // The caller or the gate ended it: nothing is known of the vendor.
+            Err(_) => {}
+        }
+    }
 }
 
 /// LIMITS of one gate. Sizes in bytes, times in their own unit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Largest request body.
     pub body_bytes_max: usize,
@@ -86,7 +163,7 @@ impl Default for Limits {
 }
 
 /// Everything that needs a restart to change.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where callers connect.
     pub listen: SocketAddr,

@@ -8,15 +8,20 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use detect::redact::TokenKey;
 use ledger::{Ledger, Reservation, commit::CommitmentKey};
-use terms::{Clock, Entropy, ExchangeId, Leaf, Refusal};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use policy::Switches;
+use terms::{Act, Clock, Code, Entropy, Event, ExchangeId, Leaf, RECORD_VERSION, Refusal};
+use tokio_util::task::TaskTracker;
 
 use crate::{
-    Ruling, VendorClient,
+    Metrics, Ruling, ServerTls,
     budget::Budget,
     callers::Callers,
     canary::{self, CanaryFault, Shown},
     evidence::{self, Lost, Recording},
+    lockouts::Lockouts,
+    metrics::Readings,
+    parties::{Parties, Use},
+    running::Running,
     settings::{Limits, Settings},
     strangers::Strangers,
 };
@@ -36,8 +41,8 @@ pub struct Parts<C, E> {
     pub commitments: CommitmentKey,
     /// Key of the tokens that stand for redacted values.
     pub tokens: TokenKey,
-    /// Connections to vendors.
-    pub client: VendorClient,
+    /// How callers connect; in the clear without it.
+    pub tls: Option<ServerTls>,
 }
 
 /// A clock that can be printed and shared.
@@ -56,13 +61,18 @@ pub struct Gate {
     ledger: Ledger,
     commitments: CommitmentKey,
     tokens: TokenKey,
-    client: VendorClient,
     callers: Callers,
     ruling: ArcSwap<Ruling>,
+    tls: ArcSwap<Option<ServerTls>>,
     budget: Budget,
     strangers: Strangers,
+    lockouts: Lockouts,
+    parties: Arc<Parties>,
+    running: Running,
+    /// INVARIANT: changed before `running` is searched, see [`Running::enter`].
+    pub(crate) switches: ArcSwap<Switches>,
+    metrics: Arc<Metrics>,
     stopping: AtomicBool,
-    cut: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -79,20 +89,25 @@ impl Gate {
     {
         let shown = canary::show(&ruling, parts.clock.now_ms())?;
         let limits = &parts.settings.limits;
+        let clock: Arc<dyn SharedClock> = parts.clock;
         let gate = Self {
+            parties: Arc::new(Parties::new(Arc::clone(&clock))),
             budget: Budget::new(limits.in_flight_max, limits.in_flight_bytes_max),
             settings: parts.settings,
-            clock: parts.clock,
+            clock,
             entropy: parts.entropy,
             ledger: parts.ledger,
             commitments: parts.commitments,
             tokens: parts.tokens,
-            client: parts.client,
             callers: Callers::default(),
             ruling: ArcSwap::from_pointee(ruling),
+            tls: ArcSwap::from_pointee(parts.tls),
             strangers: Strangers::default(),
+            lockouts: Lockouts::default(),
+            running: Running::default(),
+            switches: ArcSwap::default(),
+            metrics: Arc::default(),
             stopping: AtomicBool::new(false),
-            cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
         Ok((gate, shown))
@@ -107,6 +122,16 @@ impl Gate {
         let shown = canary::show(&ruling, self.clock.now_ms())?;
         self.ruling.store(Arc::new(ruling));
         Ok(shown)
+    }
+
+    /// Puts a new certificate in force, for connections from now on.
+    pub fn install_tls(&self, tls: Option<ServerTls>) {
+        self.tls.store(Arc::new(tls));
+    }
+
+    /// What a new connection shakes hands with.
+    pub(crate) fn tls_config(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.tls.load().as_ref().as_ref().map(ServerTls::config)
     }
 
     /// The virtual keys in force.
@@ -149,10 +174,6 @@ impl Gate {
         &self.tokens
     }
 
-    pub(crate) const fn client(&self) -> &VendorClient {
-        &self.client
-    }
-
     pub(crate) const fn budget(&self) -> &Budget {
         &self.budget
     }
@@ -175,12 +196,28 @@ impl Gate {
 
     /// Ends every running exchange now, each with its record.
     pub(crate) fn cut_all(&self) {
-        self.cut.cancel();
+        self.running.end_all();
     }
 
-    /// Waits until running exchanges must end.
-    pub(crate) async fn cut(&self) {
-        self.cut.cancelled().await;
+    pub(crate) const fn running(&self) -> &Running {
+        &self.running
+    }
+
+    pub(crate) const fn lockouts(&self) -> &Lockouts {
+        &self.lockouts
+    }
+
+    pub(crate) fn parties(&self) -> Arc<Parties> {
+        Arc::clone(&self.parties)
+    }
+
+    /// Counts and times.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn metrics_shared(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     pub(crate) fn reserve(&self) -> Result<Reservation, Refusal> {
@@ -188,21 +225,115 @@ impl Gate {
     }
 
     pub(crate) fn record_later(&self, leaf: Leaf) -> Recording {
-        Recording::start(&self.ledger, leaf)
+        Recording::start(&self.ledger, leaf, &self.metrics)
     }
 
     pub(crate) async fn record(&self, leaf: Leaf) -> Result<u64, Lost> {
         self.record_later(leaf).wait().await
     }
 
-    /// Writes the counts of refused strangers that wait; all of them at the end.
+    /// Writes the counts of refused strangers that wait, and who was locked
+    /// out; all of them at the end.
     pub(crate) async fn write_strangers(&self, all: bool) {
         let id = ExchangeId::new(self.clock(), self.entropy());
+        for leaf in self.lockout_leaves(&id, all) {
+            if self.record(leaf).await.is_err() {
+                return;
+            }
+        }
         for leaf in self.strangers.take(&id, &self.commitments, all) {
             if self.record(leaf).await.is_err() {
                 // The failed ledger stops the process; its count goes with it.
                 return;
             }
         }
+    }
+
+    fn lockout_leaves(&self, id: &ExchangeId, all: bool) -> Vec<Leaf> {
+        let news = self.lockouts.news(all);
+        let at_ms = self.clock().now_ms();
+        let mut leaves: Vec<Leaf> = news
+            .sources
+            .iter()
+            .map(|source| {
+                let source = source.to_string();
+                let subject = self.commitments.commit(id, "source", source.as_bytes());
+                self.locked(at_ms, id, subject.to_string(), 1)
+            })
+            .collect();
+        if news.more > 0 {
+            leaves.push(self.locked(at_ms, id, "many".to_owned(), news.more));
+        }
+        leaves
+    }
+
+    fn locked(&self, at_ms: u64, id: &ExchangeId, subject: String, count: u64) -> Leaf {
+        let mut facts = std::collections::BTreeMap::from([
+            ("reference".to_owned(), id.to_string()),
+            ("count".to_owned(), count.to_string()),
+        ]);
+        if let Some(rule) = &self.ruling().policy().lockout {
+            facts.insert("failures_max".to_owned(), rule.failures_max.to_string());
+            facts.insert("minutes".to_owned(), (rule.time_ms / 60_000).to_string());
+        }
+        Leaf::Event(Event {
+            v: RECORD_VERSION,
+            at_ms,
+            act: Act::SourceLocked,
+            by: "node".to_owned(),
+            subject,
+            facts,
+        })
+    }
+
+    /// Why no exchange would be admitted now; `None` if one would.
+    #[must_use]
+    pub fn unready(&self) -> Option<Code> {
+        let everything = policy::Call {
+            vendor: "",
+            route: "",
+            keys: &[],
+            model: None,
+        };
+        if self.is_stopping() {
+            Some(Code::ShuttingDown)
+        } else if self.switches().stops(&everything) {
+            Some(Code::SwitchedOff)
+        } else if let Err(refusal) = self.callers.are_current(self.clock().now_ms()) {
+            Some(refusal.code())
+        } else {
+            self.reserve().err().map(|refusal| refusal.code())
+        }
+    }
+
+    /// What can be read off now.
+    #[must_use]
+    pub fn readings(&self) -> Readings {
+        let now_ms = self.clock().now_ms();
+        let ruling = self.ruling();
+        let vendors = ruling.vendors().iter().map(|vendor| {
+            let age = vendor.key_age;
+            let ratio = age.age_ms_max.zip(age.since_ms).map(|(most, since)| {
+                let age = u32::try_from(now_ms.saturating_sub(since) / 1_000).unwrap_or(u32::MAX);
+                let most = u32::try_from(most / 1_000).unwrap_or(u32::MAX).max(1);
+                f64::from(age) / f64::from(most)
+            });
+            (vendor.name.clone(), vendor.breaker.is_open(now_ms), ratio)
+        });
+        Readings {
+            in_flight: self.running.count() as u64,
+            ledger_waiting: self.ledger.waiting() as u64,
+            ledger_failed: self.ledger.has_failed(),
+            sources_locked: self.lockouts.locked(now_ms) as u64,
+            switches_off: self.switches().iter().count() as u64,
+            keys_age_ms: self.callers.age_ms(now_ms),
+            vendors: vendors.collect(),
+        }
+    }
+
+    /// What each party uses, the busiest first; at most so many.
+    #[must_use]
+    pub fn uses(&self, most: usize) -> Vec<Use> {
+        self.parties.uses(most)
     }
 }

@@ -101,6 +101,12 @@ fn no_answer(unanswered: &Unanswered, dialect: Dialect, exchange: &str) -> Respo
     }
 }
 
+/// Turns away a request that was not framed as it must be, before any room
+/// saw it; counted like any stranger's.
+pub(crate) fn misframed(gate: &Gate, code: Code, source: IpAddr) -> Response<Bytes> {
+    unknown(&Stranger::misframed(gate, code, source))
+}
+
 /// What a connection answers when the walk ended without a word: its task
 /// died. Nothing of the vendor's gets through.
 pub(crate) fn silence() -> Response<Bytes> {

@@ -155,7 +155,19 @@ impl Facts {
             Act::CanaryShown => self.configs.canary_shown(sequence, event),
             Act::KeyCreated => self.access.key_created(event),
             Act::KeyRevoked => self.access.key_revoked(event),
-            Act::GateReady | Act::GateStopped | Act::ConfigRefused | Act::TailCut => {}
+            Act::GateReady
+            | Act::GateStopped
+            | Act::ConfigRefused
+            | Act::TailCut
+            | Act::SwitchedOff
+            | Act::SwitchedOn
+            | Act::SwitchesRefused
+            | Act::SourceLocked
+            | Act::VendorKeyAged
+            | Act::VendorKeySeen
+            | Act::Degraded
+            | Act::Recovered
+            | Act::AdminDenied => {}
         }
     }
 

@@ -166,6 +166,18 @@ impl Ledger {
         }
     }
 
+    /// Entries that wait to be written.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.orders.max_capacity() - self.orders.capacity()
+    }
+
+    /// Whether the log failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        *self.failed.borrow()
+    }
+
     /// Marks that a gate runs on this log: if the mark is still there at the
     /// next opening, the gate did not stop cleanly.
     ///

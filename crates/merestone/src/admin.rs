@@ -1,17 +1,27 @@
 //! What an operator does to a node: each act is done and recorded, whether in
 //! a running gate or by a command of its own.
 
+mod stats;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context;
+use gate::Principal;
 use ledger::{Ledger, commit::CommitmentKey};
-use policy::Grant;
+use policy::{Grant, Scope, Switches};
 use serde::{Deserialize, Serialize};
-use store::{KeyRecord, Keys, Store};
-use terms::{Act, Clock, Event, ExchangeId, KeyId, Leaf, RECORD_VERSION};
+use sha2::Digest as _;
+use store::{KeyRecord, Keys, Store, Wanted};
+use terms::{Act, Clock, Digest, Event, ExchangeId, KeyId, Leaf, RECORD_VERSION, Secret};
+
+pub use stats::Stats;
+#[cfg(test)]
+pub use stats::sample as stats_sample;
 
 use crate::source::{SystemClock, SystemEntropy};
 
+/// LIMIT: keys that were made by one another, as the gate follows them.
+const MAKERS_MAX: usize = 8;
 /// LIMIT: bytes of an owner's name.
 const OWNER_BYTES_MAX: usize = 128;
 
@@ -20,14 +30,7 @@ const OWNER_BYTES_MAX: usize = 128;
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Request {
     /// Make a virtual key.
-    KeyCreate {
-        /// Whom it is for.
-        owner: String,
-        /// What it may do.
-        allowed: Grant,
-        /// When it stops working.
-        expires_ms: Option<u64>,
-    },
+    KeyCreate(KeyWish),
     /// List the virtual keys.
     KeyList,
     /// Revoke a virtual key.
@@ -37,6 +40,59 @@ pub enum Request {
     },
     /// Read the configuration again.
     Reload,
+    /// Switch something off.
+    SwitchOff {
+        /// What.
+        scope: Scope,
+        /// Why.
+        reason: String,
+    },
+    /// Switch it on again.
+    SwitchOn {
+        /// What.
+        scope: Scope,
+        /// Why.
+        reason: String,
+    },
+    /// Tell what is off.
+    SwitchList,
+    /// Tell what goes on.
+    Stats,
+}
+
+/// What a new key is to be.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct KeyWish {
+    /// Whom it is for.
+    pub owner: String,
+    /// What it may do.
+    pub allowed: Grant,
+    /// When it stops working.
+    pub expires_ms: Option<u64>,
+    /// The key by which it is made: it can hold no more than that one.
+    #[serde(with = "revealed", default)]
+    pub maker: Option<Secret<String>>,
+}
+
+/// A secret on its way through the control socket, which only the account
+/// that runs the gate can open.
+mod revealed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use terms::Secret;
+
+    #[expect(clippy::ref_option, reason = "the form that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(
+        secret: &Option<Secret<String>>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        secret.as_ref().map(|secret| secret.reveal()).serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        input: D,
+    ) -> Result<Option<Secret<String>>, D::Error> {
+        Ok(Option::<String>::deserialize(input)?.map(Secret::new))
+    }
 }
 
 /// What a node answers.
@@ -54,6 +110,21 @@ pub enum Answer {
     Keys(Vec<serde_json::Value>),
     /// It is done.
     Done,
+    /// It is switched.
+    Switched {
+        /// Whether that changed anything.
+        changed: bool,
+        /// Exchanges that were ended.
+        ended: usize,
+        /// Those of them that had not ended yet.
+        left: usize,
+        /// From the order until it held, microseconds.
+        took_us: u64,
+    },
+    /// What is off.
+    Switches(Switches),
+    /// What goes on.
+    Stats(Box<Stats>),
     /// It is not done, and why.
     Refused(String),
 }
@@ -72,53 +143,49 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Makes a key. Recorded before it is shown: a key that the log does not
-    /// know does not exist.
+    /// Makes a key, by another one if `maker` is given; then it can hold no
+    /// more than that one. Recorded before it is shown: a key that the log
+    /// does not know does not exist.
     pub async fn create(
         &self,
-        owner: &str,
-        allowed: Grant,
-        expires_ms: Option<u64>,
+        wish: KeyWish,
+        maker: Option<&Principal>,
         by: &str,
     ) -> anyhow::Result<Answer> {
         anyhow::ensure!(
-            !owner.is_empty() && owner.len() <= OWNER_BYTES_MAX,
+            !wish.owner.is_empty() && wish.owner.len() <= OWNER_BYTES_MAX,
             "an owner's name is 1 to {OWNER_BYTES_MAX} bytes"
         );
         anyhow::ensure!(
-            expires_ms.is_none_or(|at| at > self.clock.now_ms()),
+            wish.expires_ms.is_none_or(|at| at > self.clock.now_ms()),
             "the key would have expired already"
         );
-        let new = Keys::new(&self.store).create(
-            owner,
-            allowed,
-            expires_ms,
-            &*self.clock,
-            &SystemEntropy,
-        )?;
-        let facts = BTreeMap::from([
-            (
-                "vendors".to_owned(),
-                listed(new.record.allowed.vendors().iter()),
-            ),
-            (
-                "models".to_owned(),
-                listed(new.record.allowed.models().iter()),
-            ),
-            (
-                "restricted".to_owned(),
-                new.record.allowed.is_restricted().to_string(),
-            ),
-            (
-                "expires_ms".to_owned(),
-                expires_ms.map_or_else(|| "never".to_owned(), |at| at.to_string()),
-            ),
-        ]);
+        if let Some(maker) = maker {
+            wish.allowed
+                .within(&maker.allowed)
+                .map_err(|beyond| anyhow::anyhow!("the new key would hold {beyond}"))?;
+            anyhow::ensure!(
+                maker.line.len() < MAKERS_MAX,
+                "this key was made by a key that was made by a key, and so on; it cannot make another"
+            );
+        }
+        let wanted = Wanted {
+            owner: wish.owner,
+            allowed: wish.allowed,
+            expires_ms: wish.expires_ms,
+            made_by: maker.map(|maker| maker.key.clone()),
+        };
+        let keys = Keys::new(&self.store);
+        let new = keys.create(wanted, &*self.clock, &SystemEntropy).await?;
+        let facts = key_facts(&new.record);
+        let by = maker.map_or(by, |maker| maker.key.as_str());
         if let Err(error) = self
             .record(Act::KeyCreated, by, new.record.id.as_str(), facts)
             .await
         {
-            let _ = Keys::new(&self.store).revoke(&new.record.id, &*self.clock);
+            let _ = Keys::new(&self.store)
+                .revoke(&new.record.id, &*self.clock)
+                .await;
             return Err(error);
         }
         Ok(Answer::Key {
@@ -128,20 +195,37 @@ impl Admin {
     }
 
     /// Every key.
-    pub fn list(&self) -> anyhow::Result<Vec<KeyRecord>> {
-        Ok(Keys::new(&self.store).list()?)
+    pub async fn list(&self) -> anyhow::Result<Vec<KeyRecord>> {
+        Ok(Keys::new(&self.store).list().await?)
     }
 
-    /// Revokes a key; the second time nothing happens.
-    pub async fn revoke(&self, id: &KeyId, by: &str) -> anyhow::Result<Answer> {
-        let revoked = Keys::new(&self.store).revoke(id, &*self.clock)?;
+    /// Revokes a key in the store; the second time nothing happens.
+    pub async fn revoke(&self, id: &KeyId) -> anyhow::Result<()> {
+        let revoked = Keys::new(&self.store).revoke(id, &*self.clock).await?;
         anyhow::ensure!(
             revoked,
             "no such key is in force; `merestone key list` shows them"
         );
+        Ok(())
+    }
+
+    /// Records that a key was revoked.
+    pub async fn record_revoked(&self, id: &KeyId, by: &str) -> anyhow::Result<()> {
         self.record(Act::KeyRevoked, by, id.as_str(), BTreeMap::new())
-            .await?;
-        Ok(Answer::Done)
+            .await
+            .context("the key is revoked, but that")
+    }
+
+    /// A keyed hash by which a vendor's key is known again.
+    #[must_use]
+    pub fn fingerprint(&self, key: &str) -> Digest {
+        let nobody: Option<ExchangeId> = format!("mx-{:032x}", 0).parse().ok();
+        nobody.map_or(Digest([0; 32]), |nobody| {
+            let mark = self
+                .commitments
+                .commit(&nobody, "vendor-key", key.as_bytes());
+            Digest(sha2::Sha256::digest(mark.to_string()).into())
+        })
     }
 
     /// Writes an act into the ledger and waits until it is durable. `by` is
@@ -153,7 +237,8 @@ impl Admin {
         subject: &str,
         mut facts: BTreeMap<String, String>,
     ) -> anyhow::Result<()> {
-        let by = if by == "node" {
+        // A key's public name is nobody's account.
+        let by = if by == "node" || by.parse::<KeyId>().is_ok() {
             by.to_owned()
         } else {
             let reference = ExchangeId::new(&*self.clock, &SystemEntropy);
@@ -173,9 +258,29 @@ impl Admin {
         self.ledger
             .append(Leaf::Event(event))
             .await
-            .context("the act could not be recorded, so it was not done")?;
+            .context("could not be recorded")?;
         Ok(())
     }
+}
+
+fn key_facts(record: &KeyRecord) -> BTreeMap<String, String> {
+    let allowed = &record.allowed;
+    let mut facts = BTreeMap::from([
+        ("vendors".to_owned(), listed(allowed.vendors().iter())),
+        ("models".to_owned(), listed(allowed.models().iter())),
+        ("verbs".to_owned(), listed(allowed.verbs().iter())),
+        ("restricted".to_owned(), allowed.is_restricted().to_string()),
+        (
+            "expires_ms".to_owned(),
+            record
+                .expires_ms
+                .map_or_else(|| "never".to_owned(), |at| at.to_string()),
+        ),
+    ]);
+    if let Some(maker) = &record.made_by {
+        facts.insert("made_by".to_owned(), maker.to_string());
+    }
+    facts
 }
 
 fn listed<T: ToString>(names: impl Iterator<Item = T>) -> String {
@@ -198,6 +303,7 @@ pub fn key_json(record: &KeyRecord, now_ms: u64) -> serde_json::Value {
     };
     let mut value = serde_json::to_value(record).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {
+        object.remove("hash_hex");
         object.insert("state".to_owned(), state.into());
     }
     value

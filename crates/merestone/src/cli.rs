@@ -41,6 +41,24 @@ pub enum Command {
     /// Make, list and revoke virtual keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Switch vendors, models, routes, keys or everything off, and on again
+    #[command(subcommand)]
+    Switch(SwitchCommand),
+    /// Check the policies, and explain what they allow
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Watch a running gate: rate, verdicts, latency, per key and vendor
+    Top {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print one look and end
+        #[arg(long)]
+        once: bool,
+        /// Print JSON, one object a look
+        #[arg(long)]
+        json: bool,
+    },
     /// Check, show and explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -66,30 +84,49 @@ pub enum Command {
     },
 }
 
+/// What a new key is to be.
+#[derive(Debug, Args)]
+pub struct KeyCreate {
+    /// The configuration file
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// The person or application that it is for
+    #[arg(long)]
+    pub owner: String,
+    /// A vendor that it may use, by its name in the configuration; all if not given
+    #[arg(long = "vendor", value_name = "NAME")]
+    pub vendors: Vec<String>,
+    /// A model that it may use, * stands for anything; all if not given
+    #[arg(long = "model", value_name = "PATTERN")]
+    pub models: Vec<String>,
+    /// What it may do: infer, finetune, view_log, reveal, export, admin; infer if not given
+    #[arg(long = "verb", value_name = "VERB")]
+    pub verbs: Vec<String>,
+    /// How long it works, as 90d, 12h or 30m; for ever if not given
+    #[arg(long, value_name = "TIME")]
+    pub expires_in: Option<String>,
+    /// Requests that it may make in a minute
+    #[arg(long, value_name = "N")]
+    pub requests_per_minute: Option<std::num::NonZeroU64>,
+    /// Tokens, read and written, that it may use in a minute
+    #[arg(long, value_name = "N")]
+    pub tokens_per_minute: Option<std::num::NonZeroU64>,
+    /// Exchanges that it may have at once
+    #[arg(long, value_name = "N")]
+    pub in_flight: Option<std::num::NonZeroU64>,
+    /// Variable of the environment with the key by which it is made; it can hold no more than that one
+    #[arg(long = "made-by-env", value_name = "NAME")]
+    pub maker: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Virtual keys.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Make a key; it is shown this once
-    Create {
-        /// The configuration file
-        #[command(flatten)]
-        config: ConfigArg,
-        /// The person or application that it is for
-        #[arg(long)]
-        owner: String,
-        /// A vendor that it may use, by its name in the configuration; all if not given
-        #[arg(long = "vendor", value_name = "NAME")]
-        vendors: Vec<String>,
-        /// A model that it may use, * stands for anything; all if not given
-        #[arg(long = "model", value_name = "PATTERN")]
-        models: Vec<String>,
-        /// How long it works, as 90d, 12h or 30m; for ever if not given
-        #[arg(long, value_name = "TIME")]
-        expires_in: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Create(Box<KeyCreate>),
     /// List the keys
     List {
         /// The configuration file
@@ -168,6 +205,89 @@ pub enum LedgerCommand {
         #[arg(long)]
         follow: bool,
         /// Print JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The kill switch.
+#[derive(Debug, Subcommand)]
+pub enum SwitchCommand {
+    /// Switch off: nothing new passes, and what runs is ended
+    Off {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// What: all, or vendor, model, route or key and its name
+        #[arg(required = true, value_name = "SCOPE", num_args = 1..=2)]
+        scope: Vec<String>,
+        /// Why, for the record
+        #[arg(long)]
+        reason: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Switch on again
+    On {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// What: all, or vendor, model, route or key and its name
+        #[arg(required = true, value_name = "SCOPE", num_args = 1..=2)]
+        scope: Vec<String>,
+        /// Why, for the record
+        #[arg(long)]
+        reason: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what is off
+    List {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Check the policies strictly against the schema
+    Check(ConfigArg),
+    /// Print the schema that policies are written against
+    Schema,
+    /// Tell whether a call would be allowed, and by which policies
+    Explain {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The key's public name, as mk-…
+        #[arg(long)]
+        key: String,
+        /// The vendor, by its name in the configuration
+        #[arg(long)]
+        vendor: String,
+        /// The model
+        #[arg(long)]
+        model: String,
+        /// The caller's address
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+        source: std::net::IpAddr,
+        /// Tools that the request offers
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        tools: u32,
+        /// Whether a stream is asked for
+        #[arg(long)]
+        stream: bool,
+        /// The most tokens to write
+        #[arg(long, value_name = "N")]
+        max_tokens: Option<u64>,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

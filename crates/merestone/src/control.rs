@@ -22,13 +22,15 @@ use crate::admin::{Answer, Request};
 const LINE_BYTES_MAX: u64 = 64 << 10;
 /// LIMIT: requests at once.
 const AT_ONCE_MAX: usize = 8;
-/// For a request to arrive and an answer to be taken.
+/// For a request to arrive, and for an answer to be taken.
 const LINE_TIME: Duration = Duration::from_secs(10);
+/// For a running gate to answer.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Carries requests out.
 pub trait Serve: Send + Sync + 'static {
     /// Does what is asked; `by` is the account that asks.
-    fn serve(&self, request: Request, by: String) -> impl Future<Output = Answer> + Send;
+    fn serve(self: Arc<Self>, request: Request, by: String) -> impl Future<Output = Answer> + Send;
 }
 
 /// Opens the socket. A stale one of a process that is gone is replaced; the
@@ -54,29 +56,28 @@ pub async fn answer<S: Serve>(listener: UnixListener, serve: Arc<S>) {
         };
         let serve = Arc::clone(&serve);
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(LINE_TIME, one(stream, &*serve)).await;
+            let _ = one(stream, serve).await;
             drop(permit);
         });
     }
 }
 
-async fn one<S: Serve>(stream: UnixStream, serve: &S) -> std::io::Result<()> {
+async fn one<S: Serve>(stream: UnixStream, serve: Arc<S>) -> std::io::Result<()> {
     let by = stream.peer_cred().map_or_else(
         |_| "uid:unknown".to_owned(),
         |peer| format!("uid:{}", peer.uid()),
     );
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
-    AsyncReader::new(reader.take(LINE_BYTES_MAX))
-        .read_line(&mut line)
-        .await?;
+    let mut lines = AsyncReader::new(reader.take(LINE_BYTES_MAX));
+    tokio::time::timeout(LINE_TIME, lines.read_line(&mut line)).await??;
     let answer = match serde_json::from_str(&line) {
         Ok(request) => serve.serve(request, by).await,
         Err(_) => Answer::Refused("this is not a request that this version knows".to_owned()),
     };
     let mut text = serde_json::to_string(&answer).unwrap_or_default();
     text.push('\n');
-    writer.write_all(text.as_bytes()).await
+    tokio::time::timeout(LINE_TIME, writer.write_all(text.as_bytes())).await?
 }
 
 /// Asks a running gate; `None` when none is running.
@@ -84,7 +85,7 @@ pub fn ask(path: &Path, request: &Request) -> anyhow::Result<Option<Answer>> {
     let Ok(mut stream) = BlockingStream::connect(path) else {
         return Ok(None);
     };
-    stream.set_read_timeout(Some(LINE_TIME))?;
+    stream.set_read_timeout(Some(ANSWER_TIME))?;
     let mut text = serde_json::to_string(request)?;
     text.push('\n');
     stream

@@ -11,6 +11,8 @@ mod cli;
 mod commands;
 pub mod config;
 mod control;
+mod monitor;
+mod node;
 mod present;
 mod source;
 mod state;

@@ -3,16 +3,20 @@
 use std::{
     fs::{self, OpenOptions},
     io::{Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::Context;
 use ledger::{Ledger, OpenError, Opened, commit::CommitmentKey, files::DiskFiles};
-use terms::{Entropy, Secret};
+use store::KeyRecord;
+use terms::{Entropy, ExchangeId, Secret};
 
 use crate::source::SystemClock;
+
+/// LIMIT: bytes of a small file of the folder.
+const SMALL_BYTES_MAX: u64 = 64 << 20;
 
 /// Paths in a state folder.
 #[derive(Debug, Clone)]
@@ -34,7 +38,26 @@ impl State {
                     .with_context(|| format!("the folder {} cannot be made", path.display()))?;
             }
         }
+        let mode = fs::metadata(folder)?.permissions().mode();
+        anyhow::ensure!(
+            mode & 0o077 == 0,
+            "the folder {} can be read by other accounts of this machine; `chmod 700` it",
+            folder.display()
+        );
         Ok(Self(folder.to_path_buf()))
+    }
+
+    /// That the node's own keys are there if the log has entries: without them
+    /// nobody could check what it committed to.
+    pub fn fresh_secrets(&self, has_entries: bool) -> anyhow::Result<()> {
+        for name in ["commitments.key", "tokens.key"] {
+            let there = self.0.join("secrets").join(name).is_file();
+            anyhow::ensure!(
+                there || !has_entries,
+                "secrets/{name} is missing beside a ledger with entries; put it back from a copy, or begin with a new state folder"
+            );
+        }
+        Ok(())
     }
 
     /// The folder, which must be there already.
@@ -60,6 +83,73 @@ impl State {
     /// The socket by which the command line reaches a running gate.
     pub fn socket(&self) -> PathBuf {
         self.0.join("control.sock")
+    }
+
+    /// The file by which an operator switches off without a command.
+    pub fn switches_file(&self) -> PathBuf {
+        self.0.join("switches")
+    }
+
+    /// A small file of the folder; `None` if it is not there.
+    pub fn read_small(&self, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let path = self.0.join(name);
+        let mut bytes = Vec::new();
+        match fs::File::open(&path) {
+            Ok(file) => file.take(SMALL_BYTES_MAX).read_to_end(&mut bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => Err(error),
+        }
+        .with_context(|| format!("{name} cannot be read"))?;
+        Ok(Some(bytes))
+    }
+
+    /// Writes a small file whole, or not at all; on the disk when it returns.
+    pub fn write_small(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let (path, next) = (self.0.join(name), self.0.join(format!("{name}.next")));
+        let write = || {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&next)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&next, &path)?;
+            fs::File::open(&self.0)?.sync_all()
+        };
+        write().with_context(|| format!("{name} cannot be written"))
+    }
+
+    /// Keeps the table of keys, for a start while the store is out of reach.
+    pub fn write_keys(
+        &self,
+        keys: &[KeyRecord],
+        as_of_ms: u64,
+        commitments: &CommitmentKey,
+    ) -> anyhow::Result<()> {
+        let text = serde_json::to_vec(&(as_of_ms, keys))?;
+        let mut bytes = seal(commitments, &text)?.into_bytes();
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&text);
+        self.write_small("keys.snapshot", &bytes)
+    }
+
+    /// The table of keys as it was kept, and when that was. Nobody but this
+    /// node can have written it.
+    pub fn read_keys(&self, commitments: &CommitmentKey) -> anyhow::Result<(Vec<KeyRecord>, u64)> {
+        let bytes = self
+            .read_small("keys.snapshot")?
+            .context("there is no table of keys from before")?;
+        let at = bytes.iter().position(|byte| *byte == b'\n');
+        let (mark, text) = bytes.split_at(at.unwrap_or(bytes.len()));
+        let text = text.get(1..).unwrap_or_default();
+        anyhow::ensure!(
+            mark == seal(commitments, text)?.as_bytes(),
+            "the table of keys from before was not written by this node"
+        );
+        let (as_of_ms, keys) = serde_json::from_slice(text)?;
+        Ok((keys, as_of_ms))
     }
 
     /// Key of the commitments in records. Losing it makes commitments
@@ -118,4 +208,12 @@ impl State {
         }
         Ok(Secret::new(key))
     }
+}
+
+/// A mark that only who holds the node's key can make.
+fn seal(commitments: &CommitmentKey, text: &[u8]) -> anyhow::Result<String> {
+    let nobody: ExchangeId = format!("mx-{:032x}", 0).parse()?;
+    Ok(commitments
+        .commit(&nobody, "keys-snapshot", text)
+        .to_string())
 }

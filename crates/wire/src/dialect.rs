@@ -29,6 +29,17 @@ pub enum Api {
     Anthropic,
 }
 
+impl Api {
+    /// Its name, as the configuration writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+        }
+    }
+}
+
 /// One operation that this build understands whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {

@@ -1,5 +1,7 @@
 //! Reads a vendor's reply: bounded in time, counted and committed to as it comes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -7,21 +9,23 @@ use ledger::commit;
 use terms::{Code, Commitment, Refusal};
 
 use super::Context;
-use crate::{Gate, ReplySlot};
+use crate::{Gate, ReplySlot, running::Cut};
 
 /// The bytes that come from the vendor.
 #[derive(Debug)]
 pub(super) struct Source {
     body: Incoming,
+    cut: Arc<Cut>,
     bytes: u64,
     commitment: commit::Running,
 }
 
 impl Source {
-    pub(super) fn new(gate: &Gate, context: &Context, body: Incoming) -> Self {
+    pub(super) fn new(gate: &Gate, context: &Context, cut: Arc<Cut>, body: Incoming) -> Self {
         let commitment = gate.commitments().start(&context.id, "reply-body");
         Self {
             body,
+            cut,
             bytes: 0,
             commitment,
         }
@@ -43,7 +47,7 @@ impl Source {
                     frame.map_err(|_| Refusal::new(Code::VendorSlow))?
                 }
                 () = slot.gone() => return Err(Refusal::new(Code::CallerGone)),
-                () = gate.cut() => return Err(Refusal::new(Code::ShuttingDown)),
+                code = self.cut.wait() => return Err(Refusal::new(code)),
             };
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|_| Refusal::new(Code::VendorCut))?;
@@ -54,6 +58,11 @@ impl Source {
                 return Ok(Some(data));
             }
         }
+    }
+
+    /// The word that the exchange must end.
+    pub(super) fn cut(&self) -> &Cut {
+        &self.cut
     }
 
     /// How much came, and the commitment to it.

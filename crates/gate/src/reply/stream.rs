@@ -93,7 +93,11 @@ async fn walk(
             .await;
             return Ok(out);
         }
-        let sent = tokio::time::timeout(gate.limits().caller_idle_time, slot.send(out)).await;
+        let sending = tokio::time::timeout(gate.limits().caller_idle_time, slot.send(out));
+        let sent = tokio::select! {
+            sent = sending => sent,
+            code = source.cut().wait() => return Err(Refusal::new(code)),
+        };
         sent.map_err(|_| Refusal::new(Code::CallerSlow))?
             .map_err(|_| Refusal::new(Code::CallerGone))?;
     }

@@ -8,12 +8,13 @@ use terms::{Caller, Code, Direction, Refusal, RequestFacts, Room};
 use wire::{Dialect, Document};
 
 use super::{Exchange, Screened, Turned};
-use crate::{Gate, screen::Screen, work};
+use crate::{Gate, running::Run, screen::Screen, work};
 
 /// A request that may be made, its text not yet looked at.
 #[derive(Debug)]
 pub struct Admitted {
     exchange: Exchange,
+    run: Run,
     caller: Caller,
     request: RequestFacts,
     document: Document,
@@ -24,6 +25,7 @@ pub struct Admitted {
 impl Admitted {
     pub(super) const fn new(
         exchange: Exchange,
+        run: Run,
         caller: Caller,
         request: RequestFacts,
         document: Document,
@@ -32,6 +34,7 @@ impl Admitted {
     ) -> Self {
         Self {
             exchange,
+            run,
             caller,
             request,
             document,
@@ -48,6 +51,7 @@ impl Admitted {
     pub async fn screen(self, gate: &Gate) -> Result<Screened, Turned> {
         let Self {
             mut exchange,
+            run,
             caller,
             mut request,
             document,
@@ -77,7 +81,7 @@ impl Admitted {
                 request.edited = body != *document.raw();
                 exchange.note(gate, Room::Screened, summary(&tallied));
                 Ok(Screened::new(
-                    exchange, caller, request, tallied, tokens, body, passed, query,
+                    exchange, run, caller, request, tallied, tokens, body, passed, query,
                 ))
             }
             Err(refusal) => {

@@ -3,12 +3,16 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::{Request, request::Parts};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use terms::{Code, ExchangeId, Refusal, Room};
 use wire::Dialect;
 
 use super::{Exchange, Known};
-use crate::{Gate, Ruling, headers, settings::Vendor};
+use crate::{
+    Gate, Ruling, headers,
+    parties::{self, Hold, Party},
+    settings::Vendor,
+};
 
 /// A request whose path and shape the gate knows, and whose caller it does not.
 #[derive(Debug)]
@@ -39,11 +43,18 @@ impl Stranger {
     ) -> Self {
         gate.strangers()
             .count(refusal.code(), source, gate.clock().now_ms());
+        gate.metrics().refused(refusal.code());
         Self {
             refusal,
             exchange,
             dialect,
         }
+    }
+
+    /// A request whose very bytes are not as they must be.
+    pub(crate) fn misframed(gate: &Gate, code: Code, source: IpAddr) -> Self {
+        let id = ExchangeId::new(gate.clock(), gate.entropy());
+        Self::turned(gate, Refusal::new(code), id, None, source)
     }
 
     /// Why.
@@ -81,14 +92,21 @@ impl Arrived {
         let found = route(&ruling, parts.method.as_str(), parts.uri.path());
         let dialect = found.as_ref().map(|(dialect, _)| *dialect);
         let turned = |refusal| Stranger::turned(gate, refusal, id, dialect, source);
-        headers::check_arrival(&parts.headers, &parts.uri).map_err(turned)?;
+        headers::check_arrival(&parts, body.is_end_stream()).map_err(turned)?;
+        let at_ms = gate.clock().now_ms();
+        gate.lockouts().check(source, at_ms).map_err(turned)?;
         let (dialect, vendor) = found.ok_or_else(|| turned(Refusal::new(Code::UnknownRoute)))?;
         if gate.is_stopping() {
             return Err(turned(Refusal::new(Code::ShuttingDown)));
         }
         let query = headers::query(dialect, &parts.uri).map_err(turned)?;
         let share = gate.budget().enter().map_err(turned)?;
-        let at_ms = gate.clock().now_ms();
+        let mut hold = Hold::new(gate.parties());
+        let rates = ruling.policy().rates.source;
+        if !rates.is_unlimited() {
+            let party = Party::Source(parties::source(source));
+            hold.enter(party, rates).map_err(turned)?;
+        }
         let mut exchange = Exchange {
             id,
             at_ms,
@@ -98,6 +116,8 @@ impl Arrived {
             ruling,
             vendor,
             share,
+            hold,
+            input_tokens: 0,
             rooms: Vec::with_capacity(6),
         };
         exchange.note(
@@ -132,6 +152,10 @@ impl Arrived {
                 ))
             }
             Err(refusal) => {
+                if let Some(rule) = &self.exchange.ruling.policy().lockout {
+                    let source = self.exchange.source;
+                    gate.lockouts().failed(source, refusal.code(), rule, now_ms);
+                }
                 let Exchange {
                     id,
                     dialect,

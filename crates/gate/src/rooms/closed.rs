@@ -10,7 +10,14 @@ use terms::{
 };
 
 use super::Exchange;
-use crate::{Gate, evidence::Recording, state::SharedClock, vendor};
+use crate::{
+    Gate,
+    evidence::Recording,
+    metrics::Metrics,
+    running::{Cut, Run},
+    state::SharedClock,
+    vendor,
+};
 
 /// An exchange that ended with its second record durable. Nothing else lets
 /// the last byte of a reply go.
@@ -28,7 +35,7 @@ impl Closed {
                 exchange: Some(exchange),
             });
         };
-        let mut recording = Recording::start(&ending.ledger, leaf);
+        let mut recording = Recording::start(&ending.ledger, leaf, &ending.metrics);
         match recording.wait().await {
             Ok(sequence) => Ok(Self { sequence }),
             Err(_) => Err(Unrecorded {
@@ -74,14 +81,16 @@ impl Unrecorded {
 #[derive(Debug)]
 pub struct Ending {
     pub(super) exchange: Exchange,
+    run: Run,
     ledger: Ledger,
     _reservation: Reservation,
     draft: Option<Box<ClosedLeaf>>,
+    metrics: Arc<Metrics>,
     clock: Arc<dyn SharedClock>,
 }
 
 impl Ending {
-    pub(super) fn new(gate: &Gate, exchange: Exchange, reservation: Reservation) -> Self {
+    pub(super) fn new(gate: &Gate, exchange: Exchange, run: Run, reservation: Reservation) -> Self {
         let auth = vendor::authentication(exchange.vendor.api).to_owned();
         let draft = ClosedLeaf {
             v: RECORD_VERSION,
@@ -111,6 +120,8 @@ impl Ending {
         };
         Self {
             exchange,
+            run,
+            metrics: gate.metrics_shared(),
             ledger: gate.ledger().clone(),
             _reservation: reservation,
             draft: Some(Box::new(draft)),
@@ -139,6 +150,7 @@ impl Ending {
         let outcome = match refusal.code() {
             Code::ReplyBlocked | Code::NumberBlocked => Outcome::Blocked,
             Code::CallerGone | Code::CallerSlow => Outcome::CallerGone,
+            Code::SwitchedOff | Code::KeyRevoked | Code::KeyExpired => Outcome::SwitchedOff,
             Code::ShuttingDown | Code::EvidenceDown => Outcome::NodeStopped,
             _ => Outcome::VendorFailed,
         };
@@ -180,13 +192,32 @@ impl Ending {
             .saturating_sub(self.exchange.start_us)
     }
 
+    /// The word that the exchange must end before its time.
+    pub(crate) fn cut(&self) -> Arc<Cut> {
+        self.run.cut()
+    }
+
     fn take(&mut self) -> Option<Leaf> {
         let total_us = self.elapsed_us();
         let at_ms = self.clock.now_ms();
         let mut draft = self.draft.take()?;
         draft.at_ms = at_ms;
         draft.timings.total_us = total_us;
+        self.exchange
+            .hold
+            .used(used_tokens(&draft, self.exchange.input_tokens));
+        self.metrics
+            .closed(&self.exchange.vendor.name, self.exchange.dialect, &draft);
         Some(Leaf::Closed(draft))
+    }
+}
+
+/// What an exchange used: as the vendor counted, or as much as went to and fro.
+fn used_tokens(draft: &ClosedLeaf, input_tokens: u64) -> u64 {
+    match draft.usage {
+        Some(usage) => usage.input_tokens.saturating_add(usage.output_tokens),
+        None if draft.vendor.sent => input_tokens.saturating_add(draft.reply_bytes / 4),
+        None => 0,
     }
 }
 

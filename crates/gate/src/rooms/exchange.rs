@@ -2,13 +2,14 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use policy::Call;
 use terms::{
-    Caller, Code, ExchangeId, Leaf, PolicyVersion, RECORD_VERSION, Refusal, Refused, RequestFacts,
-    Room, RoomNote,
+    Caller, Code, ExchangeId, KeyId, Leaf, PolicyVersion, RECORD_VERSION, Refusal, Refused,
+    RequestFacts, Room, RoomNote,
 };
 use wire::Dialect;
 
-use crate::{Gate, Ruling, budget::Share, settings::Vendor};
+use crate::{Gate, Ruling, budget::Share, parties::Hold, settings::Vendor};
 
 /// One exchange on its walk: who, when, under which rules, and what each room
 /// decided so far.
@@ -22,6 +23,9 @@ pub struct Exchange {
     pub(super) ruling: Arc<Ruling>,
     pub(super) vendor: Arc<Vendor>,
     pub(super) share: Share,
+    pub(super) hold: Hold,
+    /// Tokens that the request itself is taken to have.
+    pub(super) input_tokens: u64,
     pub(super) rooms: Vec<RoomNote>,
 }
 
@@ -42,6 +46,16 @@ impl Exchange {
 
     pub(super) fn version(&self) -> PolicyVersion {
         self.ruling.version()
+    }
+
+    /// The call, as far as the switches need to know it.
+    pub(super) fn call<'a>(&'a self, keys: &'a [KeyId], model: Option<&'a str>) -> Call<'a> {
+        Call {
+            vendor: &self.vendor.name,
+            route: self.dialect.name(),
+            keys,
+            model,
+        }
     }
 
     /// The name of the exchange.
@@ -73,6 +87,7 @@ impl Turned {
         tally: Option<policy::Tallied>,
     ) -> Self {
         exchange.note(gate, room, format!("refused: {}", refusal.code()));
+        gate.metrics().refused(refusal.code());
         let tallied = tally.unwrap_or_default();
         let leaf = Leaf::Refused(Box::new(Refused {
             v: RECORD_VERSION,

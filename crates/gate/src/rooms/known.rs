@@ -6,15 +6,22 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use policy::Passage;
-use terms::{Caller, Code, Refusal, RequestFacts, Room};
+use policy::{
+    Passage,
+    permission::{Ask, Asker, Moment, Object},
+};
+use terms::{Caller, Code, Refusal, RequestFacts, Room, Verb};
 use wire::{Document, Facts, Surrogates};
 
 use super::{Admitted, Exchange, Turned};
-use crate::{Gate, budget::Share, callers::Principal, headers};
+use crate::{Gate, budget::Share, callers::Principal, headers, parties::Party, running::Run};
 
 /// LIMIT: bytes of a model's name.
 const MODEL_BYTES_MAX: usize = 128;
+
+/// How many bytes of a request are taken for a token, when tokens are set
+/// aside. English prose has about four; the vendor's own count replaces it.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// What stands in a record for a model's name that a detector minds.
 const WITHHELD: &str = "(withheld)";
@@ -71,7 +78,8 @@ impl Known {
         }
     }
 
-    /// Reads the body, parses it strictly and asks the key's grant.
+    /// Asks the switches and the key's limits, reads the body, parses it
+    /// strictly, and asks the key's grant and the policies.
     ///
     /// # Errors
     /// When the body is not what it should be, or the call is not allowed.
@@ -84,65 +92,163 @@ impl Known {
             body,
             query,
         } = self;
-        let read = understand(gate, &mut exchange, &parts, body).await;
-        let understood = match read {
-            Ok(understood) => understood,
-            Err(refusal) => {
-                return Err(Turned::away(
-                    gate,
-                    exchange,
-                    caller,
-                    Room::Admitted,
-                    refusal,
-                    None,
-                    None,
-                )
-                .await);
-            }
+        let run = gate.running().enter(
+            exchange.id,
+            &exchange.vendor.name,
+            exchange.dialect.name(),
+            Arc::clone(&principal.line),
+        );
+        let mut request = None;
+        let judging = Judging {
+            gate,
+            exchange: &mut exchange,
+            principal: &principal,
+            run: &run,
+            request: &mut request,
         };
-        let Understood {
-            document,
-            facts,
-            passed,
-        } = understood;
-        let request = request_facts(gate, &exchange, &parts.headers, &document, &facts);
-        let allowed = principal
-            .allowed
-            .permit(&exchange.vendor.name, &facts.model)
-            .and_then(|()| remote(&exchange, &facts));
-        if let Err(refusal) = allowed {
-            return Err(Turned::away(
+        match judging.judge(&parts, body).await {
+            Ok((document, passed, request)) => {
+                exchange.note(
+                    gate,
+                    Room::Admitted,
+                    "the key may use this vendor and model; the body is one strict document",
+                );
+                Ok(Admitted::new(
+                    exchange, run, caller, request, document, passed, query,
+                ))
+            }
+            Err(refusal) => Err(Turned::away(
                 gate,
                 exchange,
                 caller,
                 Room::Admitted,
                 refusal,
-                Some(request),
+                request,
                 None,
             )
-            .await);
+            .await),
         }
-        exchange.note(
-            gate,
-            Room::Admitted,
-            "the key may use this vendor and model; the body is one strict document",
-        );
-        Ok(Admitted::new(
-            exchange, caller, request, document, passed, query,
-        ))
     }
+}
+
+/// The judgement on one request, and what was learned of it so far.
+struct Judging<'a> {
+    gate: &'a Gate,
+    exchange: &'a mut Exchange,
+    principal: &'a Principal,
+    run: &'a Run,
+    request: &'a mut Option<RequestFacts>,
+}
+
+type Judged = (Document, Vec<(http::HeaderName, String)>, RequestFacts);
+
+impl Judging<'_> {
+    async fn judge(self, parts: &Parts, body: Incoming) -> Result<Judged, Refusal> {
+        let Self {
+            gate,
+            exchange,
+            principal,
+            run,
+            request,
+        } = self;
+        switched(gate, exchange, principal, None)?;
+        for (key, rates) in principal.limits(&exchange.ruling.policy().rates.key) {
+            exchange.hold.enter(Party::Key(key), rates)?;
+        }
+        let understood = understand(gate, exchange, run, parts, body).await?;
+        let Understood {
+            document,
+            facts,
+            passed,
+        } = understood;
+        let known = request_facts(gate, exchange, &parts.headers, &document, &facts);
+        *request = Some(known.clone());
+        principal
+            .allowed
+            .permit(&exchange.vendor.name, &facts.model)?;
+        permitted(exchange, principal, &facts)?;
+        run.asks_for(&facts.model);
+        switched(gate, exchange, principal, Some(&facts.model))?;
+        remote(exchange, &facts)?;
+        set_aside(exchange, &facts, document.raw().len())?;
+        Ok((document, passed, known))
+    }
+}
+
+fn switched(
+    gate: &Gate,
+    exchange: &Exchange,
+    principal: &Principal,
+    model: Option<&str>,
+) -> Result<(), Refusal> {
+    if gate
+        .switches()
+        .stops(&exchange.call(&principal.line, model))
+    {
+        return Err(Refusal::new(Code::SwitchedOff));
+    }
+    Ok(())
+}
+
+/// Asks the policies; the grant has been asked.
+fn permitted(exchange: &Exchange, principal: &Principal, facts: &Facts) -> Result<(), Refusal> {
+    let ask = Ask {
+        who: Asker::Key {
+            id: principal.key.to_string(),
+            owner: principal.owner.clone(),
+            verbs: principal.allowed.verbs().clone(),
+        },
+        verb: Verb::Infer,
+        what: Object::Model {
+            vendor: exchange.vendor.name.clone(),
+            api: exchange.vendor.api.name(),
+            model: facts.model.clone(),
+            route: exchange.dialect.name(),
+            source: exchange.source,
+            stream: facts.stream,
+            tools: facts.tools,
+            output_tokens_max: facts.output_tokens_max,
+        },
+        when: Moment::at_ms(exchange.at_ms),
+    };
+    let answer = exchange.ruling.permission().decide(&ask);
+    if answer.allowed {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::PolicyDenied))
+}
+
+/// Enters the model's limits, and sets aside what the exchange may use.
+fn set_aside(exchange: &mut Exchange, facts: &Facts, body_bytes: usize) -> Result<(), Refusal> {
+    let policy = exchange.ruling.clone();
+    let rates = &policy.policy().rates;
+    let model = format!("{}/{}", exchange.vendor.name, facts.model);
+    exchange.hold.enter(Party::Model(model), rates.model)?;
+    exchange.input_tokens = body_bytes as u64 / BYTES_PER_TOKEN;
+    let output = facts
+        .output_tokens_max
+        .unwrap_or(rates.output_tokens_assumed)
+        .saturating_mul(u64::from(facts.choices.max(1)));
+    exchange
+        .hold
+        .reserve(exchange.input_tokens.saturating_add(output))
 }
 
 async fn understand(
     gate: &Gate,
     exchange: &mut Exchange,
+    run: &Run,
     parts: &Parts,
     body: Incoming,
 ) -> Result<Understood, Refusal> {
     let limits = gate.limits();
     headers::check_body(&parts.headers, limits.body_bytes_max)?;
     let passed = headers::to_vendor(exchange.dialect.api(), &parts.headers)?;
-    let bytes = read(gate, &mut exchange.share, body).await?;
+    let cut = run.cut();
+    let bytes = tokio::select! {
+        bytes = read(gate, &mut exchange.share, body) => bytes?,
+        code = cut.wait() => return Err(Refusal::new(code)),
+    };
     let json = wire::Limits {
         document_bytes_max: limits.body_bytes_max,
         depth_max: limits.json_depth_max,

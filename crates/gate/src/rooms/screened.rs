@@ -1,24 +1,27 @@
 //! Fourth room: every control has looked; the request may leave.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use detect::redact::Tokens;
 use http::HeaderName;
 use http_body_util::Full;
 use policy::Tallied;
 use terms::{
-    Admitted as AdmittedLeaf, Caller, Code, Durability, ExchangeId, Leaf, RECORD_VERSION, Refusal,
-    RequestFacts, Room,
+    Admitted as AdmittedLeaf, Caller, Code, Direction, Durability, ExchangeId, Leaf,
+    RECORD_VERSION, Refusal, RequestFacts, Room,
 };
 
 use wire::Dialect;
 
 use super::{Answering, Closed, Ending, Exchange, Turned, Unanswered, Unrecorded};
-use crate::{Gate, ReplySlot, evidence::Recording, vendor};
+use crate::{Gate, ReplySlot, evidence::Recording, running::Run, vendor};
 
 /// A request that every control has seen. Only this can be sent.
 #[derive(Debug)]
 pub struct Screened {
     exchange: Exchange,
+    run: Run,
     caller: Caller,
     request: RequestFacts,
     tallied: Tallied,
@@ -35,6 +38,7 @@ impl Screened {
     )]
     pub(super) const fn new(
         exchange: Exchange,
+        run: Run,
         caller: Caller,
         request: RequestFacts,
         tallied: Tallied,
@@ -45,6 +49,7 @@ impl Screened {
     ) -> Self {
         Self {
             exchange,
+            run,
             caller,
             request,
             tallied,
@@ -80,26 +85,29 @@ impl Screened {
         slot: &mut ReplySlot,
     ) -> Result<Answering, Unanswered> {
         let built = self.request();
-        let (reservation, built) = match gate
-            .reserve()
-            .and_then(|reservation| Ok((reservation, built?)))
+        let (reservation, built) = match self
+            .may_leave(gate)
+            .and_then(|()| Ok((gate.reserve()?, built?)))
         {
             Ok(both) => both,
             Err(refusal) => return Err(Unanswered::Turned(self.away(gate, refusal).await)),
         };
-        let (exchange, leaf, tokens) = self.record(gate);
+        let (exchange, run, leaf, tokens) = self.record(gate);
+        let (cut, vendor) = (run.cut(), Arc::clone(&exchange.vendor));
+        let ruling = Arc::clone(&exchange.ruling);
         let durability = exchange.ruling.policy().durability;
         let mut recording = gate.record_later(leaf);
         if durability == Durability::BeforeDispatch && recording.wait().await.is_err() {
             return Err(Unanswered::Unrecorded(Unrecorded::new(&exchange)));
         }
-        let ending = Ending::new(gate, exchange, reservation);
-        let sent = tokio::time::timeout(gate.limits().first_byte_time, gate.client().send(built));
+        let ending = Ending::new(gate, exchange, run, reservation);
+        let sent = tokio::time::timeout(gate.limits().first_byte_time, ruling.client().send(built));
         let outcome = tokio::select! {
             answered = sent => answered.unwrap_or_else(|_| Err(Refusal::new(Code::VendorSlow))),
             () = slot.gone() => Err(Refusal::new(Code::CallerGone)),
-            () = gate.cut() => Err(Refusal::new(Code::ShuttingDown)),
+            code = cut.wait() => Err(Refusal::new(code)),
         };
+        vendor.answered(&outcome, gate.clock().now_ms());
         match outcome {
             Ok(response) => {
                 let answering = Answering::new(ending, response, tokens);
@@ -114,6 +122,15 @@ impl Screened {
 }
 
 impl Screened {
+    /// The last look before it is sent: whether it was switched off by now,
+    /// and whether the vendor can be asked.
+    fn may_leave(&self, gate: &Gate) -> Result<(), Refusal> {
+        if let Some(code) = self.run.cut().now() {
+            return Err(Refusal::new(code));
+        }
+        self.exchange.vendor.may_be_asked(gate.clock().now_ms())
+    }
+
     /// The request as the vendor will get it.
     fn request(&self) -> Result<http::Request<Full<Bytes>>, Refusal> {
         let Self {
@@ -156,15 +173,17 @@ impl Screened {
     }
 
     /// The first record, and what goes on.
-    fn record(self, gate: &Gate) -> (Exchange, Leaf, Tokens) {
+    fn record(self, gate: &Gate) -> (Exchange, Run, Leaf, Tokens) {
         let Self {
             mut exchange,
+            run,
             caller,
             request,
             tallied,
             tokens,
             ..
         } = self;
+        gate.metrics().judged(Direction::Request, &tallied.controls);
         let decided = format!("sent to {}", exchange.vendor.name);
         exchange.note(gate, Room::Screened, decided);
         let leaf = Leaf::Admitted(Box::new(AdmittedLeaf {
@@ -181,7 +200,7 @@ impl Screened {
             durability: exchange.ruling.policy().durability,
             rooms: std::mem::take(&mut exchange.rooms),
         }));
-        (exchange, leaf, tokens)
+        (exchange, run, leaf, tokens)
     }
 }
 

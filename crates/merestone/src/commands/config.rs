@@ -8,7 +8,7 @@ use terms::{Clock, Code, Control};
 
 use crate::{
     cli::ConfigCommand,
-    config::{self, SETTINGS, Settled, VendorKeys},
+    config::{self, Settled, VendorKeys, settings},
     present,
     source::SystemClock,
 };
@@ -142,7 +142,7 @@ fn flatten(prefix: &str, value: &Value, row: &mut dyn FnMut(String, String)) {
 
 fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
     let Some(name) = name else {
-        for setting in SETTINGS {
+        for setting in settings() {
             present::say!(
                 "[{}] {} = {}\n    {}",
                 setting.table,
@@ -161,8 +161,7 @@ fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let wanted = name.rsplit('.').next().unwrap_or(name);
-    let found: Vec<_> = SETTINGS
-        .iter()
+    let found: Vec<_> = settings()
         .filter(|setting| setting.name == wanted || setting.table == name)
         .collect();
     anyhow::ensure!(

@@ -74,7 +74,7 @@ async fn show(cast: &story::Cast<'_>, path: &Path, exit: bool) -> anyhow::Result
     story::evidence(cast.state)?;
     if !exit {
         cast.invite().await?;
-        up::stop_signal().await;
+        up::stop_signal()?.await;
     }
     present::say!(
         "\nNext: merestone init, merestone up, merestone matrix, merestone ledger tail."

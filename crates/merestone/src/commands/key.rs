@@ -1,66 +1,62 @@
 //! `merestone key`: through a running gate where there is one, else directly.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{collections::BTreeSet, process::ExitCode};
 
-use policy::{Grant, ModelPattern};
+use policy::{Grant, ModelPattern, Rates};
 use serde_json::{Value, json};
-use store::Store;
-use terms::{Clock, KeyId};
+use terms::{Clock, KeyId, Secret, Verb};
 
+use super::ask::{ask, refused};
 use crate::{
-    admin::{Admin, Answer, Request, key_json},
-    cli::KeyCommand,
+    admin::{Answer, KeyWish, Request},
+    cli::{KeyCommand, KeyCreate},
     config::{self, Settled, VendorKeys},
-    control, present,
-    source::{SystemClock, SystemEntropy},
-    state::State,
+    present,
+    source::SystemClock,
 };
 
 pub(super) fn run(command: KeyCommand) -> anyhow::Result<ExitCode> {
     match command {
-        KeyCommand::Create {
-            config,
-            owner,
-            vendors,
-            models,
-            expires_in,
-            json,
-        } => {
-            let settled = config::load(&config.config, VendorKeys::Leave)?;
-            let request = create(&settled, owner, vendors, &models, expires_in.as_deref())?;
-            match ask(&settled, request)? {
+        KeyCommand::Create(wish) => {
+            let settled = config::load(&wish.config.config, VendorKeys::Leave)?;
+            let json = wish.json;
+            match ask(&settled, Request::KeyCreate(settle(&settled, *wish)?))? {
                 Answer::Key { key, id } => show_new(&key, &id, json),
-                other => refused(other),
+                other => Err(refused(other)),
             }
         }
-        KeyCommand::List { config, json } => match ask(
-            &config::load(&config.config, VendorKeys::Leave)?,
-            Request::KeyList,
-        )? {
-            Answer::Keys(keys) => list(&keys, json),
-            other => refused(other),
-        },
+        KeyCommand::List { config, json } => {
+            let settled = config::load(&config.config, VendorKeys::Leave)?;
+            match ask(&settled, Request::KeyList)? {
+                Answer::Keys(keys) => list(&keys, json),
+                other => Err(refused(other)),
+            }
+        }
         KeyCommand::Revoke { config, id } => {
             let id: KeyId = id.parse().map_err(|_| anyhow::anyhow!("a key's public name looks like mk-0123456789ab; `merestone key list` shows them"))?;
-            match ask(
-                &config::load(&config.config, VendorKeys::Leave)?,
-                Request::KeyRevoke { id },
-            )? {
+            let settled = config::load(&config.config, VendorKeys::Leave)?;
+            match ask(&settled, Request::KeyRevoke { id })? {
                 Answer::Done => present::say!("revoked")?,
-                other => return refused(other),
+                other => return Err(refused(other)),
             }
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-fn create(
-    settled: &Settled,
-    owner: String,
-    vendors: Vec<String>,
-    models: &[String],
-    expires_in: Option<&str>,
-) -> anyhow::Result<Request> {
+fn settle(settled: &Settled, wish: KeyCreate) -> anyhow::Result<KeyWish> {
+    let KeyCreate {
+        owner,
+        vendors,
+        models,
+        verbs,
+        expires_in,
+        requests_per_minute,
+        tokens_per_minute,
+        in_flight,
+        maker,
+        ..
+    } = wish;
     for name in &vendors {
         let known: Vec<&str> = settled
             .vendors
@@ -77,15 +73,46 @@ fn create(
         .iter()
         .map(|pattern| pattern.parse())
         .collect::<Result<Vec<ModelPattern>, _>>()?;
+    let verbs = verbs
+        .iter()
+        .map(|word| {
+            let known = || {
+                Verb::ALL
+                    .iter()
+                    .map(|verb| verb.word())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            Verb::from_word(word)
+                .ok_or_else(|| anyhow::anyhow!("`{word}` is no verb; known: {}", known()))
+        })
+        .collect::<Result<BTreeSet<Verb>, _>>()?;
     let now_ms = SystemClock::start().now_ms();
     let expires_ms = expires_in
-        .map(|text| duration_ms(text).map(|ms| now_ms.saturating_add(ms)))
+        .map(|text| duration_ms(&text).map(|ms| now_ms.saturating_add(ms)))
         .transpose()?;
-    Ok(Request::KeyCreate {
+    let mut allowed = Grant::new(vendors, models)?.with_rates(Rates {
+        requests_per_minute,
+        tokens_per_minute,
+        in_flight,
+    });
+    if !verbs.is_empty() {
+        allowed = allowed.with_verbs(verbs);
+    }
+    Ok(KeyWish {
         owner,
-        allowed: Grant::new(vendors, models)?,
+        allowed,
         expires_ms,
+        maker: maker.map(|name| maker_key(&name)).transpose()?,
     })
+}
+
+/// A key is never typed on a command line, where other accounts can see it.
+fn maker_key(variable: &str) -> anyhow::Result<Secret<String>> {
+    let key = std::env::var(variable).map_err(|_| {
+        anyhow::anyhow!("`--made-by-env` names a variable of the environment that holds the key; there is no such variable")
+    })?;
+    Ok(Secret::new(key.trim().to_owned()))
 }
 
 fn duration_ms(text: &str) -> anyhow::Result<u64> {
@@ -103,7 +130,9 @@ fn duration_ms(text: &str) -> anyhow::Result<u64> {
     number
         .checked_mul(unit_ms)
         .filter(|ms| *ms > 0 && *ms < 100 * 366 * 86_400_000)
-        .ok_or_else(wrong)
+        .ok_or_else(|| {
+            anyhow::anyhow!("a key's time is longer than nothing and shorter than a hundred years")
+        })
 }
 
 fn show_new(key: &str, id: &KeyId, json: bool) -> anyhow::Result<ExitCode> {
@@ -124,7 +153,8 @@ fn list(keys: &[Value], json: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = present::table(&[
-        "id", "owner", "state", "vendors", "models", "made", "expires",
+        "id", "owner", "state", "verbs", "vendors", "models", "limits", "made by", "made",
+        "expires",
     ]);
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -149,8 +179,11 @@ fn list(keys: &[Value], json: bool) -> anyhow::Result<ExitCode> {
             text(field("id")),
             text(field("owner")),
             text(field("state")),
+            text(allowed("verbs")),
             text(allowed("vendors")),
             text(allowed("models")),
+            limits(allowed("rates")),
+            field("made_by").as_str().unwrap_or("").to_owned(),
             when(field("created_ms")),
             when(field("expires_ms")),
         ]);
@@ -159,64 +192,15 @@ fn list(keys: &[Value], json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn refused(answer: Answer) -> anyhow::Result<ExitCode> {
-    match answer {
-        Answer::Refused(why) => anyhow::bail!("{why}"),
-        Answer::Key { .. } | Answer::Keys(_) | Answer::Done => {
-            anyhow::bail!("the gate gave an answer to another question")
-        }
-    }
-}
-
-/// Through the control socket of a running gate, or, if none runs, here.
-fn ask(settled: &Settled, request: Request) -> anyhow::Result<Answer> {
-    let state = State::open(&settled.state)?;
-    if let Some(answer) = control::ask(&state.socket(), &request)? {
-        return Ok(answer);
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(here(settled, &state, request))
-}
-
-async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Result<Answer> {
-    let clock = Arc::new(SystemClock::start());
-    let store = Store::open(&state.keys())?;
-    if matches!(request, Request::KeyList) {
-        let keys = store::Keys::new(&store).list()?;
-        return Ok(Answer::Keys(
-            keys.iter()
-                .map(|key| key_json(key, clock.now_ms()))
-                .collect(),
-        ));
-    }
-    let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
-    let ledger = opened.ledger.clone();
-    let admin = Admin {
-        store,
-        ledger: ledger.clone(),
-        commitments: state.commitments(&SystemEntropy)?,
-        clock,
+fn limits(rates: &Value) -> String {
+    let one = |name: &str, unit: &str| {
+        let number = rates.get(name)?.as_u64()?;
+        Some(format!("{number} {unit}"))
     };
-    let by = account(state)?;
-    let answer = match request {
-        Request::KeyCreate {
-            owner,
-            allowed,
-            expires_ms,
-        } => admin.create(&owner, allowed, expires_ms, &by).await,
-        Request::KeyRevoke { id } => admin.revoke(&id, &by).await,
-        Request::KeyList | Request::Reload => Ok(Answer::Done),
-    };
-    drop(opened);
-    ledger.close().await?;
-    answer
-}
-
-/// The account that owns the state folder's files made by this process.
-fn account(state: &State) -> anyhow::Result<String> {
-    use std::os::unix::fs::MetadataExt;
-    let path: &Path = &state.keys();
-    Ok(format!("uid:{}", std::fs::metadata(path)?.uid()))
+    let all = [
+        one("requests_per_minute", "requests/min"),
+        one("tokens_per_minute", "tokens/min"),
+        one("in_flight", "at once"),
+    ];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -1,12 +1,16 @@
 //! Each command in a file of its own.
 
+mod ask;
 mod config;
 mod demo;
 mod init;
 mod key;
 mod ledger;
 mod matrix;
+mod policy;
 mod reload;
+mod switch;
+mod top;
 mod up;
 
 use std::process::ExitCode;
@@ -20,6 +24,9 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(config) => up::run(&config.config),
         Command::Demo { exit } => demo::run(exit),
         Command::Key(command) => key::run(command),
+        Command::Switch(command) => switch::run(command),
+        Command::Policy(command) => policy::run(command),
+        Command::Top { config, once, json } => top::run(&config.config, once, json),
         Command::Config(command) => config::run(command),
         Command::Reload(config) => reload::run(&config.config),
         Command::Ledger(command) => ledger::run(command),

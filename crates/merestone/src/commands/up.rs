@@ -9,15 +9,21 @@ use std::{
 };
 
 use anyhow::Context;
-use gate::{Gate, Parts, Ruling, ServeError, Shown, VendorClient};
+use gate::{Gate, Parts, ServeError};
 use store::Store;
-use terms::{Act, Clock};
-use tokio::{net::TcpListener, sync::oneshot};
+use terms::Act;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+    task::JoinSet,
+};
 
 use crate::{
-    admin::{Admin, Answer, Request, key_json},
-    config::{self, Settled, VendorKeys},
-    control::{self, Serve},
+    admin::Admin,
+    config::{self, Settled, StoreAt, VendorKeys},
+    control, monitor,
+    node::{self, Node},
     present,
     source::{SystemClock, SystemEntropy},
     state::State,
@@ -31,7 +37,8 @@ pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
         .build()?;
     runtime.block_on(async {
         let (ready, _) = oneshot::channel();
-        up(settled, path.to_path_buf(), stop_signal(), ready).await
+        let stop = stop_signal()?;
+        up(settled, path.to_path_buf(), stop, ready).await
     })
 }
 
@@ -39,22 +46,59 @@ pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
 fn logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MERESTONE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let _ = tracing_subscriber::fmt()
+    let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_target(false)
-        .try_init();
+        .with_target(false);
+    let json = std::env::var_os("MERESTONE_LOG_FORMAT").is_some_and(|format| format == "json");
+    let _ = if json {
+        builder.json().flatten_event(true).try_init()
+    } else {
+        builder.try_init()
+    };
 }
 
-/// Resolves when the process is asked to stop.
-pub(super) async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+/// Resolves when the process is asked to stop. It listens from now on, not
+/// from the first time that it is waited for.
+///
+/// # Errors
+/// When the system has no room for it.
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// The doors of a node, open before anything is recorded: a start that fails
+/// leaves no trace of a gate that never was.
+struct Doors {
+    callers: TcpListener,
+    admin: Option<TcpListener>,
+    control: tokio::net::UnixListener,
+    hangups: Signal,
+}
+
+impl Doors {
+    async fn open(settled: &Settled, state: &State) -> anyhow::Result<Self> {
+        let listen = settled.settings.listen;
+        let callers = TcpListener::bind(listen).await.with_context(|| {
+            format!("{listen} cannot be listened on; another program may have it")
+        })?;
+        let admin = match settled.admin {
+            Some(address) => Some(monitor::listen(address).await?),
+            None => None,
+        };
+        Ok(Self {
+            callers,
+            admin,
+            control: control::listen(&state.socket())?,
+            hangups: signal(SignalKind::hangup())?,
+        })
     }
 }
 
@@ -65,28 +109,43 @@ pub(super) async fn up(
     stop: impl Future<Output = ()>,
     ready: oneshot::Sender<SocketAddr>,
 ) -> anyhow::Result<ExitCode> {
-    let listen = settled.settings.listen;
+    let scheme = if settled.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let watched = settled.watched.clone();
+    let watch = settled.watches;
     let state = State::open(&settled.state)?;
-    let node = Arc::new(open(settled, &state, path).await?);
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("{listen} cannot be listened on; another program may have it"))?;
-    let address = listener.local_addr()?;
+    let clock = Arc::new(SystemClock::start());
+    // The lock first: it shows that no other process has the folder.
+    let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
+    let doors = Doors::open(&settled, &state).await?;
+    let address = doors.callers.local_addr()?;
+    let node = Arc::new(open(settled, &state, path, opened, clock).await?);
     let ledger = node.admin.ledger.clone();
     ledger.mark_running()?;
     node.admin
         .record(Act::GateReady, "node", "gate", BTreeMap::new())
         .await?;
-    let control = tokio::spawn(control::answer(
-        control::listen(&state.socket())?,
-        Arc::clone(&node),
-    ));
-    let hangups = tokio::spawn(reload_on_hangup(Arc::clone(&node)));
-    present::note(&format!("merestone is ready on http://{address}"));
+    let mut beside = JoinSet::new();
+    beside.spawn(control::answer(doors.control, Arc::clone(&node)));
+    beside.spawn(Arc::clone(&node).follow_hangups(doors.hangups));
+    beside.spawn(Arc::clone(&node).follow_switches());
+    beside.spawn(Arc::clone(&node).follow_keys());
+    beside.spawn(Arc::clone(&node).watch_vendor_keys());
+    if watch {
+        beside.spawn(Arc::clone(&node).follow_files(watched));
+    }
+    if let Some(listener) = doors.admin {
+        let admin = listener.local_addr()?;
+        present::note(&format!("metrics and readiness are on http://{admin}"));
+        beside.spawn(monitor::serve(listener, Arc::clone(&node.gate)));
+    }
+    present::note(&format!("merestone is ready on {scheme}://{address}"));
     let _ = ready.send(address);
-    let served = gate::serve(Arc::clone(&node.gate), listener, stop).await;
-    control.abort();
-    hangups.abort();
+    let served = gate::serve(Arc::clone(&node.gate), doors.callers, stop).await;
+    beside.shutdown().await;
     let _ = std::fs::remove_file(state.socket());
     match served {
         Ok(()) => {
@@ -102,174 +161,51 @@ pub(super) async fn up(
     }
 }
 
-/// Opens the log, tells what an unclean stop left, and makes a gate whose
-/// canaries were caught.
-async fn open(settled: Settled, state: &State, path: PathBuf) -> anyhow::Result<Node> {
-    let clock = Arc::new(SystemClock::start());
-    let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
+/// Tells what an unclean stop left, and makes a gate whose canaries were
+/// caught.
+async fn open(
+    settled: Settled,
+    state: &State,
+    path: PathBuf,
+    opened: ledger::Opened,
+    clock: Arc<SystemClock>,
+) -> anyhow::Result<Node> {
     let ledger = opened.ledger.clone();
     for leaf in ledger::recovery_leaves(&opened, &*clock) {
         ledger.append(leaf).await?;
     }
-    let Settled {
-        settings,
-        policy,
-        engine,
-        vendors,
-        authorities,
-        ..
-    } = settled;
-    let client = VendorClient::new(authorities, settings.limits.connect_time)?;
-    let parts = Parts {
-        settings,
-        clock: Arc::clone(&clock),
-        entropy: Arc::new(SystemEntropy),
+    state.fresh_secrets(opened.entries > 0)?;
+    let store = match &settled.store {
+        StoreAt::Embedded => Store::open(&state.keys()).await?,
+        StoreAt::Postgres(at) => Store::later(at.clone()),
+        StoreAt::Unfetched => anyhow::bail!("the store's URL was not fetched"),
+    };
+    let admin = Admin {
+        store,
         ledger: ledger.clone(),
         commitments: state.commitments(&SystemEntropy)?,
+        clock: Arc::clone(&clock),
+    };
+    let parts = Parts {
+        settings: settled.settings.clone(),
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        ledger,
+        commitments: state.commitments(&SystemEntropy)?,
         tokens: state.tokens(&SystemEntropy)?,
-        client,
+        tls: settled.tls.clone(),
     };
-    let ruling = Ruling::new(policy, engine, vendors);
-    let facts = ruling_facts(&ruling, clock.now_ms());
+    let fixed = config::RestartOnly::of(&settled);
+    let keys_age_ms_max = settled.keys_age_ms_max;
+    let ruling = node::ruling(settled, &admin).await?;
+    let facts = node::ruling_facts(&ruling, &admin);
     let (gate, shown) = Gate::new(parts, ruling)?;
-    let store = Store::open(&state.keys())?;
-    let commitments = state.commitments(&SystemEntropy)?;
-    let node = Node {
-        gate: Arc::new(gate),
-        admin: Admin {
-            store,
-            ledger,
-            commitments,
-            clock,
-        },
-        path,
-    };
-    node.install_keys()?;
+    if fixed.shares_store() {
+        gate.callers().count_for(keys_age_ms_max);
+    }
+    let node = Node::new(gate, admin, path, state.clone(), fixed);
+    node.begin_switches().await?;
+    node.begin_keys().await?;
     node.record_ruling(facts, &shown, "node").await?;
     Ok(node)
-}
-
-async fn reload_on_hangup(node: Arc<Node>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        return;
-    };
-    while hangup.recv().await.is_some() {
-        if let Answer::Refused(why) = node.serve(Request::Reload, "node".to_owned()).await {
-            tracing::error!("the old configuration stays in force: {why}");
-        }
-    }
-}
-
-/// What the ledger is told of a ruling: versions and modes, nothing secret.
-fn ruling_facts(ruling: &Ruling, now_ms: u64) -> BTreeMap<String, String> {
-    let version = ruling.version();
-    let mut facts = BTreeMap::from([
-        ("policy".to_owned(), version.policy.to_string()),
-        ("rules".to_owned(), version.rules.to_string()),
-    ]);
-    for control in terms::Control::ALL {
-        facts.insert(
-            format!("control.{control}"),
-            ruling.policy().mode(*control, now_ms).to_string(),
-        );
-    }
-    facts
-}
-
-/// A running gate and the means to steer it.
-#[derive(Debug)]
-struct Node {
-    gate: Arc<Gate>,
-    admin: Admin,
-    path: PathBuf,
-}
-
-impl Node {
-    fn install_keys(&self) -> anyhow::Result<()> {
-        self.gate.callers().install(&self.admin.list()?);
-        Ok(())
-    }
-
-    /// Records which ruling is in force and that its canaries were caught.
-    async fn record_ruling(
-        &self,
-        facts: BTreeMap<String, String>,
-        shown: &[Shown],
-        by: &str,
-    ) -> anyhow::Result<()> {
-        let policy = facts.get("policy").cloned().unwrap_or_default();
-        self.admin
-            .record(Act::ConfigLoaded, by, "configuration", facts)
-            .await?;
-        for canary in shown {
-            let facts = BTreeMap::from([
-                ("caught".to_owned(), canary.caught.to_string()),
-                ("mode".to_owned(), canary.mode.to_string()),
-                ("policy".to_owned(), policy.clone()),
-            ]);
-            self.admin
-                .record(Act::CanaryShown, "node", canary.control.word(), facts)
-                .await?;
-        }
-        Ok(())
-    }
-
-    async fn reload(&self, by: &str) -> anyhow::Result<Answer> {
-        let settled = config::load(&self.path, VendorKeys::Fetch)?;
-        let ruling = Ruling::new(settled.policy, settled.engine, settled.vendors);
-        let facts = ruling_facts(&ruling, self.admin.clock.now_ms());
-        let shown = self.gate.install(ruling)?;
-        self.record_ruling(facts, &shown, by).await?;
-        Ok(Answer::Done)
-    }
-
-    async fn carry_out(&self, request: Request, by: &str) -> anyhow::Result<Answer> {
-        match request {
-            Request::KeyCreate {
-                owner,
-                allowed,
-                expires_ms,
-            } => {
-                let answer = self.admin.create(&owner, allowed, expires_ms, by).await?;
-                self.install_keys()?;
-                Ok(answer)
-            }
-            Request::KeyRevoke { id } => {
-                let answer = self.admin.revoke(&id, by).await;
-                // Even if the act could not be recorded, the key is out.
-                self.install_keys()?;
-                answer
-            }
-            Request::KeyList => {
-                let now_ms = self.admin.clock.now_ms();
-                Ok(Answer::Keys(
-                    self.admin
-                        .list()?
-                        .iter()
-                        .map(|key| key_json(key, now_ms))
-                        .collect(),
-                ))
-            }
-            Request::Reload => self.reload(by).await,
-        }
-    }
-}
-
-impl Serve for Node {
-    async fn serve(&self, request: Request, by: String) -> Answer {
-        let reload = matches!(request, Request::Reload);
-        match self.carry_out(request, &by).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                if reload {
-                    let _ = self
-                        .admin
-                        .record(Act::ConfigRefused, &by, "configuration", BTreeMap::new())
-                        .await;
-                }
-                Answer::Refused(format!("{error:#}"))
-            }
-        }
-    }
 }

@@ -3,14 +3,17 @@
 
 mod fault;
 mod raw;
+mod restart;
+mod secrets;
 mod settings;
 mod settle;
 
 use std::path::{Path, PathBuf};
 
 pub use fault::ConfigFault;
-pub use settings::{SETTINGS, example, reference, refusals};
-pub use settle::Settled;
+pub use restart::RestartOnly;
+pub use settings::{example, reference, refusals, settings};
+pub use settle::{Settled, StoreAt};
 
 /// LIMIT: bytes of the configuration file.
 const FILE_BYTES_MAX: u64 = 1 << 20;

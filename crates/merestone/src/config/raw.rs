@@ -22,6 +22,77 @@ pub(super) struct Raw {
     pub(super) evidence: RawEvidence,
     #[serde(default)]
     pub(super) limits: RawLimits,
+    #[serde(default)]
+    pub(super) admin: RawAdmin,
+    #[serde(default)]
+    pub(super) permission: RawPermission,
+    #[serde(default)]
+    pub(super) rates: RawRates,
+    pub(super) lockout: Option<RawLockout>,
+    #[serde(default)]
+    pub(super) secrets: RawSecrets,
+    #[serde(default)]
+    pub(super) store: RawStore,
+    #[serde(default)]
+    pub(super) reload: RawReload,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAdmin {
+    pub(super) listen: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawPermission {
+    pub(super) policies: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRates {
+    pub(super) key: policy::Rates,
+    pub(super) model: policy::Rates,
+    pub(super) source: policy::Rates,
+    pub(super) output_tokens_assumed: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLockout {
+    pub(super) failures_max: Spanned<u64>,
+    pub(super) minutes: Spanned<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSecrets {
+    pub(super) strict: bool,
+    pub(super) vault: Option<RawVault>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVault {
+    pub(super) address: Spanned<String>,
+    pub(super) token: Spanned<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) authority: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawStore {
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) authority: Option<Spanned<String>>,
+    pub(super) keys_minutes_max: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawReload {
+    pub(super) watch: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -32,6 +103,23 @@ pub(super) struct RawGate {
     pub(super) node: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) listen_beyond_loopback: bool,
+    pub(super) tls: Option<RawTls>,
+    pub(super) profile: Option<RawProfile>,
+}
+
+/// A standard whose demands a configuration must meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawProfile {
+    Pci,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    pub(super) certificate: Spanned<String>,
+    pub(super) key: Spanned<String>,
+    pub(super) caller_authority: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,6 +130,18 @@ pub(super) struct RawVendor {
     pub(super) key: Spanned<String>,
     pub(super) prefix: Option<Spanned<String>>,
     pub(super) authority: Option<Spanned<String>>,
+    pub(super) key_days_max: Option<Spanned<u64>>,
+    pub(super) key_when_old: Option<RawWhenOld>,
+    pub(super) failures_max: Option<Spanned<u64>>,
+    pub(super) pause_seconds: Option<Spanned<u64>>,
+}
+
+/// What is done when a vendor's key is past its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawWhenOld {
+    Alarm,
+    Block,
 }
 
 #[derive(Debug, Default, Deserialize)]

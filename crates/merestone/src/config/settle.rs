@@ -1,5 +1,7 @@
 //! From what is written to what is meant.
 
+mod access;
+mod tls;
 mod vendors;
 
 use std::{
@@ -11,15 +13,20 @@ use std::{
 };
 
 use detect::{Catalogue, Engine};
-use gate::{Limits, Settings, Vendor};
-use policy::{ActionTable, ControlPolicy, ControlRule, Passage, Policy};
+use gate::{Limits, ServerTls, Settings, Vendor};
+use policy::{ActionTable, ControlPolicy, ControlRule, Passage, Policy, permission::Permission};
 use rustls_pki_types::CertificateDer;
+use store::PostgresAt;
 use terms::{Control, Kind, Mode};
 use toml::Spanned;
 
 use super::{
     VendorKeys,
-    raw::{Raw, RawControl, RawControls, RawGate, RawLimits, RawPassage, RawRestore},
+    raw::{
+        Raw, RawControl, RawControls, RawGate, RawLimits, RawPassage, RawRestore, RawSecrets,
+        RawStore,
+    },
+    secrets::{Sources, Vault},
 };
 
 /// A fault: its place in the file, and what to write instead.
@@ -27,6 +34,8 @@ pub(super) type Fault = (Option<Range<usize>>, String);
 
 /// LIMIT: bytes of a node's or vendor's name.
 const NAME_BYTES_MAX: usize = 64;
+/// How long the keys count without the store's word, if nothing else is said.
+const KEYS_MINUTES_MAX: u64 = 15;
 /// The least free space that admits, if nothing else is said.
 const FREE_BYTES_MIN: u64 = 256 << 20;
 
@@ -45,8 +54,33 @@ pub struct Settled {
     pub vendors: Vec<Vendor>,
     /// Further certificate authorities.
     pub authorities: Vec<CertificateDer<'static>>,
+    /// How callers connect; in the clear without it.
+    pub tls: Option<ServerTls>,
     /// Below this much free space nothing is admitted.
     pub free_bytes_min: u64,
+    /// Who may do what.
+    pub permission: Permission,
+    /// Where the admin side listens, if it does.
+    pub admin: Option<SocketAddr>,
+    /// Where keys are kept.
+    pub store: StoreAt,
+    /// How long the keys count without the store's word, milliseconds.
+    pub keys_age_ms_max: u64,
+    /// Whether a changed file is taken up without being told.
+    pub watches: bool,
+    /// The files that the configuration is made of, besides itself.
+    pub watched: Vec<PathBuf>,
+}
+
+/// Where keys are kept.
+#[derive(Debug, Clone)]
+pub enum StoreAt {
+    /// In a file of the state folder.
+    Embedded,
+    /// On a PostgreSQL server, shared with other nodes.
+    Postgres(PostgresAt),
+    /// On a server whose URL was not fetched.
+    Unfetched,
 }
 
 pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settled, Fault> {
@@ -63,8 +97,29 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     }
     let engine = Engine::new(catalogue)
         .map_err(|fault| (None, format!("the embedded catalogue is broken: {fault}")))?;
-    let (vendors, authorities) = vendors::settle(raw.vendors, folder, keys)?;
+    let tls = raw.gate.tls.as_ref();
+    let tls = tls.map(|raw| tls::settle(raw, folder)).transpose()?;
+    policy.rates = access::rates(&raw.rates)?;
+    policy.lockout = access::lockout(raw.lockout.as_ref())?;
+    access::profile(
+        raw.gate.profile,
+        raw.lockout.as_ref(),
+        raw.evidence.durability,
+        &mut policy,
+    )?;
+    let permission = access::permission(&raw.permission, folder)?;
+    let watched = watched(&raw, folder);
+    let sources = sources(&raw.secrets, folder, keys)?;
+    let store = store(&raw.store, &sources, keys)?;
+    let (vendors, authorities) = vendors::settle(raw.vendors, &sources, keys)?;
     Ok(Settled {
+        permission,
+        admin: access::admin(raw.admin.listen.as_ref())?,
+        store,
+        keys_age_ms_max: bounded(&raw.store.keys_minutes_max, KEYS_MINUTES_MAX, 1, 1_440)?
+            .saturating_mul(60_000),
+        watches: raw.reload.watch.unwrap_or(true),
+        watched,
         settings: Settings {
             listen,
             limits: limits(&raw.limits)?,
@@ -75,8 +130,84 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
         engine,
         vendors,
         authorities,
+        tls,
         free_bytes_min: raw.evidence.free_bytes_min.unwrap_or(FREE_BYTES_MIN),
     })
+}
+
+/// The means to fetch secrets. An operator's shell may lack them.
+fn sources<'a>(raw: &RawSecrets, folder: &'a Path, keys: VendorKeys) -> Result<Sources<'a>, Fault> {
+    let mut sources = Sources {
+        folder,
+        strict: raw.strict,
+        vault: None,
+    };
+    let Some(vault) = &raw.vault else {
+        return Ok(sources);
+    };
+    let authorities = match &vault.authority {
+        Some(file) => tls::certificates(file, folder)?,
+        None => Vec::new(),
+    };
+    let at = |says: String| (Some(vault.token.span()), says);
+    sources.check(vault.token.get_ref()).map_err(at)?;
+    let token = match keys {
+        VendorKeys::Leave => terms::Secret::new(String::new()),
+        VendorKeys::Fetch => sources.fetch(vault.token.get_ref()).map_err(at)?.text,
+    };
+    let made = Vault::new(
+        vault.address.get_ref(),
+        token,
+        vault.namespace.clone(),
+        &authorities,
+    );
+    sources.vault = Some(made.map_err(|says| (Some(vault.address.span()), says))?);
+    Ok(sources)
+}
+
+fn store(raw: &RawStore, sources: &Sources<'_>, keys: VendorKeys) -> Result<StoreAt, Fault> {
+    let Some(url) = &raw.url else {
+        return Ok(StoreAt::Embedded);
+    };
+    let at = |says: String| (Some(url.span()), says);
+    sources.check(url.get_ref()).map_err(at)?;
+    let authorities = match &raw.authority {
+        Some(file) => tls::certificates(file, sources.folder)?,
+        None => Vec::new(),
+    };
+    let text = match sources.fetch(url.get_ref()) {
+        Ok(fetched) => fetched.text,
+        Err(_) if keys == VendorKeys::Leave => return Ok(StoreAt::Unfetched),
+        Err(says) => return Err(at(says)),
+    };
+    PostgresAt::new(text, authorities)
+        .map(StoreAt::Postgres)
+        .map_err(|fault| at(fault.to_string()))
+}
+
+/// The files that a configuration is made of, besides itself.
+fn watched(raw: &Raw, folder: &Path) -> Vec<PathBuf> {
+    let tls = raw.gate.tls.as_ref();
+    let named = raw
+        .permission
+        .policies
+        .iter()
+        .chain(tls.map(|tls| &tls.certificate))
+        .chain(tls.map(|tls| &tls.key))
+        .chain(tls.and_then(|tls| tls.caller_authority.as_ref()))
+        .chain(
+            raw.vendors
+                .values()
+                .filter_map(|vendor| vendor.authority.as_ref()),
+        );
+    let keys = raw
+        .vendors
+        .values()
+        .filter_map(|vendor| vendor.key.get_ref().strip_prefix("file:"));
+    named
+        .map(|file| folder.join(file.get_ref()))
+        .chain(keys.map(|file| folder.join(file)))
+        .collect()
 }
 
 fn gate(raw: &RawGate, folder: &Path) -> Result<(SocketAddr, PathBuf, String), Fault> {
@@ -90,8 +221,8 @@ fn gate(raw: &RawGate, folder: &Path) -> Result<(SocketAddr, PathBuf, String), F
             )
         })?,
     };
-    if !listen.ip().is_loopback() && !raw.listen_beyond_loopback {
-        let says = "keys and prompts would cross the network in the clear; keep a loopback address, or write `listen_beyond_loopback = true` if something in front encrypts";
+    if !listen.ip().is_loopback() && !raw.listen_beyond_loopback && raw.tls.is_none() {
+        let says = "keys and prompts would cross the network in the clear; write a [gate.tls] table, keep a loopback address, or write `listen_beyond_loopback = true` if something in front encrypts";
         return Err((raw.listen.as_ref().map(Spanned::span), says.to_owned()));
     }
     let state = folder.join(raw.state.as_deref().unwrap_or("merestone-data"));

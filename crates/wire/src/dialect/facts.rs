@@ -23,6 +23,8 @@ pub struct Facts {
     pub store: Option<bool>,
     /// Tools that are offered.
     pub tools: u32,
+    /// Replies that are asked for at once.
+    pub choices: u32,
     /// Features by which the vendor fetches or runs what the gate never sees.
     pub remote_features: Vec<Place>,
 }
@@ -67,15 +69,19 @@ pub(super) fn request(dialect: Dialect, document: &Document) -> Result<Facts, Re
     let tools = document
         .member(root, "tools")
         .map_or(0, |tools| document.children(tools).count());
-    let limit = ["max_completion_tokens", "max_tokens"]
-        .iter()
-        .find_map(|name| document.member(root, name));
+    let whole = |name: &str| {
+        document
+            .member(root, name)
+            .and_then(|node| document.whole(node))
+    };
+    let limits = ["max_completion_tokens", "max_tokens"];
     let mut facts = Facts {
         model: model.to_owned(),
         stream: flag(document, root, "stream")?.unwrap_or(false),
-        output_tokens_max: limit.and_then(|limit| document.whole(limit)),
+        output_tokens_max: limits.iter().filter_map(|name| whole(name)).max(),
         store: flag(document, root, "store")?,
         tools: u32::try_from(tools).unwrap_or(u32::MAX),
+        choices: whole("n").map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX)),
         remote_features: Vec::new(),
     };
     remote(

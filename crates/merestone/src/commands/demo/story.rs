@@ -15,7 +15,7 @@ use super::{
     told::{line, step, text_of},
 };
 use crate::{
-    admin::{Answer, Request},
+    admin::{Answer, KeyWish, Request},
     commands::{self, matrix},
     control, present,
     source::SystemClock,
@@ -244,14 +244,15 @@ pub(super) fn evidence(state: &Path) -> anyhow::Result<()> {
 }
 
 async fn key(state: &Path, owner: &str) -> anyhow::Result<(String, terms::KeyId)> {
-    let request = Request::KeyCreate {
+    let request = Request::KeyCreate(KeyWish {
         owner: owner.to_owned(),
         allowed: Grant::new(vec![], vec!["gpt-*".parse()?, "claude-*".parse()?])?,
         expires_ms: None,
-    };
+        maker: None,
+    });
     match ask(state, request).await? {
         Answer::Key { key, id } => Ok((key, id)),
-        Answer::Keys(_) | Answer::Done | Answer::Refused(_) => anyhow::bail!("no key was made"),
+        _ => anyhow::bail!("no key was made"),
     }
 }
 

@@ -1,23 +1,24 @@
 //! Vendor accounts: where they are and where their keys come from.
 
-use std::{collections::BTreeMap, net::IpAddr, path::Path};
+use std::{collections::BTreeMap, net::IpAddr, sync::atomic::AtomicU64};
 
-use gate::Vendor;
+use gate::{Breaker, BreakerRule, KeyAge, Vendor};
 use http::{Uri, uri::Scheme};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::CertificateDer;
 use terms::Secret;
 use toml::Spanned;
 use wire::Api;
 
-use super::{Fault, name};
-use crate::config::{VendorKeys, raw::RawVendor};
-
-/// LIMIT: bytes of a vendor's key and of its file.
-const KEY_BYTES_MAX: usize = 4_096;
+use super::{Fault, bounded, name, tls::certificates};
+use crate::config::{
+    VendorKeys,
+    raw::{RawVendor, RawWhenOld},
+    secrets::Sources,
+};
 
 pub(super) fn settle(
     raw: BTreeMap<Spanned<String>, RawVendor>,
-    folder: &Path,
+    sources: &Sources<'_>,
     keys: VendorKeys,
 ) -> Result<(Vec<Vendor>, Vec<CertificateDer<'static>>), Fault> {
     if raw.is_empty() {
@@ -27,7 +28,7 @@ pub(super) fn settle(
     let mut vendors: Vec<Vendor> = Vec::new();
     let mut authorities = Vec::new();
     for (title, vendor) in raw {
-        let settled = one(&title, &vendor, folder, keys)?;
+        let settled = one(&title, &vendor, sources, keys)?;
         let twin = vendors
             .iter()
             .find(|other| other.api == settled.api && other.prefix == settled.prefix);
@@ -39,7 +40,7 @@ pub(super) fn settle(
             return Err((Some(title.span()), says));
         }
         if let Some(file) = &vendor.authority {
-            authorities.extend(certificates(file, folder)?);
+            authorities.extend(certificates(file, sources.folder)?);
         }
         vendors.push(settled);
     }
@@ -49,7 +50,7 @@ pub(super) fn settle(
 fn one(
     title: &Spanned<String>,
     raw: &RawVendor,
-    folder: &Path,
+    sources: &Sources<'_>,
     keys: VendorKeys,
 ) -> Result<Vendor, Fault> {
     let api = match raw.api.get_ref().as_str() {
@@ -73,6 +74,7 @@ fn one(
         base_path = base_path.trim_end_matches("/v1").to_owned();
     }
     let prefix = raw.prefix.as_ref().map_or(Ok(String::new()), prefix)?;
+    let (key, since_ms) = key(&raw.key, sources, keys)?;
     Ok(Vendor {
         name: name(title, "a vendor's name")?,
         api,
@@ -80,7 +82,10 @@ fn one(
         authority,
         base_path,
         prefix,
-        key: key(&raw.key, folder, keys)?,
+        key,
+        key_age: key_age(raw, since_ms)?,
+        breaker: Breaker::new(breaker(raw)?),
+        used_ms: AtomicU64::new(0),
     })
 }
 
@@ -137,72 +142,43 @@ fn prefix(text: &Spanned<String>) -> Result<String, Fault> {
     }
 }
 
-/// A key comes from the environment or a file, never from the configuration.
+/// The key, and since when it is what it is.
 fn key(
     reference: &Spanned<String>,
-    folder: &Path,
+    sources: &Sources<'_>,
     keys: VendorKeys,
-) -> Result<Secret<String>, Fault> {
-    let fault = |says: &str| (Some(reference.span()), says.to_owned());
-    let named = reference.get_ref().starts_with("env:") || reference.get_ref().starts_with("file:");
-    if named && keys == VendorKeys::Leave {
-        return Ok(Secret::new(String::new()));
+) -> Result<(Secret<String>, Option<u64>), Fault> {
+    let at = |says: String| (Some(reference.span()), says);
+    sources.check(reference.get_ref()).map_err(at)?;
+    if keys == VendorKeys::Leave {
+        return Ok((Secret::new(String::new()), None));
     }
-    let text = if let Some(variable) = reference.get_ref().strip_prefix("env:") {
-        std::env::var(variable).map_err(|_| {
-            fault(&format!(
-                "the environment has no variable `{}`; set it, or name a file with \"file:path\"",
-                printable(variable)
-            ))
-        })?
-    } else if let Some(file) = reference.get_ref().strip_prefix("file:") {
-        let text = std::fs::read_to_string(folder.join(file));
-        text.map_err(|error| fault(&format!("the key's file cannot be read: {}", error.kind())))?
-    } else {
-        return Err(fault(
-            "a key never stands in the configuration; write \"env:NAME\" or \"file:path\"",
-        ));
-    };
-    let text = text.trim().to_owned();
-    if text.is_empty()
-        || text.len() > KEY_BYTES_MAX
-        || !text.bytes().all(|byte| byte.is_ascii_graphic())
-    {
-        return Err(fault(
-            "what the reference names is not a key: empty, too long, or with blanks or odd characters in it",
-        ));
-    }
-    Ok(Secret::new(text))
+    let fetched = sources.fetch(reference.get_ref()).map_err(at)?;
+    Ok((fetched.text, fetched.since_ms))
 }
 
-/// A variable's name is quoted only if it looks like one, not like a key.
-fn printable(variable: &str) -> &str {
-    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    if variable.len() <= 64 && variable.bytes().all(plain) {
-        variable
-    } else {
-        "(name not shown)"
-    }
+fn key_age(raw: &RawVendor, since_ms: Option<u64>) -> Result<KeyAge, Fault> {
+    let days = raw.key_days_max.as_ref();
+    let days = days
+        .map(|_| bounded(&raw.key_days_max, 0, 1, 3_650))
+        .transpose()?;
+    Ok(KeyAge {
+        since_ms,
+        age_ms_max: days.map(|days| days * 86_400_000),
+        block: raw.key_when_old == Some(RawWhenOld::Block),
+    })
 }
 
-fn certificates(
-    file: &Spanned<String>,
-    folder: &Path,
-) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let fault = || {
-        (
-            Some(file.span()),
-            "this file cannot be read as PEM certificates".to_owned(),
-        )
-    };
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(folder.join(file.get_ref()))
-        .map_err(|_| fault())?
-        .collect();
-    found.map_err(|_| fault()).and_then(|found| {
-        if found.is_empty() {
-            Err(fault())
-        } else {
-            Ok(found)
-        }
+fn breaker(raw: &RawVendor) -> Result<BreakerRule, Fault> {
+    let base = BreakerRule::default();
+    let failures = bounded(
+        &raw.failures_max,
+        u64::from(base.failures_max),
+        0,
+        1_000_000,
+    )?;
+    Ok(BreakerRule {
+        failures_max: u32::try_from(failures).unwrap_or(u32::MAX),
+        time_ms: bounded(&raw.pause_seconds, base.time_ms / 1_000, 1, 3_600)? * 1_000,
     })
 }

@@ -1,0 +1,119 @@
+//! Asks a running gate, or does it here when none runs.
+
+use std::{path::Path, sync::Arc};
+
+use store::Store;
+use terms::Clock;
+
+use crate::{
+    admin::{Admin, Answer, Request, key_json},
+    config::{Settled, StoreAt},
+    control, node,
+    source::{SystemClock, SystemEntropy},
+    state::State,
+};
+
+/// Through the control socket of a running gate, or, if none runs, here.
+pub(super) fn ask(settled: &Settled, request: Request) -> anyhow::Result<Answer> {
+    let state = State::open(&settled.state)?;
+    if let Some(answer) = control::ask(&state.socket(), &request)? {
+        return Ok(answer);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(here(settled, &state, request))
+}
+
+/// Through the control socket of a running gate; there must be one.
+pub(super) fn ask_running(settled: &Settled, request: &Request) -> anyhow::Result<Answer> {
+    let state = State::existing(&settled.state)?;
+    control::ask(&state.socket(), request)?
+        .ok_or_else(|| anyhow::anyhow!("no gate is running on this configuration's state folder"))
+}
+
+/// An answer that fits no question of this command.
+pub(super) fn refused(answer: Answer) -> anyhow::Error {
+    match answer {
+        Answer::Refused(why) => anyhow::anyhow!(why),
+        _ => anyhow::anyhow!("the gate gave an answer to another question"),
+    }
+}
+
+async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Result<Answer> {
+    let clock = Arc::new(SystemClock::start());
+    if matches!(request, Request::SwitchList) {
+        return Ok(Answer::Switches(state.read_switches()?.off().clone()));
+    }
+    let store = store(settled, state).await?;
+    if matches!(request, Request::KeyList) {
+        let keys = store::Keys::new(&store).list().await?;
+        let keys = keys.iter().map(|key| key_json(key, clock.now_ms()));
+        return Ok(Answer::Keys(keys.collect()));
+    }
+    let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
+    let ledger = opened.ledger.clone();
+    // What a crash left is told first, as a gate would tell it.
+    for leaf in ledger::recovery_leaves(&opened, &*clock) {
+        ledger.append(leaf).await?;
+    }
+    state.fresh_secrets(opened.entries > 0)?;
+    let admin = Admin {
+        store,
+        ledger: ledger.clone(),
+        commitments: state.commitments(&SystemEntropy)?,
+        clock,
+    };
+    let answer = carry_out(&admin, state, request, &account(state)?).await;
+    drop(opened);
+    ledger.close().await?;
+    answer
+}
+
+async fn store(settled: &Settled, state: &State) -> anyhow::Result<Store> {
+    Ok(match &settled.store {
+        StoreAt::Embedded => Store::open(&state.keys()).await?,
+        StoreAt::Postgres(at) => Store::connect(at.clone()).await?,
+        StoreAt::Unfetched => {
+            anyhow::bail!("no gate is running, and the store's URL is not where `store.url` says")
+        }
+    })
+}
+
+async fn carry_out(
+    admin: &Admin,
+    state: &State,
+    request: Request,
+    by: &str,
+) -> anyhow::Result<Answer> {
+    match request {
+        Request::KeyCreate(wish) => {
+            anyhow::ensure!(
+                wish.maker.is_none(),
+                "no gate is running; only a running gate lets one key make another"
+            );
+            admin.create(wish, None, by).await
+        }
+        Request::KeyRevoke { id } => {
+            admin.revoke(&id).await?;
+            admin.record_revoked(&id, by).await?;
+            Ok(Answer::Done)
+        }
+        Request::SwitchOff { scope, reason } => {
+            node::offline(state, admin, &scope, reason, true, by).await
+        }
+        Request::SwitchOn { scope, reason } => {
+            node::offline(state, admin, &scope, reason, false, by).await
+        }
+        Request::KeyList | Request::SwitchList | Request::Reload | Request::Stats => {
+            anyhow::bail!("no gate is running on this configuration's state folder")
+        }
+    }
+}
+
+/// The account that owns the state folder's files made by this process.
+fn account(state: &State) -> anyhow::Result<String> {
+    use std::os::unix::fs::MetadataExt;
+    let path: &Path = &state.ledger();
+    Ok(format!("uid:{}", std::fs::metadata(path)?.uid()))
+}

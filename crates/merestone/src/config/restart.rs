@@ -1,0 +1,84 @@
+//! What a running gate cannot change: a reload that would is refused, and says
+//! which setting it is.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use super::{Settled, StoreAt};
+
+/// Settings that hold until the next start.
+#[derive(Debug)]
+pub struct RestartOnly {
+    settings: gate::Settings,
+    state: PathBuf,
+    admin: Option<SocketAddr>,
+    store: StoreAt,
+    free_bytes_min: u64,
+    encrypted: bool,
+}
+
+impl RestartOnly {
+    /// Those of a configuration.
+    #[must_use]
+    pub fn of(settled: &Settled) -> Self {
+        Self {
+            settings: settled.settings.clone(),
+            state: settled.state.clone(),
+            admin: settled.admin,
+            store: settled.store.clone(),
+            free_bytes_min: settled.free_bytes_min,
+            encrypted: settled.tls.is_some(),
+        }
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.settings.node
+    }
+
+    /// Whether other nodes use the same store.
+    #[must_use]
+    pub const fn shares_store(&self) -> bool {
+        matches!(self.store, StoreAt::Postgres(_))
+    }
+
+    /// That another configuration changes none of them.
+    ///
+    /// # Errors
+    /// Names the first that differs.
+    pub fn same(&self, other: &Self) -> anyhow::Result<()> {
+        let settings = (&self.settings, &other.settings);
+        let pairs = [
+            ("gate.listen", settings.0.listen == settings.1.listen),
+            ("gate.node", settings.0.node == settings.1.node),
+            ("gate.state", self.state == other.state),
+            (
+                "gate.tls (its presence; certificates may change)",
+                self.encrypted == other.encrypted,
+            ),
+            ("admin.listen", self.admin == other.admin),
+            ("store", self.store.same(&other.store)),
+            ("limits", settings.0.limits == settings.1.limits),
+            (
+                "evidence.free_bytes_min",
+                self.free_bytes_min == other.free_bytes_min,
+            ),
+        ];
+        match pairs.iter().find(|(_, same)| !same) {
+            None => Ok(()),
+            Some((name, _)) => {
+                anyhow::bail!("`{name}` changed, which takes a restart; nothing was changed")
+            }
+        }
+    }
+}
+
+impl StoreAt {
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Embedded, Self::Embedded) | (Self::Unfetched, Self::Unfetched) => true,
+            (Self::Postgres(one), Self::Postgres(other)) => one.same(other),
+            _ => false,
+        }
+    }
+}

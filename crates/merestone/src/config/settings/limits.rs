@@ -1,0 +1,118 @@
+//! Settings that bound sizes and times.
+
+use super::{Setting, setting};
+
+pub(super) const SETTINGS: &[Setting] = &[
+    setting(
+        "limits",
+        "body_bytes_max",
+        "33554432",
+        false,
+        "Largest request body.",
+    ),
+    setting(
+        "limits",
+        "reply_bytes_max",
+        "33554432",
+        false,
+        "Largest reply that is not a stream, and largest event of one.",
+    ),
+    setting(
+        "limits",
+        "header_bytes_max",
+        "16384",
+        false,
+        "Largest block of request headers; at least 8192.",
+    ),
+    setting(
+        "limits",
+        "json_depth_max",
+        "64",
+        false,
+        "Deepest nesting of a JSON document.",
+    ),
+    setting(
+        "limits",
+        "json_values_max",
+        "200000",
+        false,
+        "Most values in a JSON document.",
+    ),
+    setting(
+        "limits",
+        "held_bytes_max",
+        "65536",
+        false,
+        "Most text that one reply may hold back while it could still become a match.",
+    ),
+    setting(
+        "limits",
+        "in_flight_bytes_max",
+        "268435456",
+        false,
+        "Most bytes of bodies in memory at once.",
+    ),
+    setting(
+        "limits",
+        "in_flight_max",
+        "1024",
+        false,
+        "Most exchanges at once.",
+    ),
+    setting(
+        "limits",
+        "connections_max",
+        "4096",
+        false,
+        "Most connections at once.",
+    ),
+    setting(
+        "limits",
+        "header_seconds_max",
+        "10",
+        false,
+        "For the headers of a request to arrive.",
+    ),
+    setting(
+        "limits",
+        "body_idle_seconds_max",
+        "30",
+        false,
+        "For the next piece of a request body to arrive.",
+    ),
+    setting(
+        "limits",
+        "connect_seconds_max",
+        "10",
+        false,
+        "For a connection to a vendor to be made.",
+    ),
+    setting(
+        "limits",
+        "first_byte_seconds_max",
+        "600",
+        false,
+        "For a vendor's first byte.",
+    ),
+    setting(
+        "limits",
+        "reply_idle_seconds_max",
+        "120",
+        false,
+        "For the next piece of a vendor's reply.",
+    ),
+    setting(
+        "limits",
+        "caller_idle_seconds_max",
+        "60",
+        false,
+        "For a caller to take the next piece of a stream.",
+    ),
+    setting(
+        "limits",
+        "shutdown_seconds_max",
+        "30",
+        false,
+        "For running exchanges to end after a stop was asked for.",
+    ),
+];

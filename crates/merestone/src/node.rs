@@ -1,0 +1,167 @@
+//! A running gate and the means to steer it.
+
+mod keys;
+mod reload;
+mod switches;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use gate::{Gate, Shown};
+use policy::permission::{Ask, Asker, Moment, Object};
+use terms::{Act, Clock, Verb};
+use tokio::sync::Mutex;
+
+use crate::{
+    admin::{Admin, Answer, Request, Stats, key_json},
+    config::RestartOnly,
+    control::Serve,
+    state::State,
+};
+
+pub use reload::{ruling, ruling_facts};
+pub use switches::{SwitchFile, offline};
+
+/// LIMIT: parties that the statistics name.
+const PARTIES_MAX: usize = 64;
+
+/// A gate, its administration, and what changes it.
+#[derive(Debug)]
+pub struct Node {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) admin: Admin,
+    path: PathBuf,
+    state: State,
+    /// What a reload cannot change.
+    fixed: RestartOnly,
+    /// Held while the configuration or the keys change, so that an older state
+    /// never replaces a newer one.
+    changing: Mutex<Changing>,
+    /// The words of the file of switches that were carried out. A lock of its
+    /// own: a store or vault that does not answer keeps no switch waiting.
+    switching: Mutex<SwitchFile>,
+}
+
+#[derive(Debug, Default)]
+struct Changing {
+    /// The store's number of the keys in force.
+    keys_number: Option<i64>,
+    /// Whether the store was out of reach when it was last asked.
+    store_down: bool,
+    /// The state of each vendor's key that was told last.
+    key_states: BTreeMap<String, gate::KeyState>,
+}
+
+impl Node {
+    /// A node whose gate is made and does not serve yet.
+    pub fn new(gate: Gate, admin: Admin, path: PathBuf, state: State, fixed: RestartOnly) -> Self {
+        Self {
+            gate: Arc::new(gate),
+            admin,
+            path,
+            state,
+            fixed,
+            changing: Mutex::default(),
+            switching: Mutex::default(),
+        }
+    }
+
+    /// Records which ruling is in force and that its canaries were caught.
+    pub async fn record_ruling(
+        &self,
+        facts: BTreeMap<String, String>,
+        shown: &[Shown],
+        by: &str,
+    ) -> anyhow::Result<()> {
+        let policy = facts.get("policy").cloned().unwrap_or_default();
+        self.admin
+            .record(Act::ConfigLoaded, by, "configuration", facts)
+            .await?;
+        for canary in shown {
+            let facts = BTreeMap::from([
+                ("caught".to_owned(), canary.caught.to_string()),
+                ("mode".to_owned(), canary.mode.to_string()),
+                ("policy".to_owned(), policy.clone()),
+            ]);
+            self.admin
+                .record(Act::CanaryShown, "node", canary.control.word(), facts)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the policies let this account steer the node.
+    async fn allowed(&self, verb: Verb, by: &str) -> anyhow::Result<()> {
+        if by == "node" {
+            return Ok(());
+        }
+        let ask = Ask {
+            who: Asker::Account(by.to_owned()),
+            verb,
+            what: Object::Node(self.fixed.node().to_owned()),
+            when: Moment::at_ms(self.admin.clock.now_ms()),
+        };
+        if self.gate.ruling().permission().decide(&ask).allowed {
+            return Ok(());
+        }
+        let facts = BTreeMap::from([("verb".to_owned(), verb.to_string())]);
+        self.admin
+            .record(Act::AdminDenied, by, "node", facts)
+            .await?;
+        anyhow::bail!("no policy lets this account do that (`{verb}`)")
+    }
+
+    async fn carry_out(&self, request: Request, by: &str) -> anyhow::Result<Answer> {
+        match request {
+            // In an emergency nobody is asked: who owns the socket may stop.
+            Request::SwitchOff { scope, reason } => self.switch_off(scope, reason, by).await,
+            Request::SwitchOn { scope, reason } => {
+                self.allowed(Verb::Admin, by).await?;
+                self.switch_on(scope, reason, by).await
+            }
+            Request::SwitchList => Ok(Answer::Switches((*self.gate.switches()).clone())),
+            Request::KeyCreate(wish) => {
+                if wish.maker.is_none() {
+                    self.allowed(Verb::Admin, by).await?;
+                }
+                self.create_key(wish, by).await
+            }
+            Request::KeyRevoke { id } => {
+                self.allowed(Verb::Admin, by).await?;
+                self.revoke_key(&id, by).await
+            }
+            Request::KeyList => {
+                self.allowed(Verb::ViewLog, by).await?;
+                let now_ms = self.admin.clock.now_ms();
+                let keys = self.admin.list().await?;
+                let keys = keys.iter().map(|key| key_json(key, now_ms));
+                Ok(Answer::Keys(keys.collect()))
+            }
+            Request::Reload => {
+                self.allowed(Verb::Admin, by).await?;
+                self.reload(by).await
+            }
+            Request::Stats => {
+                self.allowed(Verb::ViewLog, by).await?;
+                Ok(Answer::Stats(Box::new(self.stats())))
+            }
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        Stats::read(&self.gate, PARTIES_MAX)
+    }
+}
+
+impl Serve for Node {
+    async fn serve(self: Arc<Self>, request: Request, by: String) -> Answer {
+        // Apart from the connection: whoever asks and leaves leaves nothing half done.
+        let task = tokio::spawn(async move {
+            match self.carry_out(request, &by).await {
+                Ok(answer) => answer,
+                Err(error) => Answer::Refused(format!("{error:#}")),
+            }
+        });
+        task.await
+            .unwrap_or_else(|_| Answer::Refused("the request could not be carried out".to_owned()))
+    }
+}

@@ -1,0 +1,165 @@
+//! A new configuration: settled and swapped whole, or refused with a reason.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use gate::Ruling;
+use store::VendorKeys as StoredKeys;
+use terms::{Act, Clock};
+
+use super::Node;
+use crate::{
+    admin::{Admin, Answer},
+    config::{self, RestartOnly, Settled, VendorKeys},
+};
+
+/// How often files are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What is seen of a file without reading it.
+type Seen = Vec<Option<(SystemTime, u64)>>;
+
+fn seen(files: &[PathBuf]) -> Seen {
+    let one = |path: &PathBuf| {
+        let facts = std::fs::metadata(path).ok()?;
+        Some((facts.modified().ok()?, facts.len()))
+    };
+    files.iter().map(one).collect()
+}
+
+impl Node {
+    /// Reads the configuration again. Recorded either way.
+    pub(super) async fn reload(&self, by: &str) -> anyhow::Result<Answer> {
+        match self.take_up(by).await {
+            Ok(()) => {
+                self.gate.metrics().reloaded(true);
+                Ok(Answer::Done)
+            }
+            Err(error) => {
+                self.gate.metrics().reloaded(false);
+                self.admin
+                    .record(Act::ConfigRefused, by, "configuration", BTreeMap::new())
+                    .await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn take_up(&self, by: &str) -> anyhow::Result<()> {
+        let _changing = self.changing.lock().await;
+        let path = self.path.clone();
+        // A vault may take its time.
+        let settled =
+            tokio::task::spawn_blocking(move || config::load(&path, VendorKeys::Fetch)).await??;
+        self.fixed.same(&RestartOnly::of(&settled))?;
+        let tls = settled.tls.clone();
+        let ruling = ruling(settled, &self.admin).await?;
+        let facts = ruling_facts(&ruling, &self.admin);
+        let shown = self.gate.install(ruling)?;
+        self.gate.install_tls(tls);
+        self.record_ruling(facts, &shown, by).await
+    }
+
+    /// Takes a changed file up. A change is taken when it has stood for one
+    /// look, so that a half-written file is not.
+    pub async fn follow_files(self: Arc<Self>, mut watched: Vec<PathBuf>) {
+        watched.push(self.path.clone());
+        let mut taken = seen(&watched);
+        let mut before = taken.clone();
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = seen(&watched);
+            if now != taken && now == before {
+                taken.clone_from(&now);
+                if let Err(error) = self.reload("node").await {
+                    tracing::error!("the old configuration stays in force: {error:#}");
+                }
+            }
+            before = now;
+        }
+    }
+
+    /// Takes the file up when the process is told to.
+    pub async fn follow_hangups(self: Arc<Self>, mut hangups: tokio::signal::unix::Signal) {
+        while hangups.recv().await.is_some() {
+            if let Err(error) = self.reload("node").await {
+                tracing::error!("the old configuration stays in force: {error:#}");
+            }
+        }
+    }
+}
+
+/// Puts a ruling together, with what the store knows of the vendors' keys.
+pub async fn ruling(settled: Settled, admin: &Admin) -> anyhow::Result<Ruling> {
+    let Settled {
+        settings,
+        policy,
+        permission,
+        engine,
+        mut vendors,
+        authorities,
+        ..
+    } = settled;
+    let client = gate::VendorClient::new(authorities, settings.limits.connect_time)?;
+    for vendor in &mut vendors {
+        let print = admin.fingerprint(vendor.key.reveal());
+        let keys = StoredKeys::new(&admin.store);
+        match keys.seen(&vendor.name, print, &*admin.clock).await {
+            Ok(known) => {
+                let since = vendor
+                    .key_age
+                    .since_ms
+                    .map_or(known.seen_ms, |since| since.min(known.seen_ms));
+                vendor.key_age.since_ms = Some(since);
+                let used = known.used_ms.unwrap_or_default();
+                vendor.used_ms = std::sync::atomic::AtomicU64::new(used);
+                if known.is_new {
+                    let facts = BTreeMap::from([("fingerprint".to_owned(), print.to_string())]);
+                    admin
+                        .record(Act::VendorKeySeen, "node", &vendor.name, facts)
+                        .await?;
+                }
+            }
+            Err(error) => tracing::warn!("the age of a vendor's key is not known: {error}"),
+        }
+    }
+    Ok(Ruling::new(policy, permission, engine, vendors, client))
+}
+
+/// What the ledger is told of a ruling: versions, modes, and where requests
+/// go; nothing secret.
+pub fn ruling_facts(ruling: &Ruling, admin: &Admin) -> BTreeMap<String, String> {
+    let version = ruling.version();
+    let mut facts = BTreeMap::from([
+        ("policy".to_owned(), version.policy.to_string()),
+        ("rules".to_owned(), version.rules.to_string()),
+        (
+            "permission".to_owned(),
+            ruling.permission().digest().to_string(),
+        ),
+    ]);
+    let now_ms = admin.clock.now_ms();
+    for control in terms::Control::ALL {
+        facts.insert(
+            format!("control.{control}"),
+            ruling.policy().mode(*control, now_ms).to_string(),
+        );
+    }
+    for vendor in ruling.vendors() {
+        facts.insert(
+            format!("vendor.{}", vendor.name),
+            format!(
+                "{} {}://{}{}",
+                vendor.api.name(),
+                vendor.scheme,
+                vendor.authority,
+                vendor.base_path
+            ),
+        );
+    }
+    facts
+}
