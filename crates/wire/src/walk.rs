@@ -1,5 +1,7 @@
 //! The walker: visits every leaf, and lets a table name what it knows.
 
+mod respelled;
+
 use bytes::Bytes;
 use terms::{Place, Slot};
 
@@ -43,7 +45,8 @@ pub(crate) enum Shape {
     Url,
     /// A value that only the vendor can read.
     Opaque,
-    /// A list of log probabilities: not leaves; see `Logprobs`.
+    /// A list of log probabilities: what is plain in it is no leaf; see
+    /// `respelled` and `Logprobs`.
     Logprobs,
     /// Elements of this shape.
     List(&'static Shape),
@@ -106,6 +109,8 @@ pub(crate) struct Walker {
     reply: bool,
     runs: u32,
     nested_bytes_left: usize,
+    /// Whether nothing that is visited now may be rewritten.
+    fixed: bool,
 }
 
 impl Walker {
@@ -116,6 +121,7 @@ impl Walker {
             reply,
             runs: 0,
             nested_bytes_left,
+            fixed: false,
         }
     }
 
@@ -143,7 +149,8 @@ impl Walker {
 
     fn value(&mut self, document: &Document, node: NodeId, shape: Shape, at: &At) {
         match (document.kind(node), shape) {
-            (Kind::True | Kind::False | Kind::Null, _) | (_, Shape::Logprobs) => {}
+            (Kind::True | Kind::False | Kind::Null, _) => {}
+            (_, Shape::Logprobs) => self.respelled(document, node, at),
             (Kind::String, Shape::Either(text, _)) => self.value(document, node, *text, at),
             (_, Shape::Either(_, other)) => self.value(document, node, *other, at),
             (Kind::Array, Shape::Both(array, _)) => self.value(document, node, *array, at),
@@ -407,7 +414,10 @@ impl Walker {
         self.leaf(leaf);
     }
 
-    fn leaf(&mut self, leaf: Leaf) {
+    fn leaf(&mut self, mut leaf: Leaf) {
+        if self.fixed {
+            (leaf.editable, leaf.channel) = (false, None);
+        }
         if leaf.slot == Slot::Unknown {
             self.out.walk.unknown_values = self.out.walk.unknown_values.saturating_add(1);
             let place = leaf.place.as_str();

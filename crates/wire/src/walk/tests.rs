@@ -189,3 +189,50 @@ proptest! {
         prop_assert_eq!(value["deep"].as_str().unwrap(), text);
     }
 }
+
+/// The leaves of a reply whose log probabilities are these, and the texts that
+/// its lists spell.
+fn respelled(list: &Value) -> (Vec<crate::Leaf>, usize) {
+    let reply = json!({ "choices": [{ "index": 0, "message": { "content": "hi" }, "logprobs": { "content": list } }] });
+    let out = Dialect::OpenAiChat.walk_reply(&document(&reply));
+    let leaves = out
+        .walk
+        .leaves
+        .into_iter()
+        .filter(|leaf| leaf.place.as_str().contains("logprobs"))
+        .collect();
+    (leaves, out.logprobs.len())
+}
+
+#[test]
+fn what_is_no_plain_log_probability_is_a_text_like_any_other() {
+    let token = json!({ "token": "a", "logprob": -0.017_325_305, "bytes": [97], "top_logprobs": [{ "token": "b", "logprob": -9999.0, "bytes": null }] });
+    let (leaves, lists) = respelled(&json!([token, { "token": "c", "logprob": -1e-7 }]));
+    assert!(leaves.is_empty() && lists == 1, "{leaves:?}");
+    for list in [
+        json!({ "x": 7_654_321 }),
+        json!(["7654321"]),
+        json!([7_654_321]),
+        json!([{ "token": "a", "note": "7654321" }]),
+        json!([{ "token": "a", "7654321": true }]),
+        json!([{ "token": 7_654_321 }]),
+        json!([{ "token": { "deep": ["7654321"] } }]),
+        json!([{ "token": "a", "logprob": 7_654_321 }]),
+        json!([{ "token": "a", "logprob": "7654321" }]),
+        json!([{ "token": "a", "bytes": [7_654_321] }]),
+        json!([{ "token": "a", "bytes": "7654321" }]),
+        json!([{ "token": "a", "top_logprobs": "7654321" }]),
+        json!([{ "token": "a", "top_logprobs": ["7654321"] }]),
+        json!([{ "token": "a", "top_logprobs": [{ "token": "b", "note": "7654321" }] }]),
+        json!([{ "token": "a", "top_logprobs": [{ "token": "b", "top_logprobs": [{ "token": "7654321" }] }] }]),
+    ] {
+        let (leaves, _) = respelled(&list);
+        let found = leaves.iter().find(|leaf| leaf.text == "7654321");
+        let leaf = found.unwrap_or_else(|| panic!("not seen in {list}: {leaves:?}"));
+        assert_eq!(leaf.slot, Slot::Unknown, "{list}");
+        // A list that is held back is sent as it came: no edit would reach it.
+        assert!(!leaf.editable, "{list}");
+    }
+    let (leaves, _) = respelled(&json!("7654321"));
+    assert!(leaves.iter().any(|leaf| leaf.text == "7654321"));
+}
