@@ -261,3 +261,14 @@ def _with_odd(channel, odd, streamed):
     document["choices"][0]["logprobs"] = {"content": odd}
     lines[1] = "data: " + json.dumps(document)
     return "\n\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("number", [False, True], ids=["text", "number"])
+def test_a_value_that_only_its_key_tells(blocking, number):
+    channel = next(channel for channel in CHANNELS if channel.name == "input_json")
+    ssn = "219099" + str(rng("named").randrange(101, 999))
+    for key, blocked in (("ssn", True), ("order", False)):
+        text = json.dumps({key: int(ssn) if number else ssn})
+        (row,) = run(blocking, channel, [Row(key, channel.whole(text), False, text=text)])
+        assert (row.reply.status >= 400) == blocked, row.reply.body
+        assert (ssn.encode() in row.reply.body) != blocked

@@ -5,7 +5,9 @@ sees nothing. Redacting: the vendor sees no needle, and what the echo sends back
 is restored to the caller's own text. Harmless twins arrive byte for byte.
 """
 
+import base64
 import itertools
+import json
 
 import pytest
 
@@ -173,3 +175,45 @@ def test_a_value_split_over_two_text_parts(redacting, blocking, api, where, mode
             if where == "user":
                 assert sse.said(api, reply.body, False) == f"You said: {whole}"
             vendor.forget()
+
+
+def _named():
+    """Values that only their key tells."""
+    source = rng("named")
+    ssn = "219099" + str(source.randrange(101, 999))
+    key = base64.b64encode(source.randbytes(30)).decode()
+    return {
+        "ssn": ({"ssn": ssn}, ssn),
+        "ssn as a number": ({"ssn": int(ssn)}, ssn),
+        "ssn in a list": ({"person": {"ssn": [ssn]}}, ssn),
+        "key": ({"aws_secret_access_key": key}, key),
+    }
+
+
+def _holding(where, document):
+    ask = {"role": "user", "content": "hi"}
+    if where == "openai":
+        function = {"name": "f", "arguments": json.dumps(document)}
+        call = {"id": "call_1", "type": "function", "function": function}
+        said = {"role": "assistant", "content": None, "tool_calls": [call]}
+        return [ask, said, {"role": "tool", "tool_call_id": "call_1", "content": "ok"}]
+    used = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": document}
+    return [ask, {"role": "assistant", "content": [used]}]
+
+
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+@pytest.mark.parametrize("name", _named())
+def test_a_value_that_only_its_key_tells(blocking, api, name):
+    document, value = _named()[name]
+    path = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}[api]
+    vendor = blocking.vendors[api]
+    request = {"model": f"case-{next(_count)}", "max_tokens": 9}
+    request["messages"] = _holding(api, document)
+    reply = raw.post(blocking.url, path, request, blocking.key)
+    assert _refused(reply) and any(code in reply.message for code in BLOCKED)
+    assert request["model"] not in vendor.bodies()
+    # Under another name it is a number like any other.
+    request = {**request, "model": f"case-{next(_count)}"}
+    request["messages"] = _holding(api, {"order": value})
+    reply = raw.post(blocking.url, path, request, blocking.key)
+    assert reply.status == 200, reply.body

@@ -115,11 +115,19 @@ impl Engine {
     /// run's beginning go, gives the part that holds the match.
     #[must_use]
     pub fn scan(&self, text: &str, direction: Direction) -> Scan {
+        self.scan_after("", text, direction)
+    }
+
+    /// Likewise, of a text before which this stands: the keys of a value, in
+    /// which detectors find their context words. Nothing is found in it, no
+    /// match runs over into it, and its bytes do not count.
+    #[must_use]
+    pub fn scan_after(&self, before: &str, text: &str, direction: Direction) -> Scan {
         let views = view::views(text, false);
         let mut findings = Vec::new();
         for view in &views.views {
             findings.extend(
-                matches::in_view(self, view, direction, 0, None)
+                matches::in_view(self, view, direction, 0, None, before)
                     .into_iter()
                     .map(|found| found.finding),
             );

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use detect::Engine;
+use detect::{Engine, Scan};
 use policy::Policy;
 use terms::{Direction, PolicyVersion};
 
@@ -49,6 +49,11 @@ impl Ruling {
     #[must_use]
     pub fn vendors(&self) -> &[Arc<Vendor>] {
         &self.vendors
+    }
+
+    /// Looks at a text of this slot; `keys` are those of the value.
+    pub(crate) fn look(&self, keys: &str, text: &str, direction: Direction) -> Scan {
+        self.engine.scan_after(keys, text, direction)
     }
 
     /// Whether no detector minds a word: only then may a record hold it.

@@ -59,6 +59,12 @@ pub(crate) fn runs(leaves: &[Leaf]) -> Vec<Vec<Part<'_>>> {
         .collect()
 }
 
+/// What a stream is told of a leaf's keys: the words, and a break that no
+/// number, key or address runs over.
+pub(crate) fn keys(leaf: &Leaf) -> Option<String> {
+    leaf.keys.as_ref().map(|keys| format!("{keys}\n\0\n"))
+}
+
 /// Whether a span runs over the seam between two parts.
 pub(crate) fn crosses(span: &Range<usize>, run: &[Part<'_>]) -> bool {
     run.iter()
@@ -125,3 +131,6 @@ pub(crate) fn rewritten(
     }
     texts
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The walker: visits every leaf, and lets a table name what it knows.
 
+mod keys;
 mod respelled;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use crate::{
     Channel, ChannelId, Document, Kind, Leaf, LeafAt, LeafKind, Limits, NodeId, ReplyWalk,
     Surrogates, media,
 };
+use keys::Keys;
 
 /// LIMIT: JSON in strings in strings, this deep.
 const NESTING_MAX: usize = 8;
@@ -99,6 +101,7 @@ struct At {
     path: String,
     slot: Slot,
     tool: Option<String>,
+    keys: Keys,
     run: Option<u32>,
     chain: Vec<NodeId>,
 }
@@ -140,6 +143,7 @@ impl Walker {
             path: place.to_owned(),
             slot,
             tool,
+            keys: Keys::default(),
             run: None,
             chain: Vec::new(),
         };
@@ -255,6 +259,7 @@ impl Walker {
             let shape = known.map_or_else(|| unknown(shape), |(_, shape)| *shape);
             if known.is_none() {
                 self.key(document, key, shape, &inner);
+                inner.keys = around.keys.then(name);
             }
             self.value(document, child, shape, &inner);
         }
@@ -394,6 +399,7 @@ impl Walker {
             slot,
             kind,
             text: text.to_owned(),
+            keys: at.keys.text(),
             run: None,
             editable: true,
             tool: at.tool.clone(),

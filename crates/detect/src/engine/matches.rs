@@ -26,13 +26,15 @@ struct Hit {
 }
 
 /// Every match of every detector that begins at or after `from`, by source
-/// bytes; matches may overlap.
+/// bytes; matches may overlap. `before` stands before the text for context
+/// words alone.
 pub(super) fn in_view(
     engine: &Engine,
     view: &View,
     direction: Direction,
     from: usize,
     seam: Option<usize>,
+    before: &str,
 ) -> Vec<Found> {
     let mut found = Vec::new();
     for rule in engine
@@ -44,7 +46,7 @@ pub(super) fn in_view(
         let mut hits = Vec::new();
         for pattern in &rule.patterns {
             match &rule.closer {
-                None => plain(rule, pattern, view, seam, &mut hits),
+                None => plain(rule, pattern, view, seam, before, &mut hits),
                 Some(closer) => paired(pattern, closer, view, &mut hits),
             }
         }
@@ -85,6 +87,7 @@ fn plain(
     pattern: &regex::Regex,
     view: &View,
     seam: Option<usize>,
+    before: &str,
     hits: &mut Vec<Hit>,
 ) {
     let (detector, text) = (&rule.detector, view.text.as_str());
@@ -96,7 +99,7 @@ fn plain(
             .flatten();
         match accepted {
             Some(Valid { end, looked })
-                if detector.context.is_empty() || context_fits(rule, text, span.start) =>
+                if detector.context.is_empty() || context_fits(rule, view, span.start, before) =>
             {
                 hits.push(Hit {
                     span: span.start..end,
@@ -129,19 +132,26 @@ fn accept(rule: &Rule, text: &str, span: &Range<usize>) -> Option<Valid> {
     rule.detector.right.allows(after).then_some(valid)
 }
 
-fn context_fits(rule: &Rule, text: &str, start: usize) -> bool {
-    let mut from = start.saturating_sub(CONTEXT_BYTES);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    let before = text
-        .get(from..start)
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+fn context_fits(rule: &Rule, view: &View, start: usize, before: &str) -> bool {
+    let near = tail(view.text.get(..start).unwrap_or_default(), CONTEXT_BYTES);
+    // What stands before the text is as far away as the match is from its
+    // beginning.
+    let distance = view.source_start(0).saturating_add(start);
+    let far = tail(before, CONTEXT_BYTES.saturating_sub(distance));
+    let words = [far, near].concat().to_ascii_lowercase();
     rule.detector
         .context
         .iter()
-        .any(|word| whole_word(&before, word))
+        .any(|word| whole_word(&words, word))
+}
+
+/// The last bytes of a text, whole characters only.
+fn tail(text: &str, bytes_max: usize) -> &str {
+    let mut from = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text.get(from..).unwrap_or_default()
 }
 
 fn whole_word(text: &str, word: &str) -> bool {

@@ -192,9 +192,14 @@ impl StreamScan {
                     hold = hold.min(at.max(self.context));
                 }
             }
-            for found in
-                matches::in_view(&self.engine, view, self.direction, self.context, self.seam)
-            {
+            for found in matches::in_view(
+                &self.engine,
+                view,
+                self.direction,
+                self.context,
+                self.seam,
+                "",
+            ) {
                 let mut finding = found.finding;
                 finding.span.start = finding.span.start.max(self.context);
                 if found.unsettled {

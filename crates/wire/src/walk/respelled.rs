@@ -67,6 +67,7 @@ impl Walker {
                         PLACE_BYTES_MAX,
                     );
                     self.key(document, key, Shape::Unknown, &inner);
+                    inner.keys = at.keys.then(name);
                 }
             }
             if known.is_some() && name == "top_logprobs" && document.kind(child) == Kind::Array {

@@ -236,3 +236,26 @@ fn what_is_no_plain_log_probability_is_a_text_like_any_other() {
     let (leaves, _) = respelled(&json!("7654321"));
     assert!(leaves.iter().any(|leaf| leaf.text == "7654321"));
 }
+
+#[test]
+fn a_value_knows_the_keys_that_no_table_names() {
+    let inner = json!({ "person": { "ssn": [1_234_567, { "of": "x" }] } }).to_string();
+    let body = json!({ "model": "m", "messages": [
+        { "role": "user", "content": "plain" },
+        { "role": "assistant", "tool_calls": [{ "id": "c", "type": "function", "function": { "name": "f", "arguments": inner } }] },
+    ] });
+    let walk = walk(Dialect::OpenAiChat, &body);
+    let keys = |text: &str| {
+        let leaf = walk.leaves.iter().find(|leaf| leaf.text == text).unwrap();
+        leaf.keys.as_deref().unwrap_or_default().to_owned()
+    };
+    assert_eq!(keys("plain"), "");
+    assert_eq!(keys("person"), "");
+    assert_eq!(keys("ssn"), "person: ");
+    assert_eq!(keys("1234567"), "person ssn: ");
+    assert_eq!(keys("x"), "ssn of: ");
+    let long = json!({ "model": "m", "messages": [], "x": { ("é".repeat(500)): "deep" } });
+    let walk = self::walk(Dialect::OpenAiChat, &long);
+    let leaf = walk.leaves.iter().find(|leaf| leaf.text == "deep").unwrap();
+    assert!(leaf.keys.as_ref().unwrap().len() <= 128);
+}
