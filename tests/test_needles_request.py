@@ -217,3 +217,69 @@ def test_a_value_that_only_its_key_tells(blocking, api, name):
     request["messages"] = _holding(api, {"order": value})
     reply = raw.post(blocking.url, path, request, blocking.key)
     assert reply.status == 200, reply.body
+
+
+def _split_parts(first, second):
+    """Parts of one message that say one value together."""
+    texts = [{"type": "text", "text": first}, {"type": "text", "text": second}]
+    picture = {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}}
+    return {
+        "an empty refusal between": [texts[0], {"type": "refusal", "refusal": ""}, texts[1]],
+        "a picture between": [texts[0], picture, texts[1]],
+        "two refusals": [
+            {"type": "refusal", "refusal": first},
+            {"type": "refusal", "refusal": second},
+        ],
+        "a text and a refusal": [texts[0], {"type": "refusal", "refusal": second}],
+        "an unknown type": [{"type": "input_text", "text": part} for part in (first, second)],
+        "a refusal beside the text": [texts[0], {"type": "text", "refusal": "z", "text": second}],
+    }
+
+
+@pytest.mark.parametrize("name", _split_parts("", ""))
+def test_a_value_split_over_odd_parts(blocking, name):
+    for needle in needles.FOUR:
+        for _, first, second in _halves(needle, False):
+            content = _split_parts(first, second)[name]
+            request = {"model": f"case-{next(_count)}"}
+            request["messages"] = [{"role": "assistant", "content": content}]
+            reply = raw.post(blocking.url, "/v1/chat/completions", request, blocking.key)
+            assert _refused(reply), (needle.name, reply.body)
+            assert request["model"] not in blocking.openai.bodies()
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptV"
+
+
+def _data_urls(value):
+    def data(text):
+        return base64.b64encode(text.encode()).decode()
+
+    return {
+        "beside a picture": f"data:image/png;note={value};base64,{PNG}",
+        "for a type": f"data:my card is {value};base64,{PNG}",
+        "beside a document": f"data:application/pdf;name={value};base64," + data("%PDF-1.7\n" + "x" * 40),
+        "in a note": "data:text/plain;base64," + data(f"My notesWEBP the card is {value} today"),
+        "in a tag": "data:audio/mpeg;base64," + data(f"ID3 is my tag, the card is {value} today"),
+        "in a draft": "data:application/pdf;base64," + data(f"%PDF-like notes: {value} and more"),
+    }
+
+
+@pytest.mark.parametrize("name", _data_urls(""))
+@pytest.mark.parametrize("place", ["image_url", "file"])
+def test_a_value_in_a_data_url(blocking, place, name):
+    url = _data_urls(needles.ALL["card"].text)[name]
+    part = {
+        "image_url": {"type": "image_url", "image_url": {"url": url}},
+        "file": {"type": "file", "file": {"filename": "x", "file_data": url}},
+    }[place]
+    request = {"model": f"case-{next(_count)}"}
+    request["messages"] = [{"role": "user", "content": [part]}]
+    reply = raw.post(blocking.url, "/v1/chat/completions", request, blocking.key)
+    assert _refused(reply) and any(code in reply.message for code in BLOCKED)
+    assert request["model"] not in blocking.openai.bodies()
+    # A picture without such a note goes through.
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+    request = {"model": f"case-{next(_count)}", "messages": [{"role": "user", "content": [part]}]}
+    reply = raw.post(blocking.url, "/v1/chat/completions", request, blocking.key)
+    assert reply.status == 200, reply.body
