@@ -38,7 +38,26 @@ pub struct Scan {
 struct Rule {
     detector: Detector,
     patterns: Vec<Regex>,
-    closer: Option<Regex>,
+    closer: Option<Closer>,
+}
+
+/// What ends a match that an opener begins.
+#[derive(Debug)]
+struct Closer {
+    pattern: Regex,
+    /// The longest that it can be, if it can be told from its own bytes alone.
+    bytes_max: Option<usize>,
+}
+
+impl Closer {
+    fn new(pattern: &str) -> Option<Self> {
+        let hir = regex_syntax::parse(pattern).ok()?;
+        let alone = hir.properties().look_set().is_empty();
+        Some(Self {
+            pattern: Regex::new(pattern).ok()?,
+            bytes_max: hir.properties().maximum_len().filter(|_| alone),
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -74,10 +93,15 @@ impl Engine {
                 .iter()
                 .map(|pattern| Regex::new(pattern))
                 .collect::<Result<_, _>>();
-            let closer = detector.closer.as_deref().map(Regex::new).transpose();
+            let closer = match detector.closer.as_deref() {
+                Some(closer) => {
+                    Some(Closer::new(closer).ok_or_else(|| fault(detector.id.as_str()))?)
+                }
+                None => None,
+            };
             rules.push(Rule {
                 patterns: compiled.map_err(|_| fault(detector.id.as_str()))?,
-                closer: closer.map_err(|_| fault(detector.id.as_str()))?,
+                closer,
                 detector: detector.clone(),
             });
         }

@@ -16,6 +16,9 @@ pub(super) struct Found {
     pub(super) finding: Finding,
     /// It touches the open end of the view: it may become longer, or nothing.
     pub(super) unsettled: bool,
+    /// It is an opener in the text itself whose closer is still to come: where
+    /// the opener ends, and the rule by its number.
+    pub(super) opened: Option<(usize, usize)>,
 }
 
 /// A match in the bytes of a view.
@@ -23,6 +26,8 @@ struct Hit {
     span: Range<usize>,
     /// How far the view was looked at to tell.
     looked: usize,
+    /// Where its opener ends, if there is no closer yet.
+    opened: Option<usize>,
 }
 
 /// Every match of every detector that begins at or after `from`, by source
@@ -37,17 +42,18 @@ pub(super) fn in_view(
     before: &str,
 ) -> Vec<Found> {
     let mut found = Vec::new();
-    for rule in engine
+    for (number, rule) in engine
         .0
         .rules
         .iter()
-        .filter(|rule| rule.detector.directions.contains(&direction))
+        .enumerate()
+        .filter(|(_, rule)| rule.detector.directions.contains(&direction))
     {
         let mut hits = Vec::new();
         for pattern in &rule.patterns {
             match &rule.closer {
                 None => plain(rule, pattern, view, seam, before, &mut hits),
-                Some(closer) => paired(pattern, closer, view, &mut hits),
+                Some(closer) => paired(pattern, &closer.pattern, view, &mut hits),
             }
         }
         for hit in hits {
@@ -66,6 +72,10 @@ pub(super) fn in_view(
             found.push(Found {
                 finding,
                 unsettled: view.open && hit.looked >= view.text.len(),
+                opened: hit
+                    .opened
+                    .filter(|_| view.open && view.kind == Reading::Plain)
+                    .map(|end| (end, number)),
             });
         }
     }
@@ -104,6 +114,7 @@ fn plain(
                 hits.push(Hit {
                     span: span.start..end,
                     looked,
+                    opened: None,
                 });
                 at = end;
             }
@@ -175,6 +186,7 @@ fn paired(opener: &regex::Regex, closer: &regex::Regex, view: &View, hits: &mut 
                 hits.push(Hit {
                     span: open.start()..close.end(),
                     looked: close.end(),
+                    opened: None,
                 });
                 at = close.end();
             }
@@ -188,6 +200,7 @@ fn paired(opener: &regex::Regex, closer: &regex::Regex, view: &View, hits: &mut 
                 hits.push(Hit {
                     span: open.start()..if view.open { text.len() } else { end },
                     looked: text.len(),
+                    opened: Some(open.end()),
                 });
                 return;
             }

@@ -1,3 +1,5 @@
+mod opened;
+
 use proptest::prelude::*;
 use terms::Direction;
 
