@@ -283,3 +283,20 @@ def test_a_value_in_a_data_url(blocking, place, name):
     request = {"model": f"case-{next(_count)}", "messages": [{"role": "user", "content": [part]}]}
     reply = raw.post(blocking.url, "/v1/chat/completions", request, blocking.key)
     assert reply.status == 200, reply.body
+
+
+@pytest.mark.parametrize("kind", ["chance", "card", "ssn"])
+def test_what_a_signature_holds_when_decoded(blocking, kind):
+    # What random bytes may spell is no finding; what they cannot is one.
+    short = "q@" + "x.yz"
+    value = short if kind == "chance" else needles.ALL[kind].text
+    signature = base64.b64encode(f"xxxxxx {value} \x7f\x7f\x7f".encode()).decode()
+    thought = {"type": "thinking", "thinking": "hm", "signature": signature}
+    request = {"model": f"case-{next(_count)}", "max_tokens": 9}
+    request["messages"] = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "yes"}]},
+        {"role": "user", "content": "go on"},
+    ]
+    reply = raw.post(blocking.url, "/v1/messages", request, blocking.key)
+    assert _refused(reply) == (kind != "chance"), reply.body

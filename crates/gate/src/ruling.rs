@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use detect::{Engine, Scan};
 use policy::Policy;
-use terms::{Direction, PolicyVersion};
+use terms::{Direction, PolicyVersion, Slot};
 
 use crate::settings::Vendor;
 
@@ -52,8 +52,12 @@ impl Ruling {
     }
 
     /// Looks at a text of this slot; `keys` are those of the value.
-    pub(crate) fn look(&self, keys: &str, text: &str, direction: Direction) -> Scan {
-        self.engine.scan_after(keys, text, direction)
+    pub(crate) fn look(&self, keys: &str, text: &str, slot: Slot, direction: Direction) -> Scan {
+        if slot == Slot::Opaque {
+            self.engine.scan_opaque(text, direction)
+        } else {
+            self.engine.scan_after(keys, text, direction)
+        }
     }
 
     /// Whether no detector minds a word: only then may a record hold it.

@@ -64,8 +64,7 @@ impl Screen<'_> {
         }
         let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
         if run.len() > 1 {
-            let scan = self.ruling.look("", &joined, Direction::Request);
-            let scan = whole(scan)?;
+            let scan = whole(self.ruling.engine().scan(&joined, Direction::Request))?;
             findings.extend(
                 scan.findings
                     .into_iter()
@@ -98,7 +97,7 @@ impl Screen<'_> {
     }
 
     fn look(&mut self, keys: &str, text: &str, slot: Slot) -> Result<Vec<Finding>, Refusal> {
-        let scan = whole(self.ruling.look(keys, text, Direction::Request))?;
+        let scan = whole(self.ruling.look(keys, text, slot, Direction::Request))?;
         self.tally.looked(slot, scan.bytes);
         Ok(scan.findings)
     }

@@ -1,3 +1,4 @@
+mod opaque;
 mod opened;
 
 use proptest::prelude::*;

@@ -140,7 +140,7 @@ impl Context {
         rewritable: bool,
     ) -> Result<Action, Refusal> {
         self.expect(text.len());
-        let scan = self.ruling.look(keys, text, Direction::Reply);
+        let scan = self.ruling.look(keys, text, slot, Direction::Reply);
         if scan.work_exceeded {
             return Err(Refusal::new(Code::ReplyLimit).at(place.clone()));
         }
