@@ -221,3 +221,54 @@ def _with_logprobs(channel, field, text, spelled, streamed):
         choice["logprobs"] = {field: entries[at : at + 1]}
         lines[at + 1] = "data: " + json.dumps(document)
     return "\n\n".join(lines).encode()
+
+
+def _odd_lists(digits):
+    """Log probabilities that are no plain list of tokens."""
+    token = {"token": "a", "logprob": -0.1}
+    return {
+        "a text": digits,
+        "an object": {"x": digits},
+        "an entry that is a text": [digits],
+        "a member more": [{**token, "note": digits}],
+        "a number for a token": [{"token": int(digits)}],
+        "a number for a probability": [{"token": "a", "logprob": int(digits)}],
+        "a number for a byte": [{**token, "bytes": [int(digits)]}],
+        "a member more in an alternative": [{**token, "top_logprobs": [{**token, "note": digits}]}],
+    }
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
+def test_odd_log_probabilities_hide_no_needle(blocking, streamed):
+    channel = CHANNELS[0]
+    needle = needles.ALL["card"]
+    digits = "".join(filter(str.isdigit, needle.text))
+    rows = []
+    for name, odd in _odd_lists(digits).items():
+        body = _with_odd(channel, odd, streamed)
+        rows.append(Row(name, body, streamed, text="hi"))
+    run(blocking, channel, rows)
+    assert not [row.label for row in rows if digits.encode() in row.reply.body]
+
+
+def _with_odd(channel, odd, streamed):
+    if not streamed:
+        document = json.loads(channel.whole("hi"))
+        document["choices"][0]["logprobs"] = {"content": odd}
+        return json.dumps(document).encode()
+    lines = channel.stream(["hi"]).decode().split("\n\n")
+    document = json.loads(lines[1].removeprefix("data: "))
+    document["choices"][0]["logprobs"] = {"content": odd}
+    lines[1] = "data: " + json.dumps(document)
+    return "\n\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("number", [False, True], ids=["text", "number"])
+def test_a_value_that_only_its_key_tells(blocking, number):
+    channel = next(channel for channel in CHANNELS if channel.name == "input_json")
+    ssn = "219099" + str(rng("named").randrange(101, 999))
+    for key, blocked in (("ssn", True), ("order", False)):
+        text = json.dumps({key: int(ssn) if number else ssn})
+        (row,) = run(blocking, channel, [Row(key, channel.whole(text), False, text=text)])
+        assert (row.reply.status >= 400) == blocked, row.reply.body
+        assert (ssn.encode() in row.reply.body) != blocked

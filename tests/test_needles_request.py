@@ -5,7 +5,9 @@ sees nothing. Redacting: the vendor sees no needle, and what the echo sends back
 is restored to the caller's own text. Harmless twins arrive byte for byte.
 """
 
+import base64
 import itertools
+import json
 
 import pytest
 
@@ -173,3 +175,128 @@ def test_a_value_split_over_two_text_parts(redacting, blocking, api, where, mode
             if where == "user":
                 assert sse.said(api, reply.body, False) == f"You said: {whole}"
             vendor.forget()
+
+
+def _named():
+    """Values that only their key tells."""
+    source = rng("named")
+    ssn = "219099" + str(source.randrange(101, 999))
+    key = base64.b64encode(source.randbytes(30)).decode()
+    return {
+        "ssn": ({"ssn": ssn}, ssn),
+        "ssn as a number": ({"ssn": int(ssn)}, ssn),
+        "ssn in a list": ({"person": {"ssn": [ssn]}}, ssn),
+        "key": ({"aws_secret_access_key": key}, key),
+    }
+
+
+def _holding(where, document):
+    ask = {"role": "user", "content": "hi"}
+    if where == "openai":
+        function = {"name": "f", "arguments": json.dumps(document)}
+        call = {"id": "call_1", "type": "function", "function": function}
+        said = {"role": "assistant", "content": None, "tool_calls": [call]}
+        return [ask, said, {"role": "tool", "tool_call_id": "call_1", "content": "ok"}]
+    used = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": document}
+    return [ask, {"role": "assistant", "content": [used]}]
+
+
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+@pytest.mark.parametrize("name", _named())
+def test_a_value_that_only_its_key_tells(blocking, api, name):
+    document, value = _named()[name]
+    path = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}[api]
+    vendor = blocking.vendors[api]
+    request = {"model": f"case-{next(_count)}", "max_tokens": 9}
+    request["messages"] = _holding(api, document)
+    reply = raw.post(blocking.url, path, request, blocking.key)
+    assert _refused(reply) and any(code in reply.message for code in BLOCKED)
+    assert request["model"] not in vendor.bodies()
+    # Under another name it is a number like any other.
+    request = {**request, "model": f"case-{next(_count)}"}
+    request["messages"] = _holding(api, {"order": value})
+    reply = raw.post(blocking.url, path, request, blocking.key)
+    assert reply.status == 200, reply.body
+
+
+def _split_parts(first, second):
+    """Parts of one message that say one value together."""
+    texts = [{"type": "text", "text": first}, {"type": "text", "text": second}]
+    picture = {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}}
+    return {
+        "an empty refusal between": [texts[0], {"type": "refusal", "refusal": ""}, texts[1]],
+        "a picture between": [texts[0], picture, texts[1]],
+        "two refusals": [
+            {"type": "refusal", "refusal": first},
+            {"type": "refusal", "refusal": second},
+        ],
+        "a text and a refusal": [texts[0], {"type": "refusal", "refusal": second}],
+        "an unknown type": [{"type": "input_text", "text": part} for part in (first, second)],
+        "a refusal beside the text": [texts[0], {"type": "text", "refusal": "z", "text": second}],
+    }
+
+
+@pytest.mark.parametrize("name", _split_parts("", ""))
+def test_a_value_split_over_odd_parts(blocking, name):
+    for needle in needles.FOUR:
+        for _, first, second in _halves(needle, False):
+            content = _split_parts(first, second)[name]
+            request = {"model": f"case-{next(_count)}"}
+            request["messages"] = [{"role": "assistant", "content": content}]
+            reply = raw.post(blocking.url, "/v1/chat/completions", request, blocking.key)
+            assert _refused(reply), (needle.name, reply.body)
+            assert request["model"] not in blocking.openai.bodies()
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptV"
+
+
+def _data_urls(value):
+    def data(text):
+        return base64.b64encode(text.encode()).decode()
+
+    return {
+        "beside a picture": f"data:image/png;note={value};base64,{PNG}",
+        "for a type": f"data:my card is {value};base64,{PNG}",
+        "beside a document": f"data:application/pdf;name={value};base64," + data("%PDF-1.7\n" + "x" * 40),
+        "in a note": "data:text/plain;base64," + data(f"My notesWEBP the card is {value} today"),
+        "in a tag": "data:audio/mpeg;base64," + data(f"ID3 is my tag, the card is {value} today"),
+        "in a draft": "data:application/pdf;base64," + data(f"%PDF-like notes: {value} and more"),
+    }
+
+
+@pytest.mark.parametrize("name", _data_urls(""))
+@pytest.mark.parametrize("place", ["image_url", "file"])
+def test_a_value_in_a_data_url(blocking, place, name):
+    url = _data_urls(needles.ALL["card"].text)[name]
+    part = {
+        "image_url": {"type": "image_url", "image_url": {"url": url}},
+        "file": {"type": "file", "file": {"filename": "x", "file_data": url}},
+    }[place]
+    request = {"model": f"case-{next(_count)}"}
+    request["messages"] = [{"role": "user", "content": [part]}]
+    reply = raw.post(blocking.url, "/v1/chat/completions", request, blocking.key)
+    assert _refused(reply) and any(code in reply.message for code in BLOCKED)
+    assert request["model"] not in blocking.openai.bodies()
+    # A picture without such a note goes through.
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+    request = {"model": f"case-{next(_count)}", "messages": [{"role": "user", "content": [part]}]}
+    reply = raw.post(blocking.url, "/v1/chat/completions", request, blocking.key)
+    assert reply.status == 200, reply.body
+
+
+@pytest.mark.parametrize("kind", ["chance", "card", "ssn"])
+def test_what_a_signature_holds_when_decoded(blocking, kind):
+    # What random bytes may spell is no finding; what they cannot is one.
+    short = "q@" + "x.yz"
+    value = short if kind == "chance" else needles.ALL[kind].text
+    signature = base64.b64encode(f"xxxxxx {value} \x7f\x7f\x7f".encode()).decode()
+    thought = {"type": "thinking", "thinking": "hm", "signature": signature}
+    request = {"model": f"case-{next(_count)}", "max_tokens": 9}
+    request["messages"] = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "yes"}]},
+        {"role": "user", "content": "go on"},
+    ]
+    reply = raw.post(blocking.url, "/v1/messages", request, blocking.key)
+    assert _refused(reply) == (kind != "chance"), reply.body

@@ -7,7 +7,8 @@ mod stream;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use regex::Regex;
-use terms::{Control, DetectorId, Digest, Direction, Finding};
+use regex_syntax::hir::literal::Extractor;
+use terms::{Control, DetectorId, Digest, Direction, Finding, View};
 use thiserror::Error;
 
 use crate::{Catalogue, Detector, Redaction, redact, template::Filler, view};
@@ -33,12 +34,48 @@ pub struct Scan {
     pub work_exceeded: bool,
 }
 
+/// Matches of fewer bytes may stand in a long random value by chance.
+const SURE_BYTES_MIN: usize = 9;
+/// Likewise, unless they begin with as many bytes of their own.
+const SURE_LITERAL_BYTES_MIN: usize = 3;
+
 /// A compiled detector.
 #[derive(Debug)]
 struct Rule {
     detector: Detector,
     patterns: Vec<Regex>,
-    closer: Option<Regex>,
+    closer: Option<Closer>,
+    /// Whether no random bytes will match.
+    sure: bool,
+}
+
+/// Whether a pattern is long, or begins with letters of its own.
+fn sure(pattern: &str) -> bool {
+    let Ok(hir) = regex_syntax::parse(pattern) else {
+        return false;
+    };
+    let bytes = hir.properties().minimum_len().unwrap_or(0);
+    let literal = Extractor::new().extract(&hir).min_literal_len();
+    bytes >= SURE_BYTES_MIN || literal.is_some_and(|bytes| bytes >= SURE_LITERAL_BYTES_MIN)
+}
+
+/// What ends a match that an opener begins.
+#[derive(Debug)]
+struct Closer {
+    pattern: Regex,
+    /// The longest that it can be, if it can be told from its own bytes alone.
+    bytes_max: Option<usize>,
+}
+
+impl Closer {
+    fn new(pattern: &str) -> Option<Self> {
+        let hir = regex_syntax::parse(pattern).ok()?;
+        let alone = hir.properties().look_set().is_empty();
+        Some(Self {
+            pattern: Regex::new(pattern).ok()?,
+            bytes_max: hir.properties().maximum_len().filter(|_| alone),
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -74,10 +111,16 @@ impl Engine {
                 .iter()
                 .map(|pattern| Regex::new(pattern))
                 .collect::<Result<_, _>>();
-            let closer = detector.closer.as_deref().map(Regex::new).transpose();
+            let closer = match detector.closer.as_deref() {
+                Some(closer) => {
+                    Some(Closer::new(closer).ok_or_else(|| fault(detector.id.as_str()))?)
+                }
+                None => None,
+            };
             rules.push(Rule {
                 patterns: compiled.map_err(|_| fault(detector.id.as_str()))?,
-                closer: closer.map_err(|_| fault(detector.id.as_str()))?,
+                closer,
+                sure: detector.patterns.iter().all(|pattern| sure(pattern)),
                 detector: detector.clone(),
             });
         }
@@ -115,11 +158,19 @@ impl Engine {
     /// run's beginning go, gives the part that holds the match.
     #[must_use]
     pub fn scan(&self, text: &str, direction: Direction) -> Scan {
+        self.scan_after("", text, direction)
+    }
+
+    /// Likewise, of a text before which this stands: the keys of a value, in
+    /// which detectors find their context words. Nothing is found in it, no
+    /// match runs over into it, and its bytes do not count.
+    #[must_use]
+    pub fn scan_after(&self, before: &str, text: &str, direction: Direction) -> Scan {
         let views = view::views(text, false);
         let mut findings = Vec::new();
         for view in &views.views {
             findings.extend(
-                matches::in_view(self, view, direction, 0, None)
+                matches::in_view(self, view, direction, 0, None, before)
                     .into_iter()
                     .map(|found| found.finding),
             );
@@ -133,6 +184,25 @@ impl Engine {
             bytes: text.len() as u64,
             work_exceeded: views.exceeded,
         }
+    }
+
+    /// Likewise, of a value that calls itself opaque. Where it is one run of
+    /// base64 or less, any long one holds an e-mail address by chance once
+    /// decoded; there only detectors count whose matches chance does not make.
+    #[must_use]
+    pub fn scan_opaque(&self, text: &str, direction: Direction) -> Scan {
+        let mut scan = self.scan(text, direction);
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+        if text.bytes().all(fits) {
+            scan.findings
+                .retain(|finding| finding.view == View::Plain || self.is_sure(&finding.detector));
+        }
+        scan
+    }
+
+    fn is_sure(&self, detector: &DetectorId) -> bool {
+        let mut rules = self.0.rules.iter();
+        rules.any(|rule| rule.sure && rule.detector.id == *detector)
     }
 
     /// Begins to look at a text that comes piece by piece.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use detect::Engine;
+use detect::{Engine, Scan};
 use policy::{Policy, permission::Permission};
-use terms::{Direction, PolicyVersion};
+use terms::{Direction, PolicyVersion, Slot};
 
 use crate::{VendorClient, settings::Vendor};
 
@@ -70,6 +70,15 @@ impl Ruling {
     /// Connections to vendors.
     pub(crate) const fn client(&self) -> &VendorClient {
         &self.client
+    }
+
+    /// Looks at a text of this slot; `keys` are those of the value.
+    pub(crate) fn look(&self, keys: &str, text: &str, slot: Slot, direction: Direction) -> Scan {
+        if slot == Slot::Opaque {
+            self.engine.scan_opaque(text, direction)
+        } else {
+            self.engine.scan_after(keys, text, direction)
+        }
     }
 
     /// Whether no detector minds a word: only then may a record hold it.

@@ -1,7 +1,7 @@
 //! Shows a request's texts to the detectors and carries out what the policy says.
 
 use bytes::Bytes;
-use detect::redact::Tokens;
+use detect::{Scan, redact::Tokens};
 use http::HeaderName;
 use policy::Tally;
 use terms::{Action, Code, Direction, Finding, Place, Refusal, Slot};
@@ -35,7 +35,7 @@ impl Screen<'_> {
     pub(crate) fn headers(&mut self, passed: &[(HeaderName, String)]) -> Result<(), Refusal> {
         for (name, value) in passed {
             let place = Place::new(format!("header {name}"));
-            let findings = self.look(value, Slot::Parameter)?;
+            let findings = self.look("", value, Slot::Parameter)?;
             for cluster in seams::clusters(findings) {
                 let action = self.judge(&cluster, Slot::Parameter, &place, false);
                 refuse(action, false, &place)?;
@@ -54,7 +54,8 @@ impl Screen<'_> {
     ) -> Result<(), Refusal> {
         let mut findings = Vec::new();
         for part in run {
-            let found = self.look(&part.leaf.text, part.leaf.slot)?;
+            let keys = part.leaf.keys.as_deref().unwrap_or_default();
+            let found = self.look(keys, &part.leaf.text, part.leaf.slot)?;
             findings.extend(
                 found
                     .into_iter()
@@ -63,7 +64,7 @@ impl Screen<'_> {
         }
         let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
         if run.len() > 1 {
-            let scan = self.scan(&joined)?;
+            let scan = whole(self.ruling.engine().scan(&joined, Direction::Request))?;
             findings.extend(
                 scan.findings
                     .into_iter()
@@ -95,17 +96,8 @@ impl Screen<'_> {
         Ok(())
     }
 
-    fn scan(&self, text: &str) -> Result<detect::Scan, Refusal> {
-        let scan = self.ruling.engine().scan(text, Direction::Request);
-        if scan.work_exceeded {
-            Err(Refusal::new(Code::ScanLimit))
-        } else {
-            Ok(scan)
-        }
-    }
-
-    fn look(&mut self, text: &str, slot: Slot) -> Result<Vec<Finding>, Refusal> {
-        let scan = self.scan(text)?;
+    fn look(&mut self, keys: &str, text: &str, slot: Slot) -> Result<Vec<Finding>, Refusal> {
+        let scan = whole(self.ruling.look(keys, text, slot, Direction::Request))?;
         self.tally.looked(slot, scan.bytes);
         Ok(scan.findings)
     }
@@ -117,6 +109,15 @@ impl Screen<'_> {
                 .found(policy, finding, slot, place.as_str(), rewritable)
         });
         actions.max().unwrap_or(Action::Block)
+    }
+}
+
+/// A scan that saw everything, or none.
+fn whole(scan: Scan) -> Result<Scan, Refusal> {
+    if scan.work_exceeded {
+        Err(Refusal::new(Code::ScanLimit))
+    } else {
+        Ok(scan)
     }
 }
 

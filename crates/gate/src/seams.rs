@@ -59,10 +59,16 @@ pub(crate) fn runs(leaves: &[Leaf]) -> Vec<Vec<Part<'_>>> {
         .collect()
 }
 
+/// What a stream is told of a leaf's keys: the words, and a break that no
+/// number, key or address runs over.
+pub(crate) fn keys(leaf: &Leaf) -> Option<String> {
+    leaf.keys.as_ref().map(|keys| format!("{keys}\n\0\n"))
+}
+
 /// Whether a span runs over the seam between two parts.
 pub(crate) fn crosses(span: &Range<usize>, run: &[Part<'_>]) -> bool {
-    run.iter()
-        .any(|part| span.start < part.start && part.start < span.end)
+    let next = run.partition_point(|part| part.start <= span.start);
+    run.get(next).is_some_and(|part| part.start < span.end)
 }
 
 /// Overlapping findings, together.
@@ -84,13 +90,16 @@ pub(crate) fn clusters(mut findings: Vec<Finding>) -> Vec<Cluster> {
     clusters
 }
 
-/// The parts that a span touches.
+/// The parts that a span touches. The parts stand in a row, so that those are
+/// neighbours.
 pub(crate) fn touched<'a, 'l>(
     run: &'a [Part<'l>],
     span: &'a Range<usize>,
 ) -> impl Iterator<Item = &'a Part<'l>> {
+    let first = run.partition_point(|part| part.end() <= span.start);
     run.iter()
-        .filter(move |part| span.start < part.end() && part.start < span.end)
+        .skip(first)
+        .take_while(move |part| part.start < span.end)
 }
 
 /// The new texts, by index of the leaf, of the parts that an edit touches. An
@@ -105,9 +114,11 @@ pub(crate) fn rewritten(
         let text = part.leaf.text.as_str();
         let mut out = String::new();
         let mut at = part.start;
+        let first = replaced.partition_point(|(span, _)| span.end <= part.start);
         let touching = replaced
             .iter()
-            .filter(|(span, _)| span.start < part.end() && part.start < span.end);
+            .skip(first)
+            .take_while(|(span, _)| span.start < part.end());
         let mut edited = false;
         for (span, with) in touching {
             edited = true;
@@ -125,3 +136,6 @@ pub(crate) fn rewritten(
     }
     texts
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! A leaf: one text of a document, where it stands and what part it plays.
 
+use std::sync::Arc;
+
 use terms::{Place, Slot};
 
 use crate::{Channel, ChannelId, Logprobs, NodeId};
@@ -33,6 +35,10 @@ pub struct Leaf {
     pub kind: LeafKind,
     /// Its text, decoded.
     pub text: String,
+    /// The last two keys before it that no table knows, as text that stands
+    /// before it: what a value is called tells what it is. It is no part of
+    /// the text.
+    pub keys: Option<Arc<str>>,
     /// Neighbouring text parts of one message have the same number.
     pub run: Option<u32>,
     /// Whether rewriting it leaves the call what it is.

@@ -1,5 +1,9 @@
 //! The walker: visits every leaf, and lets a table name what it knows.
 
+mod keys;
+mod respelled;
+mod shape;
+
 use bytes::Bytes;
 use terms::{Place, Slot};
 
@@ -7,6 +11,8 @@ use crate::{
     Channel, ChannelId, Document, Kind, Leaf, LeafAt, LeafKind, Limits, NodeId, ReplyWalk,
     Surrogates, media,
 };
+use keys::Keys;
+pub(crate) use shape::{Shape, Table};
 
 /// LIMIT: JSON in strings in strings, this deep.
 const NESTING_MAX: usize = 8;
@@ -19,75 +25,6 @@ const PLACE_BYTES_MAX: usize = 256;
 /// LIMIT: bytes of a channel's name; deeper texts share one channel.
 const PATH_BYTES_MAX: usize = 4_096;
 
-/// What a table knows of a value.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Shape {
-    /// A text in the slot of the message or block around it.
-    Turn,
-    /// A text in this slot.
-    Text(Slot),
-    /// A word of the protocol: looked at, never rewritten.
-    Word,
-    /// The name of a tool: likewise, in its own slot.
-    Name(Slot),
-    /// What one side calls a message or call, and the other repeats: rewritten
-    /// alike wherever it stands, it still does its work.
-    Id,
-    /// Any document: its keys are data, its strings may hold JSON again.
-    Free(Slot),
-    /// A string that holds a document.
-    Json(Slot),
-    /// Base64 of a medium or a text.
-    Data,
-    /// A URL of a document, or a data URL.
-    Url,
-    /// A value that only the vendor can read.
-    Opaque,
-    /// A list of log probabilities: not leaves; see `Logprobs`.
-    Logprobs,
-    /// Elements of this shape.
-    List(&'static Shape),
-    /// Parts of one message: neighbouring texts belong together.
-    Parts(&'static Shape),
-    /// An object with these members; `slot` tells the slot of the texts in it.
-    Members(&'static Table),
-    /// A string of the first shape, or anything else of the second.
-    Either(&'static Shape, &'static Shape),
-    /// An array of the first shape, or anything else of the second.
-    Both(&'static Shape, &'static Shape),
-    /// Nobody knows.
-    Unknown,
-}
-
-/// The slot that a member's text tells.
-type SlotOf = fn(&str) -> Option<Slot>;
-
-/// An object that a dialect knows.
-#[derive(Debug)]
-pub(crate) struct Table {
-    /// Its members.
-    pub(crate) members: &'static [(&'static str, Shape)],
-    /// The slot of the texts in it, from a member's text; the outer one where
-    /// nothing fits.
-    pub(crate) slot: Option<(&'static str, SlotOf)>,
-    /// The member that names the tool, for what lies in this object.
-    pub(crate) tool: Option<&'static str>,
-    /// Where a member has a certain text, another table holds.
-    pub(crate) other: Option<(&'static str, &'static str, &'static Table)>,
-}
-
-impl Table {
-    /// An object whose texts keep the slot of what is around it.
-    pub(crate) const fn plain(members: &'static [(&'static str, Shape)]) -> Self {
-        Self {
-            members,
-            slot: None,
-            tool: None,
-            other: None,
-        }
-    }
-}
-
 /// Where the walker is.
 #[derive(Clone)]
 struct At {
@@ -96,6 +33,11 @@ struct At {
     path: String,
     slot: Slot,
     tool: Option<String>,
+    keys: Keys,
+    /// The type that is declared for the data here.
+    declared: String,
+    /// Directly in a part of a message: the run of what the part says.
+    parts: Option<u32>,
     run: Option<u32>,
     chain: Vec<NodeId>,
 }
@@ -106,6 +48,8 @@ pub(crate) struct Walker {
     reply: bool,
     runs: u32,
     nested_bytes_left: usize,
+    /// Whether nothing that is visited now may be rewritten.
+    fixed: bool,
 }
 
 impl Walker {
@@ -116,6 +60,7 @@ impl Walker {
             reply,
             runs: 0,
             nested_bytes_left,
+            fixed: false,
         }
     }
 
@@ -134,6 +79,9 @@ impl Walker {
             path: place.to_owned(),
             slot,
             tool,
+            keys: Keys::default(),
+            declared: String::new(),
+            parts: None,
             run: None,
             chain: Vec::new(),
         };
@@ -143,7 +91,8 @@ impl Walker {
 
     fn value(&mut self, document: &Document, node: NodeId, shape: Shape, at: &At) {
         match (document.kind(node), shape) {
-            (Kind::True | Kind::False | Kind::Null, _) | (_, Shape::Logprobs) => {}
+            (Kind::True | Kind::False | Kind::Null, _) => {}
+            (_, Shape::Logprobs) => self.respelled(document, node, at),
             (Kind::String, Shape::Either(text, _)) => self.value(document, node, *text, at),
             (_, Shape::Either(_, other)) => self.value(document, node, *other, at),
             (Kind::Array, Shape::Both(array, _)) => self.value(document, node, *array, at),
@@ -162,7 +111,12 @@ impl Walker {
             Shape::Free(slot) => (Shape::Free(slot), false),
             _ => (Shape::Unknown, false),
         };
-        let mut run = None;
+        // What a message says, in the order of its parts, whatever stands
+        // between them; and apart from it what a part says beside that.
+        let run = parts.then(|| {
+            self.runs += 2;
+            self.runs
+        });
         for (position, child) in document.children(node).enumerate() {
             let index = self.index(document, child).unwrap_or(position as u64);
             let mut inner = at.clone();
@@ -170,18 +124,7 @@ impl Walker {
             if self.reply {
                 step(&mut inner.path, format_args!("[{index}]"), PATH_BYTES_MAX);
             }
-            if parts
-                && document
-                    .member_text(child, "type")
-                    .is_none_or(|kind| kind == "text")
-            {
-                inner.run = Some(*run.get_or_insert_with(|| {
-                    self.runs += 1;
-                    self.runs
-                }));
-            } else {
-                run = None;
-            }
+            (inner.parts, inner.run) = (run, run);
             self.value(document, child, element, &inner);
         }
     }
@@ -205,19 +148,7 @@ impl Walker {
             }),
             _ => None,
         };
-        let mut around = at.clone();
-        if let Some(table) = table {
-            let told = table
-                .slot
-                .and_then(|(member, slot)| slot(document.member_text(node, member)?));
-            around.slot = told.unwrap_or(at.slot);
-            if let Some(name) = table
-                .tool
-                .and_then(|member| document.member_text(node, member))
-            {
-                around.tool = Some(name.to_owned());
-            }
-        }
+        let (around, part) = inside(document, node, table, at);
         for (position, child) in document.children(node).enumerate() {
             let Some(key) = document.key(child) else {
                 continue;
@@ -245,9 +176,15 @@ impl Walker {
                     PATH_BYTES_MAX,
                 );
             }
+            inner.run = part.map(|(run, says)| if name == says { run } else { run - 1 });
             let shape = known.map_or_else(|| unknown(shape), |(_, shape)| *shape);
+            if let Shape::Data(told) = shape {
+                let told = told.map(|member| document.member_text(node, member));
+                inner.declared = told.map_or("audio", Option::unwrap_or_default).to_owned();
+            }
             if known.is_none() {
                 self.key(document, key, shape, &inner);
+                inner.keys = around.keys.then(name);
             }
             self.value(document, child, shape, &inner);
         }
@@ -306,24 +243,31 @@ impl Walker {
                     self.channel(plain(self, slot), at, false);
                 }
             }
-            Shape::Data => self.data(text, text, plain(self, Slot::Document)),
+            Shape::Data(_) => {
+                if media::is_medium(&at.declared, text) {
+                    self.medium(text, at);
+                } else {
+                    self.halved(plain(self, Slot::Document), text);
+                }
+            }
             Shape::Url => match media::data_url(text) {
-                Some(data) => self.data(data, text, plain(self, Slot::Document)),
+                Some(url) if media::is_medium(url.declared, url.data) => {
+                    self.medium(url.data, at);
+                    self.halved(plain(self, Slot::Document), url.head);
+                }
+                Some(_) => self.halved(plain(self, Slot::Document), text),
                 None => self.leaf(plain(self, Slot::Document)),
             },
-            Shape::Opaque => {
-                // Counted as not inspected, and looked at all the same: a
-                // caller may call anything a signature.
-                if media::is_opaque(text) {
-                    self.out.walk.opaque_bytes =
-                        self.out.walk.opaque_bytes.saturating_add(text.len() as u64);
-                    first(&mut self.out.walk.opaque_places, at);
-                }
-                self.leaf(Leaf {
-                    editable: false,
-                    ..plain(self, Slot::Opaque)
-                });
-            }
+            Shape::Opaque => self.opaque(plain(self, Slot::Opaque), at),
+            // A part that is a string and no object.
+            Shape::Members(_) if at.parts.is_some() => self.channel(
+                Leaf {
+                    run: at.run,
+                    ..plain(self, Slot::Unknown)
+                },
+                at,
+                false,
+            ),
             Shape::List(_)
             | Shape::Parts(_)
             | Shape::Members(_)
@@ -338,20 +282,35 @@ impl Walker {
         }
     }
 
-    fn data(&mut self, base64: &str, whole: &str, leaf: Leaf) {
-        if media::is_medium(base64) {
-            self.out.walk.media_bytes =
-                self.out.walk.media_bytes.saturating_add(whole.len() as u64);
-            if self.out.walk.media_places.is_empty() {
-                self.out.walk.media_places.push(leaf.place);
-            }
-        } else {
-            // Half of a base64 text cannot be replaced by anything.
-            self.leaf(Leaf {
-                editable: false,
-                ..leaf
-            });
+    /// Counted as not inspected, and looked at all the same: a caller may call
+    /// anything a signature.
+    fn opaque(&mut self, leaf: Leaf, at: &At) {
+        if media::is_opaque(&leaf.text) {
+            let walk = &mut self.out.walk;
+            walk.opaque_bytes = walk.opaque_bytes.saturating_add(leaf.text.len() as u64);
+            first(&mut walk.opaque_places, at);
         }
+        self.leaf(Leaf {
+            editable: false,
+            ..leaf
+        });
+    }
+
+    /// Counts what nobody here can read.
+    fn medium(&mut self, data: &str, at: &At) {
+        let walk = &mut self.out.walk;
+        walk.media_bytes = walk.media_bytes.saturating_add(data.len() as u64);
+        first(&mut walk.media_places, at);
+    }
+
+    /// A text in base64, or the part of a data URL that can be read: half of
+    /// either cannot be replaced by anything.
+    fn halved(&mut self, leaf: Leaf, text: &str) {
+        self.leaf(Leaf {
+            editable: false,
+            text: text.to_owned(),
+            ..leaf
+        });
     }
 
     /// Visits the document that a string holds; false when it holds none.
@@ -368,7 +327,7 @@ impl Walker {
         let mut inner = at.clone();
         step(&mut inner.place, format_args!("~"), PLACE_BYTES_MAX);
         inner.chain.push(node);
-        inner.run = None;
+        (inner.parts, inner.run) = (None, None);
         let shape = if slot == Slot::Unknown {
             Shape::Unknown
         } else {
@@ -387,6 +346,7 @@ impl Walker {
             slot,
             kind,
             text: text.to_owned(),
+            keys: at.keys.text(),
             run: None,
             editable: true,
             tool: at.tool.clone(),
@@ -407,7 +367,10 @@ impl Walker {
         self.leaf(leaf);
     }
 
-    fn leaf(&mut self, leaf: Leaf) {
+    fn leaf(&mut self, mut leaf: Leaf) {
+        if self.fixed {
+            (leaf.editable, leaf.channel) = (false, None);
+        }
         if leaf.slot == Slot::Unknown {
             self.out.walk.unknown_values = self.out.walk.unknown_values.saturating_add(1);
             let place = leaf.place.as_str();
@@ -426,6 +389,46 @@ const fn unknown(around: Shape) -> Shape {
         Shape::Free(slot) => Shape::Free(slot),
         _ => Shape::Unknown,
     }
+}
+
+/// Where the members of an object are; and the run of what it says as a part
+/// of a message, with the member that says it.
+fn inside(
+    document: &Document,
+    node: NodeId,
+    table: Option<&Table>,
+    at: &At,
+) -> (At, Option<(u32, &'static str)>) {
+    let mut around = at.clone();
+    let mut parts = around.parts.take();
+    if let Some(table) = table {
+        let told = table
+            .slot
+            .and_then(|(member, slot)| slot(document.member_text(node, member)?));
+        around.slot = told.unwrap_or(at.slot);
+        // A document or a call is no part of the text around it.
+        if around.slot != Slot::System && around.slot != at.slot {
+            parts = None;
+        }
+        if let Some(name) = table
+            .tool
+            .and_then(|member| document.member_text(node, member))
+        {
+            around.tool = Some(name.to_owned());
+        }
+    }
+    (around, parts.map(|run| (run, says(document, node))))
+}
+
+/// The member that holds what a part of a message says: the one that its type
+/// names, or the one that is there.
+fn says(document: &Document, part: NodeId) -> &'static str {
+    let (first, second) = match document.member_text(part, "type") {
+        Some("refusal") => ("refusal", "text"),
+        _ => ("text", "refusal"),
+    };
+    let one = document.member(part, first).is_some() || document.member(part, second).is_none();
+    if one { first } else { second }
 }
 
 fn dot(place: &str) -> &'static str {

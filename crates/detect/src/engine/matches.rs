@@ -16,6 +16,9 @@ pub(super) struct Found {
     pub(super) finding: Finding,
     /// It touches the open end of the view: it may become longer, or nothing.
     pub(super) unsettled: bool,
+    /// It is an opener in the text itself whose closer is still to come: where
+    /// the opener ends, and the rule by its number.
+    pub(super) opened: Option<(usize, usize)>,
 }
 
 /// A match in the bytes of a view.
@@ -23,29 +26,34 @@ struct Hit {
     span: Range<usize>,
     /// How far the view was looked at to tell.
     looked: usize,
+    /// Where its opener ends, if there is no closer yet.
+    opened: Option<usize>,
 }
 
 /// Every match of every detector that begins at or after `from`, by source
-/// bytes; matches may overlap.
+/// bytes; matches may overlap. `before` stands before the text for context
+/// words alone.
 pub(super) fn in_view(
     engine: &Engine,
     view: &View,
     direction: Direction,
     from: usize,
     seam: Option<usize>,
+    before: &str,
 ) -> Vec<Found> {
     let mut found = Vec::new();
-    for rule in engine
+    for (number, rule) in engine
         .0
         .rules
         .iter()
-        .filter(|rule| rule.detector.directions.contains(&direction))
+        .enumerate()
+        .filter(|(_, rule)| rule.detector.directions.contains(&direction))
     {
         let mut hits = Vec::new();
         for pattern in &rule.patterns {
             match &rule.closer {
-                None => plain(rule, pattern, view, seam, &mut hits),
-                Some(closer) => paired(pattern, closer, view, &mut hits),
+                None => plain(rule, pattern, view, seam, before, &mut hits),
+                Some(closer) => paired(pattern, &closer.pattern, view, &mut hits),
             }
         }
         for hit in hits {
@@ -64,6 +72,10 @@ pub(super) fn in_view(
             found.push(Found {
                 finding,
                 unsettled: view.open && hit.looked >= view.text.len(),
+                opened: hit
+                    .opened
+                    .filter(|_| view.open && view.kind == Reading::Plain)
+                    .map(|end| (end, number)),
             });
         }
     }
@@ -85,6 +97,7 @@ fn plain(
     pattern: &regex::Regex,
     view: &View,
     seam: Option<usize>,
+    before: &str,
     hits: &mut Vec<Hit>,
 ) {
     let (detector, text) = (&rule.detector, view.text.as_str());
@@ -96,11 +109,12 @@ fn plain(
             .flatten();
         match accepted {
             Some(Valid { end, looked })
-                if detector.context.is_empty() || context_fits(rule, text, span.start) =>
+                if detector.context.is_empty() || context_fits(rule, view, span.start, before) =>
             {
                 hits.push(Hit {
                     span: span.start..end,
                     looked,
+                    opened: None,
                 });
                 at = end;
             }
@@ -129,19 +143,26 @@ fn accept(rule: &Rule, text: &str, span: &Range<usize>) -> Option<Valid> {
     rule.detector.right.allows(after).then_some(valid)
 }
 
-fn context_fits(rule: &Rule, text: &str, start: usize) -> bool {
-    let mut from = start.saturating_sub(CONTEXT_BYTES);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    let before = text
-        .get(from..start)
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+fn context_fits(rule: &Rule, view: &View, start: usize, before: &str) -> bool {
+    let near = tail(view.text.get(..start).unwrap_or_default(), CONTEXT_BYTES);
+    // What stands before the text is as far away as the match is from its
+    // beginning.
+    let distance = view.source_start(0).saturating_add(start);
+    let far = tail(before, CONTEXT_BYTES.saturating_sub(distance));
+    let words = [far, near].concat().to_ascii_lowercase();
     rule.detector
         .context
         .iter()
-        .any(|word| whole_word(&before, word))
+        .any(|word| whole_word(&words, word))
+}
+
+/// The last bytes of a text, whole characters only.
+fn tail(text: &str, bytes_max: usize) -> &str {
+    let mut from = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text.get(from..).unwrap_or_default()
 }
 
 fn whole_word(text: &str, word: &str) -> bool {
@@ -165,6 +186,7 @@ fn paired(opener: &regex::Regex, closer: &regex::Regex, view: &View, hits: &mut 
                 hits.push(Hit {
                     span: open.start()..close.end(),
                     looked: close.end(),
+                    opened: None,
                 });
                 at = close.end();
             }
@@ -178,6 +200,7 @@ fn paired(opener: &regex::Regex, closer: &regex::Regex, view: &View, hits: &mut 
                 hits.push(Hit {
                     span: open.start()..if view.open { text.len() } else { end },
                     looked: text.len(),
+                    opened: Some(open.end()),
                 });
                 return;
             }

@@ -85,6 +85,21 @@ pub struct StreamScan {
     released: usize,
     bytes: u64,
     exceeded: bool,
+    /// What is held begins with an opener whose closer is still to come.
+    opened: Option<Opened>,
+    /// How often the views were made.
+    #[cfg(test)]
+    pub(super) looks: usize,
+}
+
+/// An opener at the beginning of what is held. Whatever else there is, nothing
+/// is released before its closer or the end.
+#[derive(Debug, Clone, Copy)]
+struct Opened {
+    /// The rule, by its number.
+    rule: usize,
+    /// Up to where no closer is, in bytes of what is held.
+    none_upto: usize,
 }
 
 impl fmt::Debug for StreamScan {
@@ -116,6 +131,9 @@ impl StreamScan {
             released: 0,
             bytes: 0,
             exceeded: false,
+            opened: None,
+            #[cfg(test)]
+            looks: 0,
         }
     }
 
@@ -148,7 +166,11 @@ impl StreamScan {
         }
         self.bytes = self.bytes.saturating_add(text.len() as u64);
         self.buffer.push_str(text);
-        let segments = self.advance(true);
+        let segments = if self.goes_on() {
+            Vec::new()
+        } else {
+            self.advance(true)
+        };
         if self.held_bytes() > self.limits.held_bytes_max {
             Err(HeldTooMuch(()))
         } else {
@@ -179,11 +201,44 @@ impl StreamScan {
         self.exceeded
     }
 
+    /// Whether an opener still waits for its closer: then the new text is
+    /// looked at for that alone, and all of it once the closer is there.
+    fn goes_on(&mut self) -> bool {
+        let Some(opened) = self.opened else {
+            return false;
+        };
+        let rule = self.engine.0.rules.get(opened.rule);
+        let Some(closer) = rule.and_then(|rule| rule.closer.as_ref()) else {
+            return false;
+        };
+        let Some(bytes_max) = closer.bytes_max else {
+            return false;
+        };
+        let held = self.buffer.get(self.context..).unwrap_or_default();
+        let mut from = opened.none_upto;
+        while !held.is_char_boundary(from) {
+            from -= 1;
+        }
+        let waits = closer.pattern.find_at(held, from).is_none();
+        // A closer may have begun in the last bytes.
+        let none_upto = held.len().saturating_sub(bytes_max).max(opened.none_upto);
+        self.opened = waits.then_some(Opened {
+            none_upto,
+            ..opened
+        });
+        waits
+    }
+
     fn advance(&mut self, open: bool) -> Vec<Segment> {
+        #[cfg(test)]
+        {
+            self.looks += 1;
+        }
         let views = view::views(&self.buffer, open);
         self.exceeded |= views.exceeded;
         let mut hold = self.buffer.len();
         let mut pieces: Vec<Piece> = Vec::new();
+        let mut openers: Vec<(usize, Opened)> = Vec::new();
         for view in &views.views {
             if open && view.open {
                 hold = hold.min(self.alive(view));
@@ -192,13 +247,25 @@ impl StreamScan {
                     hold = hold.min(at.max(self.context));
                 }
             }
-            for found in
-                matches::in_view(&self.engine, view, self.direction, self.context, self.seam)
-            {
+            for found in matches::in_view(
+                &self.engine,
+                view,
+                self.direction,
+                self.context,
+                self.seam,
+                "",
+            ) {
                 let mut finding = found.finding;
                 finding.span.start = finding.span.start.max(self.context);
                 if found.unsettled {
                     hold = hold.min(finding.span.start);
+                }
+                if let Some((end, rule)) = found.opened {
+                    let start = finding.span.start;
+                    // Of one that ended before the seam, the closer may have
+                    // begun there too.
+                    let inside = end.checked_sub(start);
+                    openers.extend(inside.map(|none_upto| (start, Opened { rule, none_upto })));
                 }
                 pieces.push(Piece {
                     span: finding.span.clone(),
@@ -208,7 +275,10 @@ impl StreamScan {
         }
         let tokens = self.tokens();
         let pieces = merged(pieces, &tokens, &mut hold);
-        self.release(pieces, hold.max(self.context))
+        let hold = hold.max(self.context);
+        let first = openers.iter().find(|(start, _)| *start == hold);
+        self.opened = first.map(|(_, opened)| *opened);
+        self.release(pieces, hold)
     }
 
     /// The placeholders in what is held.

@@ -1,3 +1,6 @@
+mod opaque;
+mod opened;
+
 use proptest::prelude::*;
 use terms::Direction;
 
@@ -433,5 +436,41 @@ fn how_strange_a_text_is_does_not_hide_a_part_of_it() {
             !engine.scan(&text, Direction::Request).findings.is_empty(),
             "encoding {how}"
         );
+    }
+}
+
+#[test]
+fn what_stands_before_a_text_gives_context_words_and_nothing_else() {
+    let engine = engine();
+    let mut filler = Filler::new(11);
+    let ssn = filler.fill("219099{digits:2}3");
+    let secret = filler.fill("{base64:40}");
+    for (keys, text, id) in [
+        ("ssn: ", &ssn, "ssn-bare"),
+        ("person SSN: ", &ssn, "ssn-bare"),
+        ("aws_secret_access_key: ", &secret, "aws-secret-key"),
+        ("prod secretAccessKey: ", &secret, "aws-secret-key"),
+    ] {
+        for direction in Direction::ALL {
+            let found = engine.scan_after(keys, text, *direction);
+            let finding = found
+                .findings
+                .iter()
+                .find(|finding| finding.detector.as_str() == id);
+            assert_eq!(finding.unwrap().span, 0..text.len(), "{keys}");
+            assert_eq!(found.bytes, text.len() as u64);
+            assert!(engine.scan(text, *direction).findings.is_empty());
+        }
+    }
+    // As far away as in one text.
+    let far = format!("{} {ssn}", "x ".repeat(80));
+    let scan = engine.scan_after("ssn: ", &far, Direction::Request);
+    assert!(scan.findings.is_empty(), "{:?}", scan.findings);
+    // Nothing is found in what stands before, and nothing runs over.
+    let card = needle(0, 5);
+    let (first, second) = card.split_at(8);
+    for (before, text) in [(card.as_str(), "and"), (first, second)] {
+        let scan = engine.scan_after(before, text, Direction::Request);
+        assert!(scan.findings.is_empty(), "{:?}", scan.findings);
     }
 }

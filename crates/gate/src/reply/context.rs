@@ -102,7 +102,17 @@ impl Context {
     /// # Errors
     /// When something in it may not pass.
     pub(crate) fn fixed(&mut self, text: &str, slot: Slot, place: &Place) -> Result<(), Refusal> {
-        self.word(text, slot, place, false).map(|_| ())
+        self.word("", text, slot, place, false).map(|_| ())
+    }
+
+    /// Looks at the text of a leaf that may not be rewritten.
+    ///
+    /// # Errors
+    /// When something in it may not pass.
+    pub(crate) fn unedited(&mut self, leaf: &Leaf, text: &str) -> Result<(), Refusal> {
+        let keys = leaf.keys.as_deref().unwrap_or_default();
+        self.word(keys, text, leaf.slot, &leaf.place, false)
+            .map(|_| ())
     }
 
     /// Looks at a text that may be left out and may not be rewritten; says
@@ -116,20 +126,21 @@ impl Context {
         slot: Slot,
         place: &Place,
     ) -> Result<bool, Refusal> {
-        let action = self.word(text, slot, place, true)?;
+        let action = self.word("", text, slot, place, true)?;
         Ok(action != Action::Redact)
     }
 
     /// What to do about a short text; never to block it.
     fn word(
         &mut self,
+        keys: &str,
         text: &str,
         slot: Slot,
         place: &Place,
         rewritable: bool,
     ) -> Result<Action, Refusal> {
         self.expect(text.len());
-        let scan = self.ruling.engine().scan(text, Direction::Reply);
+        let scan = self.ruling.look(keys, text, slot, Direction::Reply);
         if scan.work_exceeded {
             return Err(Refusal::new(Code::ReplyLimit).at(place.clone()));
         }
@@ -151,6 +162,9 @@ impl Context {
     pub(crate) fn alone(&mut self, leaf: &Leaf, text: &str) -> Result<String, Refusal> {
         self.expect(text.len());
         let mut scan = self.scan();
+        if let Some(keys) = seams::keys(leaf) {
+            scan.follows(&keys);
+        }
         let too_much = |_| Refusal::new(Code::ReplyLimit).at(leaf.place.clone());
         let mut segments = scan.push(text).map_err(too_much)?;
         segments.extend(scan.finish());

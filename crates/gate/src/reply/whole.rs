@@ -11,7 +11,7 @@ use super::{Context, guard::ChannelGuard, head::Head, logprobs, source::Source};
 use crate::{
     Gate, ReplySlot, respond,
     rooms::{Closed, Ending, Unrecorded},
-    slot, work,
+    seams, slot, work,
 };
 
 /// Reads the whole reply, looks at it, records the end and passes it on.
@@ -157,7 +157,7 @@ fn one(context: &mut Context, leaf: &Leaf, text: &str) -> Result<Guarded, Refusa
                 masked: false,
             });
         }
-        context.fixed(text, leaf.slot, &leaf.place)?;
+        context.unedited(leaf, text)?;
         return Ok(Guarded {
             text: text.to_owned(),
             edited: false,
@@ -165,6 +165,9 @@ fn one(context: &mut Context, leaf: &Leaf, text: &str) -> Result<Guarded, Refusa
         });
     };
     let mut guard = ChannelGuard::new(context, leaf, channel);
+    if let Some(keys) = seams::keys(leaf) {
+        guard.follows(&keys);
+    }
     let mut out = guard.push(context, text)?;
     out.push_str(&guard.finish(context)?);
     context.add(guard.counts());

@@ -30,7 +30,7 @@ static SOURCE: Table = Table {
     members: &[
         ("type", Shape::Word),
         ("media_type", Shape::Word),
-        ("data", Shape::Data),
+        ("data", Shape::Data(Some("media_type"))),
         ("url", Shape::Url),
         ("file_id", Shape::Word),
         (

@@ -43,7 +43,10 @@ static TOOL_CALL: Table = Table::plain(&[
     ("custom", Shape::Members(&CUSTOM_CALL)),
 ]);
 static IMAGE_URL: Table = Table::plain(&[("url", Shape::Url), ("detail", Shape::Word)]);
-static AUDIO: Table = Table::plain(&[("data", Shape::Data), ("format", Shape::Word)]);
+static AUDIO: Table = Table::plain(&[
+    ("data", Shape::Data(Some("format"))),
+    ("format", Shape::Word),
+]);
 static FILE: Table = Table::plain(&[
     ("file_data", Shape::Either(&Shape::Url, &Shape::Unknown)),
     ("filename", Shape::Text(Slot::Document)),
@@ -168,7 +171,7 @@ pub(super) const REQUEST: Shape = Shape::Members(&REQUEST_TABLE);
 
 static SPEECH: Table = Table::plain(&[
     ("id", Shape::Id),
-    ("data", Shape::Data),
+    ("data", Shape::Data(None)),
     ("transcript", Shape::Turn),
     ("expires_at", Shape::Word),
 ]);

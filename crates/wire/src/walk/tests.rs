@@ -75,7 +75,9 @@ fn a_chat_request_is_named_place_by_place() {
             .unwrap()
             .run
     };
-    assert!(run("one").is_some() && run("one") == run("two") && run("two") != run("three"));
+    // What stands between two texts does not part them.
+    assert!(run("one").is_some() && run("one") == run("two") && run("two") == run("three"));
+    assert!(run("result").is_none() && run("sys").is_none());
     let number = walk.leaves.iter().find(|leaf| leaf.text == "7").unwrap();
     assert!(number.kind == LeafKind::Number && !number.editable);
 }
@@ -188,4 +190,158 @@ proptest! {
         }
         prop_assert_eq!(value["deep"].as_str().unwrap(), text);
     }
+}
+
+/// The leaves of a reply whose log probabilities are these, and the texts that
+/// its lists spell.
+fn respelled(list: &Value) -> (Vec<crate::Leaf>, usize) {
+    let reply = json!({ "choices": [{ "index": 0, "message": { "content": "hi" }, "logprobs": { "content": list } }] });
+    let out = Dialect::OpenAiChat.walk_reply(&document(&reply));
+    let leaves = out
+        .walk
+        .leaves
+        .into_iter()
+        .filter(|leaf| leaf.place.as_str().contains("logprobs"))
+        .collect();
+    (leaves, out.logprobs.len())
+}
+
+#[test]
+fn what_is_no_plain_log_probability_is_a_text_like_any_other() {
+    let token = json!({ "token": "a", "logprob": -0.017_325_305, "bytes": [97], "top_logprobs": [{ "token": "b", "logprob": -9999.0, "bytes": null }] });
+    let (leaves, lists) = respelled(&json!([token, { "token": "c", "logprob": -1e-7 }]));
+    assert!(leaves.is_empty() && lists == 1, "{leaves:?}");
+    for list in [
+        json!({ "x": 7_654_321 }),
+        json!(["7654321"]),
+        json!([7_654_321]),
+        json!([{ "token": "a", "note": "7654321" }]),
+        json!([{ "token": "a", "7654321": true }]),
+        json!([{ "token": 7_654_321 }]),
+        json!([{ "token": { "deep": ["7654321"] } }]),
+        json!([{ "token": "a", "logprob": 7_654_321 }]),
+        json!([{ "token": "a", "logprob": "7654321" }]),
+        json!([{ "token": "a", "bytes": [7_654_321] }]),
+        json!([{ "token": "a", "bytes": "7654321" }]),
+        json!([{ "token": "a", "top_logprobs": "7654321" }]),
+        json!([{ "token": "a", "top_logprobs": ["7654321"] }]),
+        json!([{ "token": "a", "top_logprobs": [{ "token": "b", "note": "7654321" }] }]),
+        json!([{ "token": "a", "top_logprobs": [{ "token": "b", "top_logprobs": [{ "token": "7654321" }] }] }]),
+    ] {
+        let (leaves, _) = respelled(&list);
+        let found = leaves.iter().find(|leaf| leaf.text == "7654321");
+        let leaf = found.unwrap_or_else(|| panic!("not seen in {list}: {leaves:?}"));
+        assert_eq!(leaf.slot, Slot::Unknown, "{list}");
+        // A list that is held back is sent as it came: no edit would reach it.
+        assert!(!leaf.editable, "{list}");
+    }
+    let (leaves, _) = respelled(&json!("7654321"));
+    assert!(leaves.iter().any(|leaf| leaf.text == "7654321"));
+}
+
+#[test]
+fn a_value_knows_the_keys_that_no_table_names() {
+    let inner = json!({ "person": { "ssn": [1_234_567, { "of": "x" }] } }).to_string();
+    let body = json!({ "model": "m", "messages": [
+        { "role": "user", "content": "plain" },
+        { "role": "assistant", "tool_calls": [{ "id": "c", "type": "function", "function": { "name": "f", "arguments": inner } }] },
+    ] });
+    let walk = walk(Dialect::OpenAiChat, &body);
+    let keys = |text: &str| {
+        let leaf = walk.leaves.iter().find(|leaf| leaf.text == text).unwrap();
+        leaf.keys.as_deref().unwrap_or_default().to_owned()
+    };
+    assert_eq!(keys("plain"), "");
+    assert_eq!(keys("person"), "");
+    assert_eq!(keys("ssn"), "person: ");
+    assert_eq!(keys("1234567"), "person ssn: ");
+    assert_eq!(keys("x"), "ssn of: ");
+    let long = json!({ "model": "m", "messages": [], "x": { ("é".repeat(500)): "deep" } });
+    let walk = self::walk(Dialect::OpenAiChat, &long);
+    let leaf = walk.leaves.iter().find(|leaf| leaf.text == "deep").unwrap();
+    assert!(leaf.keys.as_ref().unwrap().len() <= 128);
+}
+
+#[test]
+fn a_data_url_is_read_up_to_its_data() {
+    let png = format!("iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB{}", "A".repeat(40));
+    let text = "aGVsbG8gd29ybGQsIHRoaXMgaXMgbm8gcGljdHVyZSBhdCBhbGw=";
+    let look = |url: &str| {
+        let part = json!({ "type": "image_url", "image_url": { "url": url } });
+        let file = json!({ "type": "file", "file": { "file_data": url } });
+        let body =
+            json!({ "model": "m", "messages": [{ "role": "user", "content": [part, file] }] });
+        let walk = walk(Dialect::OpenAiChat, &body);
+        let seen = |wanted: &str| {
+            let leaves = walk.leaves.iter().filter(|leaf| leaf.text == wanted);
+            leaves.inspect(|leaf| assert!(!leaf.editable)).count()
+        };
+        let head = url.split_inclusive(',').next().unwrap().to_owned();
+        (walk.media_bytes, seen(&head), seen(url))
+    };
+    let size = 2 * png.len() as u64;
+    for head in ["image/png;note=1234567", "image/png;charset=x", "image/png"] {
+        assert_eq!(look(&format!("data:{head};base64,{png}")), (size, 2, 0));
+    }
+    for head in ["text/plain", "", "1234567", "application/pdf"] {
+        assert_eq!(look(&format!("data:{head};base64,{png}")), (0, 0, 2));
+    }
+    assert_eq!(look(&format!("data:image/png;base64,{text}")), (0, 0, 2));
+}
+
+#[test]
+fn data_is_believed_only_beside_its_type() {
+    let wav = "UklGRiQIAABXQVZFZm10IBAAAAABAAEAgLsAAAB3AQACABAA".to_owned() + &"A".repeat(24);
+    let heard = |format: &str| {
+        let part =
+            json!({ "type": "input_audio", "input_audio": { "data": wav, "format": format } });
+        let body = json!({ "model": "m", "messages": [{ "role": "user", "content": [part] }] });
+        walk(Dialect::OpenAiChat, &body).media_bytes
+    };
+    assert_eq!(heard("wav"), wav.len() as u64);
+    assert_eq!(heard("text/plain"), 0);
+    let told = |kind: &str| {
+        let source = json!({ "type": "base64", "media_type": kind, "data": wav });
+        let body = json!({ "model": "m", "max_tokens": 1, "messages": [{ "role": "user", "content": [{ "type": "document", "source": source }] }] });
+        walk(Dialect::AnthropicMessages, &body).media_bytes
+    };
+    assert_eq!(told("audio/wav"), wav.len() as u64);
+    assert_eq!(told("text/plain") + told("image/png"), 0);
+}
+
+#[test]
+fn whatever_says_something_in_one_message_is_one_text() {
+    let texts_of = |dialect, content: &Value| {
+        let body = json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": content }] });
+        let mut runs = std::collections::BTreeMap::<u32, String>::new();
+        for leaf in walk(dialect, &body).leaves {
+            if let Some(run) = leaf.run {
+                runs.entry(run).or_default().push_str(&leaf.text);
+            }
+        }
+        runs.into_values().collect::<Vec<_>>()
+    };
+    let image = json!({ "type": "image_url", "image_url": { "url": "https://x/y" } });
+    for content in [
+        json!([{ "type": "text", "text": "ab" }, { "type": "refusal", "refusal": "" }, { "type": "text", "text": "cd" }]),
+        json!([{ "type": "refusal", "refusal": "ab" }, { "type": "refusal", "refusal": "cd" }]),
+        json!([{ "type": "input_text", "text": "ab" }, { "type": "input_text", "text": "cd" }]),
+        json!([{ "type": "text", "text": "ab" }, image, { "type": "text", "text": "cd" }]),
+        json!([{ "text": "ab" }, {}, { "type": "refusal", "refusal": "cd" }]),
+        json!(["ab", { "type": "text", "text": "cd" }]),
+    ] {
+        assert_eq!(
+            texts_of(Dialect::OpenAiChat, &content),
+            ["abcd"],
+            "{content}"
+        );
+    }
+    let beside =
+        json!([{ "type": "text", "text": "ab" }, { "type": "text", "refusal": "z", "text": "cd" }]);
+    assert_eq!(texts_of(Dialect::OpenAiChat, &beside), ["z", "abcd"]);
+    // A tool's result is no part of what the message says.
+    let result = json!([{ "type": "text", "text": "ab" }, { "type": "tool_result", "tool_use_id": "t", "content": "x" }, { "type": "text", "text": "cd" }]);
+    assert_eq!(texts_of(Dialect::AnthropicMessages, &result), ["abcd"]);
+    let results = json!([{ "type": "tool_result", "tool_use_id": "t", "content": [{ "type": "text", "text": "ab" }, { "type": "text", "text": "cd" }] }]);
+    assert_eq!(texts_of(Dialect::AnthropicMessages, &results), ["abcd"]);
 }

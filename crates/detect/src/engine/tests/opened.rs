@@ -1,0 +1,75 @@
+//! An opener whose closer is still to come.
+
+use proptest::prelude::*;
+use terms::Direction;
+
+use super::{LIMITS, Segment, StreamLimits, engine, streamed};
+use crate::template::Filler;
+
+/// A text with a private key in it, whose closer may be missing.
+fn armoured(closed: bool, inside: &str) -> String {
+    let close = if closed {
+        "{dash}END RSA PRIVATE KEY{dash}"
+    } else {
+        ""
+    };
+    let template =
+        format!("see {{dash}}BEGIN RSA PRIVATE KEY{{dash}}\n{inside}\n{close} and a@b.example on");
+    Filler::new(4).fill(&template)
+}
+
+#[test]
+fn an_open_key_is_looked_at_for_its_closer_alone() {
+    let engine = engine();
+    let text = armoured(true, &"wxyz ".repeat(2_000));
+    let mut scan = engine.stream(Direction::Reply, LIMITS);
+    let mut released = Vec::new();
+    for piece in text.as_bytes().chunks(5) {
+        released.extend(scan.push(std::str::from_utf8(piece).unwrap()).unwrap());
+    }
+    assert!(scan.looks < 60, "{} looks", scan.looks);
+    released.extend(scan.finish());
+    let found: Vec<&str> = released
+        .iter()
+        .filter_map(|segment| match segment {
+            Segment::Found { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert!(found[0].starts_with('-') && found[0].ends_with('-'));
+    assert_eq!(found[1..], ["a@b.example"]);
+    // What is held stays limited.
+    let limits = StreamLimits {
+        held_bytes_max: 512,
+    };
+    let mut scan = engine.stream(Direction::Reply, limits);
+    let pieces = text.as_bytes().chunks(5);
+    let refused = pieces
+        .map(|piece| scan.push(std::str::from_utf8(piece).unwrap()))
+        .position(|pushed| pushed.is_err());
+    assert!(
+        refused.is_some_and(|at| (512 / 5..540 / 5).contains(&at)),
+        "{refused:?}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn an_open_key_is_found_alike_at_any_split(
+        inside in "[a-zé\u{200b} \n%-]{0,60}",
+        closed: bool,
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let engine = engine();
+        let dashes = armoured(closed, &inside);
+        for text in [dashes.clone(), format!("{dashes} {dashes}")] {
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).filter(|at| text.is_char_boundary(*at)).collect();
+            at.extend([0, text.len()]);
+            at.sort_unstable();
+            at.dedup();
+            let pieces: Vec<&str> = at.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(streamed(&engine, &pieces), streamed(&engine, &[&text]));
+        }
+    }
+}
