@@ -162,3 +162,25 @@ fn parse(raw: Bytes) -> Result<Option<Event>, SseFault> {
         raw,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_searched_is_not_searched_again() {
+        let mut decoder = Decoder::new(1 << 20);
+        assert!(decoder.push(b"event: a\ndata: ").unwrap().is_empty());
+        for _ in 0..64 {
+            assert!(decoder.push(&[b'x'; 1_024]).unwrap().is_empty());
+            assert_eq!((decoder.line, decoder.searched), (9, decoder.buffer.len()));
+        }
+        // Half of a line break is looked at again.
+        assert!(decoder.push(b"\r").unwrap().is_empty());
+        assert_eq!(decoder.searched, decoder.buffer.len() - 1);
+        let events = decoder.push(b"\n\r\ndata: b\n\n").unwrap();
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[0].data.len(), 64 * 1_024);
+        assert_eq!(events[1].data, "b");
+    }
+}
