@@ -26,6 +26,30 @@ impl ChannelId {
             .parse()
             .ok()
     }
+
+    /// The name of the text that a client may take this channel for a piece
+    /// of: a whole message beside the deltas, a part of a content beside the
+    /// content.
+    #[must_use]
+    pub fn family(&self) -> String {
+        let Some((choice, path)) = self
+            .0
+            .strip_prefix("choices[")
+            .and_then(|rest| rest.split_once("]."))
+        else {
+            return self.0.to_string();
+        };
+        let path = path
+            .strip_prefix("delta.")
+            .or_else(|| path.strip_prefix("message."))
+            .unwrap_or(path);
+        let is_part = path
+            .strip_prefix("content[")
+            .and_then(|rest| rest.strip_suffix("].text"))
+            .is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()));
+        let path = if is_part { "content" } else { path };
+        format!("choices[{choice}].{path}")
+    }
 }
 
 /// One text of a reply, whole or in pieces.

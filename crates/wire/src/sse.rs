@@ -31,7 +31,9 @@ pub struct Event {
 #[derive(Debug)]
 pub struct Decoder {
     buffer: BytesMut,
-    /// Up to here no end of an event was found.
+    /// Where the line begins that is looked at.
+    line: usize,
+    /// Up to here that line has no end: what was searched is not searched again.
     searched: usize,
     started: bool,
     event_bytes_max: usize,
@@ -43,6 +45,7 @@ impl Decoder {
     pub fn new(event_bytes_max: usize) -> Self {
         Self {
             buffer: BytesMut::new(),
+            line: 0,
             searched: 0,
             started: false,
             event_bytes_max,
@@ -68,7 +71,7 @@ impl Decoder {
         let mut events = Vec::new();
         while let Some(end) = self.end() {
             let raw = self.buffer.split_to(end).freeze();
-            self.searched = 0;
+            (self.line, self.searched) = (0, 0);
             if let Some(event) = parse(raw)? {
                 events.push(event);
             }
@@ -90,33 +93,37 @@ impl Decoder {
 
     /// The offset after the first blank line.
     fn end(&mut self) -> Option<usize> {
-        let mut at = self.searched;
         loop {
-            let (_, after) = line_end(&self.buffer, at)?;
-            self.searched = at;
-            // A carriage return at the very end may be half of a line break.
-            let (next, end) = line_end(&self.buffer, after)?;
-            if next == after {
-                return Some(end);
+            let (stop, after) = match line_end(&self.buffer, self.searched) {
+                Ok(found) => found,
+                Err(searched) => {
+                    self.searched = searched;
+                    return None;
+                }
+            };
+            // A blank line before an event ends nothing.
+            if stop == self.line && self.line > 0 {
+                return Some(after);
             }
-            at = after;
+            (self.line, self.searched) = (after, after);
         }
     }
 }
 
-/// The end of the line that begins at `from`, and the start of the next one.
-fn line_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
-    let offset = bytes
-        .get(from..)?
-        .iter()
-        .position(|byte| matches!(byte, b'\n' | b'\r'))?;
+/// The end of the line that goes on at `from`, and the start of the next one;
+/// or from where to look on when more bytes are there.
+fn line_end(bytes: &[u8], from: usize) -> Result<(usize, usize), usize> {
+    let rest = bytes.get(from..).unwrap_or_default();
+    let Some(offset) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+        return Err(bytes.len());
+    };
     let end = from + offset;
-    if bytes.get(end) == Some(&b'\n') {
-        return Some((end, end + 1));
-    }
-    match bytes.get(end + 1)? {
-        b'\n' => Some((end, end + 2)),
-        _ => Some((end, end + 1)),
+    match (bytes.get(end), bytes.get(end + 1)) {
+        (Some(b'\n'), _) => Ok((end, end + 1)),
+        (_, Some(b'\n')) => Ok((end, end + 2)),
+        (_, Some(_)) => Ok((end, end + 1)),
+        // A carriage return at the very end may be half of a line break.
+        (_, None) => Err(end),
     }
 }
 
@@ -154,4 +161,26 @@ fn parse(raw: Bytes) -> Result<Option<Event>, SseFault> {
         comment,
         raw,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_searched_is_not_searched_again() {
+        let mut decoder = Decoder::new(1 << 20);
+        assert!(decoder.push(b"event: a\ndata: ").unwrap().is_empty());
+        for _ in 0..64 {
+            assert!(decoder.push(&[b'x'; 1_024]).unwrap().is_empty());
+            assert_eq!((decoder.line, decoder.searched), (9, decoder.buffer.len()));
+        }
+        // Half of a line break is looked at again.
+        assert!(decoder.push(b"\r").unwrap().is_empty());
+        assert_eq!(decoder.searched, decoder.buffer.len() - 1);
+        let events = decoder.push(b"\n\r\ndata: b\n\n").unwrap();
+        assert_eq!(events.len(), 2);
+        assert_eq!(events[0].data.len(), 64 * 1_024);
+        assert_eq!(events[1].data, "b");
+    }
 }

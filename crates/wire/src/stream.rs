@@ -1,41 +1,63 @@
 //! Streams: each event as pieces of channels, and the events that a gate adds.
 
+mod anthropic;
+mod check;
+mod openai;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use terms::Slot;
 use thiserror::Error;
 
 use crate::{
-    ChannelId, Dialect, Document, Leaf, LeafKind, Logprobs, NodeId, ReplyWalk,
-    dialect::{Api, anthropic_shapes, openai_walk},
-    json::Halves,
-    sse::Event,
-    walk::Walker,
+    Channel, ChannelId, Dialect, Document, Leaf, LeafKind, Logprobs, NodeId, ReplyWalk,
+    dialect::Api, json::Halves, sse::Event,
 };
 
-/// LIMIT: blocks or choices open at once.
-const OPEN_MAX: usize = 1_024;
+/// LIMIT: blocks or choices over the life of a stream. Those that ended are
+/// remembered, so that none begins again.
+const OPEN_MAX: usize = 4_096;
+/// LIMIT: channels and names of tools over the life of a stream.
+const CHANNELS_MAX: usize = 4_096;
 /// LIMIT: bytes of a tool's name.
 const NAME_BYTES_MAX: usize = 256;
+/// LIMIT: bytes of the stream's id, model or time, as JSON; what is longer is
+/// not repeated in added chunks.
+const HEAD_BYTES_MAX: usize = 256;
 
-/// An event that makes no sense here.
+/// An event that makes no sense here, or more than a stream may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the event does not fit the stream")]
-pub struct MapFault(());
+pub struct MapFault {
+    limit: bool,
+}
+
+impl MapFault {
+    const UNFIT: Self = Self { limit: false };
+    const LIMIT: Self = Self { limit: true };
+
+    /// Whether there are more channels than a stream may have.
+    #[must_use]
+    pub const fn is_limit(self) -> bool {
+        self.limit
+    }
+}
 
 /// One event, taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventWalk {
     /// Pieces of channels.
     pub deltas: Vec<Leaf>,
-    /// Texts that stand alone.
+    /// Texts that are whole in their event. One with a channel stands at a
+    /// place to which a later event may add.
     pub whole: Vec<Leaf>,
     /// Lists that spell a text again.
     pub logprobs: Vec<Logprobs>,
-    /// Channels that end with this event: what they hold goes before it.
+    /// Channels that end with this event: what they hold goes into it, or
+    /// before it.
     pub ends: Vec<ChannelId>,
+    /// Channels whose names begin like this do not come again.
+    pub done: Option<String>,
     /// Whether the stream ends with this event.
     pub terminal: bool,
     /// Signatures, each with the channel whose text it covers.
@@ -56,8 +78,10 @@ pub struct StreamMapper {
     api: Api,
     /// The stream's own id, model and time, as raw JSON, for added chunks.
     head: BTreeMap<&'static str, String>,
-    /// Open choices or blocks, with their channels and tool.
+    /// Choices or blocks, with their channels and tools.
     open: BTreeMap<u64, Open>,
+    /// Channels and names of tools so far.
+    channels: usize,
     /// High halves of surrogate pairs whose low halves are still to come.
     halves: BTreeMap<ChannelId, u16>,
     started: bool,
@@ -65,27 +89,11 @@ pub struct StreamMapper {
 
 #[derive(Debug, Default)]
 struct Open {
-    channels: Vec<ChannelId>,
+    channels: BTreeSet<ChannelId>,
     /// Tool names by the index of the call (OpenAI), or 0 (Anthropic).
     tools: BTreeMap<u64, String>,
-}
-
-impl Open {
-    /// Remembers the name of a call, if one is given.
-    fn name(&mut self, call: u64, name: Option<&str>) -> Result<(), MapFault> {
-        let Some(name) = name.filter(|name| !name.is_empty()) else {
-            return Ok(());
-        };
-        let room = self.tools.len() < OPEN_MAX && name.len() <= NAME_BYTES_MAX;
-        match self.tools.get(&call) {
-            Some(known) if known == name => Ok(()),
-            None if room => {
-                self.tools.insert(call, name.to_owned());
-                Ok(())
-            }
-            Some(_) | None => Err(MapFault(())),
-        }
-    }
+    /// Whether it ended: no text may follow.
+    over: bool,
 }
 
 impl StreamMapper {
@@ -96,6 +104,7 @@ impl StreamMapper {
             api: dialect.api(),
             head: BTreeMap::new(),
             open: BTreeMap::new(),
+            channels: 0,
             halves: BTreeMap::new(),
             started: false,
         }
@@ -131,7 +140,7 @@ impl StreamMapper {
                 ..EventWalk::default()
             })
         } else {
-            Err(MapFault(()))
+            Err(MapFault::UNFIT)
         }
     }
 
@@ -142,6 +151,7 @@ impl StreamMapper {
             if let Some(raw) = document
                 .member(document.root(), name)
                 .and_then(|node| document.raw().get(document.span(node)))
+                .filter(|raw| raw.len() <= HEAD_BYTES_MAX)
             {
                 self.head
                     .insert(name, String::from_utf8_lossy(raw).into_owned());
@@ -149,165 +159,57 @@ impl StreamMapper {
         }
     }
 
-    fn openai(&mut self, document: &Document) -> Result<EventWalk, MapFault> {
-        let root = document.root();
-        let walk = openai_walk(document);
-        if document.member(root, "error").is_some() {
-            // An error is whole, and the last event.
-            return Ok(EventWalk {
-                terminal: true,
-                ..alone(walk)
-            });
-        }
-        let mut out = split(walk);
-        let choices = document
-            .member(root, "choices")
-            .into_iter()
-            .flat_map(|choices| document.children(choices));
-        for (position, choice) in choices.enumerate() {
-            let index = document
-                .member(choice, "index")
-                .and_then(|node| document.whole(node))
-                .unwrap_or(position as u64);
-            let open = self.open(index)?;
-            remember_tools(open, document, choice)?;
-            let prefix = format!("choices[{index}].");
-            for leaf in out
-                .deltas
-                .iter_mut()
-                .filter(|leaf| leaf.place.as_str().starts_with(&prefix))
-            {
-                let Some(channel) = &mut leaf.channel else {
-                    continue;
-                };
-                if channel.slot == Slot::ToolCall {
-                    let call = call_index(&channel.id).unwrap_or(FUNCTION_CALL);
-                    channel.tool = open.tools.get(&call).cloned();
-                    leaf.tool.clone_from(&channel.tool);
-                }
-                if !open.channels.contains(&channel.id) {
-                    open.channels.push(channel.id.clone());
-                }
-            }
-            let finished = document.member_text(choice, "finish_reason").is_some();
-            if finished {
-                out.ends
-                    .extend(self.open.remove(&index).unwrap_or_default().channels);
-            }
-        }
-        Ok(out)
-    }
-
+    /// The choice or block with this index, which begins if it is new.
     fn open(&mut self, index: u64) -> Result<&mut Open, MapFault> {
         if self.open.len() >= OPEN_MAX && !self.open.contains_key(&index) {
-            return Err(MapFault(()));
+            return Err(MapFault::LIMIT);
         }
         Ok(self.open.entry(index).or_default())
     }
 
-    fn anthropic(&mut self, document: &Document) -> Result<EventWalk, MapFault> {
-        let root = document.root();
-        let index = document
-            .member(root, "index")
-            .and_then(|node| document.whole(node));
-        match document.member_text(root, "type") {
-            Some("content_block_start") => self.block_start(document, index.ok_or(MapFault(()))?),
-            Some("content_block_delta") => self.block_delta(document, index.ok_or(MapFault(()))?),
-            Some("content_block_stop") => {
-                let mut out = split(rest(document, &[]));
-                out.ends = self
-                    .open
-                    .remove(&index.ok_or(MapFault(()))?)
-                    .unwrap_or_default()
-                    .channels;
-                Ok(out)
-            }
-            Some("message_stop") => Ok(EventWalk {
-                terminal: true,
-                ..split(rest(document, &[]))
-            }),
-            Some("error") => Ok(EventWalk {
-                terminal: true,
-                ..alone(rest(document, &[]))
-            }),
-            // message_start carries a whole message, message_delta the end of one.
-            _ => Ok(alone(rest(document, &[]))),
-        }
-    }
-
-    fn block_start(&mut self, document: &Document, index: u64) -> Result<EventWalk, MapFault> {
-        let mut out = alone(rest(document, &["content_block"]));
-        let Some(block) = document.member(document.root(), "content_block") else {
-            return Err(MapFault(()));
-        };
-        let walk = Walker::new(document, true).visit(
-            document,
-            block,
-            anthropic_shapes::BLOCK,
-            &format!("content[{index}]"),
-            Slot::Turn,
-            None,
-        );
-        let signature = document.member(block, "signature");
-        let tool = document.member_text(block, "name").map(str::to_owned);
-        let open = self.open(index)?;
-        if let Some(tool) = tool {
-            open.tools.insert(0, tool);
-        }
-        gather(&mut out, split(walk), open);
-        // Texts of a block that is complete at its start, as a tool's result,
-        // are whole; only `text` and `thinking` go on.
-        let (going, whole): (Vec<_>, Vec<_>) = std::mem::take(&mut out.deltas)
-            .into_iter()
-            .partition(|leaf| goes_on(leaf, index));
-        open.channels.retain(|id| {
-            going.iter().any(|leaf| {
-                leaf.channel
-                    .as_ref()
-                    .is_some_and(|channel| channel.id == *id)
+    /// Ends a choice or block; its channels.
+    fn end(&mut self, index: u64) -> BTreeSet<ChannelId> {
+        self.open
+            .get_mut(&index)
+            .map(|open| {
+                open.over = true;
+                open.tools.clear();
+                std::mem::take(&mut open.channels)
             })
-        });
-        out.deltas = going;
-        out.whole.extend(whole);
-        if let Some(signature) = signature {
-            out.signatures.push((
-                ChannelId::new(&format!("content[{index}].thinking")),
-                signature,
-            ));
-        }
-        Ok(out)
+            .unwrap_or_default()
     }
 
-    fn block_delta(&mut self, document: &Document, index: u64) -> Result<EventWalk, MapFault> {
-        let mut out = alone(rest(document, &["delta"]));
-        let Some(delta) = document.member(document.root(), "delta") else {
-            return Err(MapFault(()));
+    /// Remembers a channel of a choice or block.
+    fn register(&mut self, index: u64, channel: &ChannelId) -> Result<(), MapFault> {
+        if self.open(index)?.channels.insert(channel.clone()) {
+            self.count()?;
+        }
+        Ok(())
+    }
+
+    /// Remembers the name of a call, if one is given.
+    fn name(&mut self, index: u64, call: u64, name: Option<&str>) -> Result<(), MapFault> {
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            return Ok(());
         };
-        let kind = document.member_text(delta, "type");
-        let tool = self.open(index)?.tools.get(&0).cloned();
-        let walk = Walker::new(document, true).visit(
-            document,
-            delta,
-            anthropic_shapes::DELTA,
-            &format!("content[{index}]"),
-            Slot::Turn,
-            tool,
-        );
-        let open = self.open(index)?;
-        if kind == Some("citations_delta") {
-            // Each citation is whole.
-            let walk = alone(walk);
-            out.whole.extend(walk.whole);
-            return Ok(out);
+        let tools = &mut self.open(index)?.tools;
+        match tools.get(&call) {
+            Some(known) if known == name => Ok(()),
+            None if name.len() <= NAME_BYTES_MAX => {
+                tools.insert(call, name.to_owned());
+                self.count()
+            }
+            Some(_) | None => Err(MapFault::UNFIT),
         }
-        gather(&mut out, split(walk), open);
-        if let Some(signature) = document.member(delta, "signature") {
-            out.signatures.push((
-                ChannelId::new(&format!("content[{index}].thinking")),
-                signature,
-            ));
+    }
+
+    const fn count(&mut self) -> Result<(), MapFault> {
+        self.channels += 1;
+        if self.channels > CHANNELS_MAX {
+            Err(MapFault::LIMIT)
+        } else {
+            Ok(())
         }
-        Ok(out)
     }
 
     /// Puts surrogate pairs together that the vendor split over two deltas.
@@ -333,63 +235,6 @@ impl StreamMapper {
             }
         }
     }
-}
-
-/// Whether later deltas of the block add to this text.
-fn goes_on(leaf: &Leaf, index: u64) -> bool {
-    ["text", "thinking"]
-        .iter()
-        .any(|name| leaf.place.as_str() == format!("content[{index}].{name}"))
-}
-
-/// Adds the second walk to the first and remembers its channels.
-fn gather(out: &mut EventWalk, more: EventWalk, open: &mut Open) {
-    for channel in more.deltas.iter().filter_map(|leaf| leaf.channel.as_ref()) {
-        if !open.channels.contains(&channel.id) {
-            open.channels.push(channel.id.clone());
-        }
-    }
-    out.deltas.extend(more.deltas);
-    out.whole.extend(more.whole);
-    out.media_bytes = out.media_bytes.saturating_add(more.media_bytes);
-    out.opaque_bytes = out.opaque_bytes.saturating_add(more.opaque_bytes);
-    out.unknown_values = out.unknown_values.saturating_add(more.unknown_values);
-    out.unknown_places.extend(more.unknown_places);
-}
-
-/// Everything of an event but these members.
-fn rest(document: &Document, less: &[&str]) -> ReplyWalk {
-    let mut out = Walker::new(document, true).visit(
-        document,
-        document.root(),
-        anthropic_shapes::EVENT,
-        "",
-        Slot::Turn,
-        None,
-    );
-    let skip: Vec<_> = less
-        .iter()
-        .filter_map(|name| document.member(document.root(), name))
-        .map(|node| document.span(node))
-        .collect();
-    out.walk.leaves.retain(|leaf| {
-        let at = leaf
-            .at
-            .0
-            .first()
-            .map_or(0, |node| document.span(*node).start);
-        !skip.iter().any(|span| span.contains(&at))
-    });
-    if !skip.is_empty() {
-        // Counted by the walk of the member itself.
-        (
-            out.walk.media_bytes,
-            out.walk.opaque_bytes,
-            out.walk.unknown_values,
-        ) = (0, 0, 0);
-        out.walk.unknown_places.clear();
-    }
-    out
 }
 
 /// Pieces of channels apart from texts that stand alone.
@@ -423,40 +268,17 @@ fn alone(reply: ReplyWalk) -> EventWalk {
     out
 }
 
-/// The index of a tool call in a channel's name.
-fn call_index(id: &ChannelId) -> Option<u64> {
-    let (_, rest) = id.0.split_once(".tool_calls[")?;
-    rest.split_once(']')?.0.parse().ok()
-}
-
-/// Where the one call of the older `function_call` is kept among the calls.
-const FUNCTION_CALL: u64 = u64::MAX;
-
-/// Keeps the names of tools, which only the first delta of a call carries.
-/// Some vendors repeat them; a name in pieces is refused, since it would be
-/// judged by its first.
-fn remember_tools(open: &mut Open, document: &Document, choice: NodeId) -> Result<(), MapFault> {
-    let Some(delta) = document.member(choice, "delta") else {
-        return Ok(());
-    };
-    let calls = document
-        .member(delta, "tool_calls")
-        .into_iter()
-        .flat_map(|calls| document.children(calls));
-    for (position, call) in calls.enumerate() {
-        let index = document
-            .member(call, "index")
-            .and_then(|node| document.whole(node))
-            .unwrap_or(position as u64);
-        let name = ["function", "custom"]
-            .iter()
-            .find_map(|kind| document.member_text(document.member(call, kind)?, "name"));
-        open.name(index, name)?;
+/// Gives a text of a delta that is whole in its event a channel all the same:
+/// a client may add the next one to it.
+fn known_by_place(leaf: &mut Leaf) {
+    if leaf.kind == LeafKind::Text && leaf.channel.is_none() {
+        leaf.channel = Some(Channel {
+            id: ChannelId::new(leaf.place.as_str()),
+            slot: leaf.slot,
+            tool: None,
+            json: false,
+        });
     }
-    let legacy = document
-        .member(delta, "function_call")
-        .and_then(|call| document.member_text(call, "name"));
-    open.name(FUNCTION_CALL, legacy)
 }
 
 #[cfg(test)]

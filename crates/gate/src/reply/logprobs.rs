@@ -28,10 +28,15 @@ pub(super) struct LogprobGuard {
     /// Tokens, their bytes, and the same of each rank of alternatives.
     scans: Vec<Respelling>,
     waiting: VecDeque<Vec<u8>>,
+    waiting_bytes: usize,
     /// Entries that came, and that were let go.
     came: usize,
     gone: usize,
     removed: bool,
+    /// Whether all that came was looked at to its end.
+    finished: bool,
+    /// Whether what still comes is left out unseen.
+    given_up: bool,
 }
 
 #[derive(Debug)]
@@ -51,8 +56,15 @@ impl LogprobGuard {
         entry: &LogprobEntry,
         raw: Vec<u8>,
     ) -> Result<(), Refusal> {
+        if self.given_up {
+            return Ok(());
+        }
         self.came += 1;
-        self.waiting.push_back(raw);
+        self.finished = false;
+        if !self.removed {
+            self.waiting_bytes = self.waiting_bytes.saturating_add(raw.len());
+            self.waiting.push_back(raw);
+        }
         let mut spellings = vec![
             entry.token.clone(),
             spelled(entry.bytes.as_deref(), &entry.token),
@@ -77,7 +89,9 @@ impl LogprobGuard {
         }
         // A rank that has no alternative here is cleared here.
         for respelling in self.scans.iter_mut().skip(spellings.len()) {
-            respelling.ends.push_back(respelling.fed);
+            if !self.removed {
+                respelling.ends.push_back(respelling.fed);
+            }
         }
         Ok(())
     }
@@ -87,7 +101,9 @@ impl LogprobGuard {
             return Ok(());
         };
         respelling.fed = respelling.fed.saturating_add(text.len() as u64);
-        respelling.ends.push_back(respelling.fed);
+        if !self.removed {
+            respelling.ends.push_back(respelling.fed);
+        }
         context.expect(text.len());
         let segments = respelling
             .scan
@@ -102,11 +118,11 @@ impl LogprobGuard {
                 Segment::Plain(_) => {}
                 // A token in the text will be restored there, so that the two
                 // would differ.
-                Segment::Token(_) => self.removed = true,
+                Segment::Token(_) => self.remove(),
                 Segment::Found { findings, .. } => {
                     match context.judge(&findings, Slot::Turn, &place(), true) {
                         Action::Allow | Action::Flag => {}
-                        Action::Redact => self.removed = true,
+                        Action::Redact => self.remove(),
                         Action::Block => return Err(Refusal::new(Code::ReplyBlocked).at(place())),
                     }
                 }
@@ -117,6 +133,9 @@ impl LogprobGuard {
 
     /// The list ended.
     pub(super) fn finish(&mut self, context: &mut Context) -> Result<(), Refusal> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(());
+        }
         for index in 0..self.scans.len() {
             let segments = match self.scans.get_mut(index) {
                 Some(respelling) => respelling.scan.finish(),
@@ -150,7 +169,30 @@ impl LogprobGuard {
             .unwrap_or(self.came);
         let count = upto.saturating_sub(self.gone).min(self.waiting.len());
         self.gone += count;
-        self.waiting.drain(..count).collect()
+        let cleared: Vec<Vec<u8>> = self.waiting.drain(..count).collect();
+        let bytes: usize = cleared.iter().map(Vec::len).sum();
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+        cleared
+    }
+
+    /// Bytes that wait here, the JSON of the entries included.
+    pub(super) fn held_bytes(&self) -> usize {
+        let scans = self.scans.iter();
+        let texts: usize = scans.map(|respelling| respelling.scan.held_bytes()).sum();
+        texts.saturating_add(self.waiting_bytes)
+    }
+
+    /// Leaves out all that waits and all that is still to come: then it does
+    /// not have to be looked at.
+    ///
+    /// # Errors
+    /// When what came may not pass.
+    pub(super) fn give_up(&mut self, context: &mut Context) -> Result<(), Refusal> {
+        self.remove();
+        self.finish(context)?;
+        self.scans.clear();
+        self.given_up = true;
+        Ok(())
     }
 
     /// Whether the list has to go.
@@ -159,8 +201,13 @@ impl LogprobGuard {
     }
 
     /// The text was edited: the list has to go from here on.
-    pub(super) const fn remove(&mut self) {
+    pub(super) fn remove(&mut self) {
         self.removed = true;
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+        for respelling in &mut self.scans {
+            respelling.ends.clear();
+        }
     }
 
     /// Whether entries wait here.

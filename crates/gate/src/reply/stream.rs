@@ -1,6 +1,7 @@
 //! A reply that comes as a stream of events.
 
 mod rewrite;
+mod tails;
 
 use bytes::Bytes;
 use http::{HeaderValue, header};

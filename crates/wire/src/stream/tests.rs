@@ -2,9 +2,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use terms::{Code, Refusal};
 
-use super::StreamMapper;
+use super::{MapFault, StreamMapper};
 use crate::{
-    Dialect, Document, EventWalk, Limits, Surrogates,
+    Dialect, Document, EventWalk, Leaf, LeafKind, Limits, Surrogates,
     sse::{Decoder, Event},
 };
 
@@ -110,6 +110,214 @@ fn a_tool_named_in_pieces_is_refused() {
         let document = parsed(&event);
         assert!(mapper.map(&event, Some(&document)).is_err());
     }
+}
+
+/// One event with this data.
+fn one(mapper: &mut StreamMapper, data: &str) -> Result<EventWalk, MapFault> {
+    let event = events(&format!("data: {data}\n\n")).remove(0);
+    let document = parsed(&event);
+    mapper.map(&event, Some(&document))
+}
+
+/// An event with one choice, less its braces.
+fn choice(mapper: &mut StreamMapper, choice: &str) -> Result<EventWalk, MapFault> {
+    one(mapper, &format!("{{\"choices\":[{{{choice}}}]}}"))
+}
+
+fn texts(leaves: &[Leaf]) -> Vec<&str> {
+    let texts = leaves.iter().filter(|leaf| leaf.kind == LeafKind::Text);
+    texts.map(|leaf| leaf.text.as_str()).collect()
+}
+
+#[test]
+fn only_a_reason_ends_a_choice_and_no_text_follows_it() {
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    let first = choice(
+        &mut mapper,
+        r#""index":0,"delta":{"content":"a"},"finish_reason":"""#,
+    );
+    assert!(first.unwrap().ends.is_empty());
+    let last = choice(
+        &mut mapper,
+        r#""index":0,"delta":{"content":"b"},"finish_reason":"stop""#,
+    );
+    let last = last.unwrap();
+    assert_eq!(texts(&last.deltas), ["b"]);
+    let id = &last.deltas[0].channel.as_ref().unwrap().id;
+    assert_eq!(last.ends, [id.clone()]);
+    // A bill may come with an empty delta.
+    let bill = choice(&mut mapper, r#""index":0,"delta":{"content":""}"#);
+    assert!(bill.unwrap().deltas.is_empty());
+    for more in [
+        r#""index":0,"delta":{"content":"c"}"#,
+        r#""index":0,"delta":{"refusal":"c"}"#,
+        r#""index":0,"logprobs":{"content":[{"token":"c"}]},"delta":{}"#,
+    ] {
+        assert!(choice(&mut mapper, more).is_err(), "{more}");
+    }
+    assert!(choice(&mut mapper, r#""index":1,"delta":{"content":"c"}"#).is_ok());
+}
+
+#[test]
+fn an_error_that_is_null_is_none() {
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    let text = r#""choices":[{"index":0,"delta":{"content":"a"}}]"#;
+    for error in ["null", "false", "\"\""] {
+        let walk = one(&mut mapper, &format!("{{\"error\":{error},{text}}}")).unwrap();
+        assert!(!walk.terminal);
+        assert_eq!(texts(&walk.deltas), ["a"]);
+    }
+    let error = r#""error":{"message":"busy"}"#;
+    assert!(one(&mut mapper, &format!("{{{error},{text}}}")).is_err());
+    for alone in ["", r#","choices":[]"#, r#","choices":null"#] {
+        let walk = one(&mut mapper, &format!("{{{error}{alone}}}")).unwrap();
+        assert!(walk.terminal && walk.deltas.is_empty());
+        assert_eq!(texts(&walk.whole), ["busy"]);
+    }
+}
+
+#[test]
+fn only_deltas_go_on() {
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    let data = concat!(
+        r#"{"provider":"p","citations":["c"],"choices[0].delta.content":"k","#,
+        r#""choices":[{"index":0,"native":"n","message":{"content":"m"},"delta":{"content":"d","x":"y"}}]}"#
+    );
+    let walk = one(&mut mapper, data).unwrap();
+    assert_eq!(texts(&walk.deltas), ["d", "y"]);
+    let mut whole = texts(&walk.whole);
+    whole.sort_unstable();
+    assert_eq!(whole, ["c", "k", "m", "n", "p"]);
+    let family = |leaf: &Leaf| leaf.channel.as_ref().map(|channel| channel.id.family());
+    let message = walk.whole.iter().find(|leaf| leaf.text == "m").unwrap();
+    assert_eq!(family(message), family(&walk.deltas[0]));
+    // What is rewritten whole may still be added to.
+    let call = r#""index":0,"delta":{"tool_calls":[{"index":0,"id":"t"}]}"#;
+    let walk = choice(&mut mapper, call).unwrap();
+    let id = walk.whole.iter().find(|leaf| leaf.text == "t").unwrap();
+    assert!(id.channel.is_some());
+}
+
+#[test]
+fn a_part_of_a_content_belongs_to_the_content() {
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    let text = choice(&mut mapper, r#""index":0,"delta":{"content":"a"}"#).unwrap();
+    let part = choice(
+        &mut mapper,
+        r#""index":0,"delta":{"content":[{"type":"text","text":"b"}]}"#,
+    );
+    let part = part.unwrap();
+    let family = |walk: &EventWalk| walk.deltas[0].channel.as_ref().unwrap().id.family();
+    assert_eq!(family(&text), family(&part));
+}
+
+#[test]
+fn a_place_has_one_name() {
+    for wrong in [
+        r#"{"choices":[{"index":0.0,"delta":{"content":"a"}}]}"#,
+        r#"{"choices":[{"index":"0","delta":{"content":"a"}}]}"#,
+        r#"{"choices":[{"index":5},{"delta":{"content":"a"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0.0}]}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":"0"}]}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"a.b":"c"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"a[0]":"c"}}]}"#,
+        "{\"choices\":[{\"index\":0,\"delta\":{\"content\\ud83d\":\"c\"}}]}",
+    ] {
+        let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+        assert!(one(&mut mapper, wrong).is_err(), "{wrong}");
+    }
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    assert!(choice(&mut mapper, r#""delta":{"content":"a"}"#).is_ok());
+    assert!(choice(&mut mapper, r#""index":null,"delta":{"content":"a"}"#).is_ok());
+}
+
+#[test]
+fn lists_end_with_their_choice() {
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    let list = r#""index":0,"delta":{},"logprobs":{"content":[{"token":"c"}]}"#;
+    let channel = choice(&mut mapper, list).unwrap().logprobs[0]
+        .channel
+        .clone();
+    let end = r#""index":0,"delta":{},"finish_reason":"tool_calls""#;
+    assert_eq!(choice(&mut mapper, end).unwrap().ends, [channel]);
+}
+
+const START: &str =
+    r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+const DELTA: &str =
+    r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#;
+const STOP: &str = r#"{"type":"content_block_stop","index":0}"#;
+
+#[test]
+fn a_block_starts_once_and_nothing_comes_outside_of_it() {
+    for wrong in [
+        &[DELTA][..],
+        &[START, STOP, DELTA],
+        &[START, START],
+        &[START, STOP, START],
+        &[r#"{"type":"message_start","message":{"content":[{"type":"text","text":"a"}]}}"#],
+        &[r#"{"type":"message_start","message":{"content":"a"}}"#],
+    ] {
+        let mut mapper = StreamMapper::new(Dialect::AnthropicMessages);
+        let (last, first) = wrong.split_last().unwrap();
+        for event in first {
+            one(&mut mapper, event).unwrap();
+        }
+        assert!(one(&mut mapper, last).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn only_the_citation_of_a_delta_is_whole() {
+    let mut mapper = StreamMapper::new(Dialect::AnthropicMessages);
+    one(&mut mapper, START).unwrap();
+    let data = r#"{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","text":"a","citation":{"cited_text":"c"}}}"#;
+    let walk = one(&mut mapper, data).unwrap();
+    assert_eq!(texts(&walk.deltas), ["a"]);
+    assert!(texts(&walk.whole).contains(&"c"));
+    // Texts of events that no client joins are whole.
+    let data = r#"{"type":"x_new","delta":{"text":"a"}}"#;
+    assert!(one(&mut mapper, data).unwrap().deltas.is_empty());
+    assert_eq!(
+        one(&mut mapper, STOP).unwrap().done.as_deref(),
+        Some("content[0].")
+    );
+}
+
+#[test]
+fn channels_have_a_limit_over_the_life_of_a_stream() {
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    let fields: Vec<String> = (0..60_000).map(|at| format!("\"k{at}\":\"v\"")).collect();
+    let data = format!("\"index\":0,\"delta\":{{{}}}", fields.join(","));
+    assert!(choice(&mut mapper, &data).unwrap_err().is_limit());
+    let mut mapper = StreamMapper::new(Dialect::AnthropicMessages);
+    let limit = (0..100_000).find_map(|index| {
+        let at = format!("\"index\":{index}");
+        [START, STOP]
+            .iter()
+            .find_map(|event| one(&mut mapper, &event.replace("\"index\":0", &at)).err())
+    });
+    assert!(limit.unwrap().is_limit());
+}
+
+#[test]
+fn an_added_chunk_repeats_no_long_name_and_lists_in_lists() {
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    let id = "a".repeat(1 << 20);
+    let data = format!(
+        "{{\"id\":\"{id}\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"x\":[[{{\"y\":\"z\"}}]]}}}}]}}"
+    );
+    let event = events(&format!("data: {data}\n\n")).remove(0);
+    let walk = map(&mut mapper, &event);
+    let flush = mapper.flush_event(walk.deltas[0].channel.as_ref().unwrap(), "w", None);
+    let flush = events(std::str::from_utf8(&flush).unwrap()).remove(0);
+    let value: serde_json::Value = serde_json::from_str(&flush.data).unwrap();
+    assert_eq!(
+        (value["id"].as_str(), value["model"].as_str()),
+        (Some(""), Some("m"))
+    );
+    let list = &value["choices"][0]["delta"]["x"];
+    assert_eq!(list, &serde_json::json!([[{ "index": 0, "y": "w" }]]));
 }
 
 #[test]

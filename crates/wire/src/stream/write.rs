@@ -24,11 +24,10 @@ impl StreamMapper {
     pub fn refusal_end(&self) -> Vec<u8> {
         match self.api {
             Api::OpenAi => {
-                let open: Vec<u64> = if self.open.is_empty() {
-                    vec![0]
-                } else {
-                    self.open.keys().copied().collect()
-                };
+                let mut open: Vec<u64> = self.running().collect();
+                if open.is_empty() {
+                    open.push(0);
+                }
                 let mut out = String::new();
                 for index in open {
                     out.push_str(&self.chunk(&format!(r#"{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"content_filter"}}"#)));
@@ -49,6 +48,14 @@ impl StreamMapper {
             Api::Anthropic => format!("event: error\ndata: {json}\n\n"),
         }
         .into_bytes()
+    }
+
+    /// Choices or blocks that have not ended.
+    fn running(&self) -> impl Iterator<Item = u64> + '_ {
+        self.open
+            .iter()
+            .filter(|(_, open)| !open.over)
+            .map(|(index, _)| *index)
     }
 
     fn chunk(&self, choice: &str) -> String {
@@ -78,7 +85,12 @@ impl StreamMapper {
             .strip_prefix("choices[")
             .and_then(|rest| rest.split_once(']'))
             .map_or("0", |(index, _)| index);
-        let delta = nest(path, &quoted(text));
+        // Log probabilities may come without a text.
+        let delta = if text.is_empty() {
+            "{}".to_owned()
+        } else {
+            nest(path, &quoted(text))
+        };
         let list = if path.starts_with("refusal") {
             "refusal"
         } else {
@@ -99,7 +111,7 @@ impl StreamMapper {
         if !self.started {
             out.push_str("event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_merestone\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}}\n\n");
         }
-        for index in self.open.keys() {
+        for index in self.running() {
             out.push_str(&format!("event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{index}}}\n\n"));
         }
         out.push_str("event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"refusal\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":0}}\n\n");
@@ -116,13 +128,14 @@ fn nest(path: &str, value: &str) -> String {
     let inner = rest.map_or_else(|| value.to_owned(), |rest| nest(rest, value));
     match step.split_once('[') {
         None => format!("{{{}:{inner}}}", quoted(step)),
-        Some((name, index)) => {
-            let index = index.trim_end_matches(']');
-            let element = match inner.strip_prefix('{') {
-                Some(members) => format!("{{\"index\":{index},{members}"),
-                None => inner,
-            };
-            format!("{{{}:[{element}]}}", quoted(name))
+        Some((name, indices)) => {
+            // The innermost list first.
+            let list = indices.trim_end_matches(']').rsplit("][");
+            let value = list.fold(inner, |inner, index| match inner.strip_prefix('{') {
+                Some(members) => format!("[{{\"index\":{index},{members}]"),
+                None => format!("[{inner}]"),
+            });
+            format!("{{{}:{value}}}", quoted(name))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Turns the vendor's events into the caller's, without I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use terms::{Code, Place, Refusal, Slot};
@@ -9,6 +9,7 @@ use wire::{
     Surrogates, sse,
 };
 
+use super::tails::{Comes, Tails};
 use crate::reply::{Context, guard::ChannelGuard, logprobs::LogprobGuard};
 
 /// LIMIT: channels open at once in one reply.
@@ -21,9 +22,12 @@ pub(super) struct Rewrite {
     mapper: StreamMapper,
     guards: BTreeMap<ChannelId, ChannelGuard>,
     logprobs: BTreeMap<ChannelId, LogprobGuard>,
-    /// Channels that ended, with whether a finding in them was masked: a
-    /// signature may come after its text.
-    ended: BTreeMap<ChannelId, bool>,
+    /// Channels in which a finding was masked: a signature may come after its
+    /// text. The mapper bounds how many channels a stream has.
+    masked: BTreeSet<ChannelId>,
+    tails: Tails,
+    /// The newest bytes as they came: a vendor's key may be cut anywhere.
+    raw: Vec<u8>,
     /// The end of the newest text block, as the vendor wrote it.
     block: Option<Block>,
     over: bool,
@@ -31,6 +35,9 @@ pub(super) struct Rewrite {
 
 /// LIMIT: bytes of a text block that the next one is looked at with.
 const BLOCK_BYTES: usize = 512;
+
+/// LIMIT: bytes of the stream that are kept to find a key in.
+const RAW_BYTES: usize = 512;
 
 /// The end of a text block, and its place among the blocks.
 #[derive(Debug)]
@@ -46,7 +53,9 @@ impl Rewrite {
             mapper: StreamMapper::new(context.dialect),
             guards: BTreeMap::new(),
             logprobs: BTreeMap::new(),
-            ended: BTreeMap::new(),
+            masked: BTreeSet::new(),
+            tails: Tails::default(),
+            raw: Vec::new(),
             block: None,
             over: false,
         }
@@ -54,6 +63,12 @@ impl Rewrite {
 
     /// Takes bytes from the vendor; answers bytes for the caller.
     pub(super) fn push(&mut self, context: &mut Context, data: &[u8]) -> Result<Bytes, Refusal> {
+        self.raw.extend_from_slice(data);
+        if context.tells_key(&self.raw) {
+            return Err(Refusal::new(Code::VendorGarbage));
+        }
+        let old = self.raw.len().saturating_sub(RAW_BYTES);
+        self.raw.drain(..old);
         let events = self.decoder.push(data).map_err(|fault| match fault {
             sse::SseFault::TooLong => Refusal::new(Code::ReplyLimit),
             sse::SseFault::Utf8 => Refusal::new(Code::VendorGarbage),
@@ -66,11 +81,25 @@ impl Rewrite {
             }
             self.event(context, &event, &mut out)?;
         }
-        let held: usize = self.guards.values().map(ChannelGuard::held_bytes).sum();
-        if held > context.held_bytes_max() {
-            return Err(Refusal::new(Code::ReplyLimit));
-        }
+        self.bounded(context)?;
         Ok(out.freeze())
+    }
+
+    /// Holds no more than may be held: lists that spell the text again go
+    /// first, since a caller can do without them.
+    fn bounded(&mut self, context: &mut Context) -> Result<(), Refusal> {
+        let texts: usize = self.guards.values().map(ChannelGuard::held_bytes).sum();
+        let lists: usize = self.logprobs.values().map(LogprobGuard::held_bytes).sum();
+        if texts.saturating_add(lists) > context.held_bytes_max() {
+            for list in self.logprobs.values_mut() {
+                list.give_up(context)?;
+            }
+        }
+        if texts > context.held_bytes_max() {
+            Err(Refusal::new(Code::ReplyLimit))
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the protocol's own end has come.
@@ -116,10 +145,13 @@ impl Rewrite {
         if let Some(document) = &document {
             context.dialect.reply_facts(document, &mut context.facts);
         }
-        let walk = self
-            .mapper
-            .map(event, document.as_ref())
-            .map_err(|_| Refusal::new(Code::VendorGarbage))?;
+        let walk = self.mapper.map(event, document.as_ref()).map_err(|fault| {
+            Refusal::new(if fault.is_limit() {
+                Code::ReplyLimit
+            } else {
+                Code::VendorGarbage
+            })
+        })?;
         context
             .tally
             .not_inspected(walk.media_bytes, walk.opaque_bytes);
@@ -127,7 +159,8 @@ impl Rewrite {
             .tally
             .unknown(walk.unknown_values, &walk.unknown_places);
         let mut edits = LeafEdits::default();
-        self.deltas(context, &walk.deltas, &mut edits)?;
+        let ends = self.ends(&walk);
+        let held = self.deltas(context, &walk.deltas, &ends, &mut edits)?;
         let renamed = self.whole(context, &walk.whole, &mut edits)?;
         match &document {
             Some(document) if renamed => {
@@ -138,9 +171,14 @@ impl Rewrite {
             Some(document) => self.mapper.names(document),
             None => {}
         }
-        self.respelled(context, &walk.logprobs, document.as_ref(), &mut edits)?;
-        self.flush(context, &walk, out)?;
+        if let Some(document) = &document {
+            self.respelled(context, &walk.logprobs, document, &ends, &mut edits)?;
+        }
+        self.flush(context, &ends, held, out)?;
         self.sign(context, &walk, &mut edits);
+        if let Some(prefix) = &walk.done {
+            self.tails.forget(prefix);
+        }
         self.over = walk.terminal;
         match document {
             Some(document) => {
@@ -159,13 +197,35 @@ impl Rewrite {
             .map_err(|_| Refusal::new(Code::VendorGarbage))
     }
 
+    /// The channels that end with this event.
+    fn ends(&self, walk: &EventWalk) -> BTreeSet<ChannelId> {
+        if walk.terminal {
+            let lists = self.logprobs.keys();
+            self.guards.keys().chain(lists).cloned().collect()
+        } else {
+            walk.ends.iter().cloned().collect()
+        }
+    }
+
+    /// Takes the event's pieces of text. A channel that ends with its last
+    /// piece gets all that it still held into that piece; answers what the
+    /// other channels that end still held.
     fn deltas(
         &mut self,
         context: &mut Context,
         deltas: &[Leaf],
+        ends: &BTreeSet<ChannelId>,
         edits: &mut LeafEdits,
-    ) -> Result<(), Refusal> {
-        for leaf in deltas {
+    ) -> Result<BTreeMap<ChannelId, String>, Refusal> {
+        let mut last: BTreeMap<&ChannelId, usize> = BTreeMap::new();
+        for (position, leaf) in deltas.iter().enumerate() {
+            if let Some(channel) = &leaf.channel
+                && ends.contains(&channel.id)
+            {
+                last.insert(&channel.id, position);
+            }
+        }
+        for (position, leaf) in deltas.iter().enumerate() {
             let Some(channel) = &leaf.channel else {
                 context.fixed(&leaf.text, leaf.slot, &leaf.place)?;
                 continue;
@@ -173,17 +233,25 @@ impl Rewrite {
             if self.guards.len() >= CHANNELS_MAX && !self.guards.contains_key(&channel.id) {
                 return Err(Refusal::new(Code::ReplyLimit).at(leaf.place.clone()));
             }
-            let before = self.before(channel, &leaf.text);
+            let joined = self.tails.read(context, leaf, &leaf.text, Comes::Piece)?;
+            let came = joined.as_deref().unwrap_or(&leaf.text);
+            let before = self.before(channel, came);
             let guard = self.guards.entry(channel.id.clone()).or_insert_with(|| {
                 let mut guard = ChannelGuard::new(context, leaf, channel);
                 guard.follows(&before);
                 guard
             });
-            let text = guard.push(context, &leaf.text)?;
+            let mut text = guard.push(context, came)?;
+            if last.get(&channel.id) == Some(&position) {
+                text.push_str(&guard.finish(context)?);
+            }
+            if joined.is_some() {
+                self.masked.insert(channel.id.clone());
+            }
             if let Some(list) = self
                 .logprobs
                 .get_mut(&channel.id)
-                .filter(|_| guard.edited())
+                .filter(|_| guard.edited() || joined.is_some())
             {
                 list.remove();
             }
@@ -191,7 +259,13 @@ impl Rewrite {
                 edits.set(&leaf.at, text);
             }
         }
-        Ok(())
+        let mut held = BTreeMap::new();
+        for id in ends.iter().filter(|id| !last.contains_key(*id)) {
+            if let Some(guard) = self.guards.get_mut(id) {
+                held.insert(id.clone(), guard.finish(context)?);
+            }
+        }
+        Ok(held)
     }
 
     /// What stood before a text block in its neighbour; remembers its own end.
@@ -219,41 +293,55 @@ impl Rewrite {
 
     /// Looks at texts that are whole in their event; says whether it edited one.
     fn whole(
-        &self,
+        &mut self,
         context: &mut Context,
         leaves: &[Leaf],
         edits: &mut LeafEdits,
     ) -> Result<bool, Refusal> {
         let mut edited = false;
         for leaf in leaves {
-            if leaf.editable && leaf.kind == LeafKind::Text {
-                let text = context.alone(leaf, &leaf.text)?;
-                if text != leaf.text {
-                    edits.set(&leaf.at, text);
-                    edited = true;
-                }
+            if context.tells_key(leaf.text.as_bytes()) {
+                return Err(Refusal::new(Code::VendorGarbage).at(leaf.place.clone()));
+            }
+            let mut text = if leaf.editable && leaf.kind == LeafKind::Text {
+                context.alone(leaf, &leaf.text)?
             } else {
                 context.fixed(&leaf.text, leaf.slot, &leaf.place)?;
+                leaf.text.clone()
+            };
+            if let Some(joined) = self.tails.read(context, leaf, &text, Comes::Whole)? {
+                text = joined;
+            }
+            if text != leaf.text {
+                edits.set(&leaf.at, text);
+                edited = true;
             }
         }
         Ok(edited)
     }
 
+    /// Takes the event's lists that spell a text again; those of a channel
+    /// that ends end too.
     fn respelled(
         &mut self,
         context: &mut Context,
         lists: &[Logprobs],
-        document: Option<&Document>,
+        document: &Document,
+        ends: &BTreeSet<ChannelId>,
         edits: &mut LeafEdits,
     ) -> Result<(), Refusal> {
-        let Some(document) = document else {
-            return Ok(());
-        };
-        for list in lists {
-            let edited = self
-                .guards
-                .get(&list.channel)
-                .is_some_and(ChannelGuard::edited);
+        let last: BTreeMap<&ChannelId, usize> = lists
+            .iter()
+            .enumerate()
+            .map(|(position, list)| (&list.channel, position))
+            .collect();
+        for (position, list) in lists.iter().enumerate() {
+            if list.entries.is_empty() && !self.logprobs.contains_key(&list.channel) {
+                continue;
+            }
+            let text = self.guards.get(&list.channel);
+            let edited =
+                text.is_some_and(ChannelGuard::edited) || self.masked.contains(&list.channel);
             let guard = self.logprobs.entry(list.channel.clone()).or_default();
             let held_before = guard.is_waiting();
             for entry in &list.entries {
@@ -266,6 +354,9 @@ impl Rewrite {
             }
             if edited {
                 guard.remove();
+            }
+            if ends.contains(&list.channel) && last.get(&list.channel) == Some(&position) {
+                guard.finish(context)?;
             }
             if guard.removed() {
                 context.logprobs_removed = true;
@@ -280,49 +371,51 @@ impl Rewrite {
         Ok(())
     }
 
-    /// Ends the channels that this event closes, and sends what they still
+    /// Lets the channels go that this event closes, and sends what they still
     /// held before it.
     fn flush(
         &mut self,
         context: &mut Context,
-        walk: &EventWalk,
+        ends: &BTreeSet<ChannelId>,
+        mut held: BTreeMap<ChannelId, String>,
         out: &mut BytesMut,
     ) -> Result<(), Refusal> {
-        let ends: Vec<ChannelId> = if walk.terminal {
-            self.guards.keys().cloned().collect()
-        } else {
-            walk.ends.clone()
-        };
         for id in ends {
-            let Some(mut guard) = self.guards.remove(&id) else {
-                continue;
-            };
-            let text = guard.finish(context)?;
-            context.add(guard.counts());
-            self.ended.insert(id.clone(), guard.masked());
-            let left = match self.logprobs.remove(&id) {
-                Some(mut list) => {
-                    if guard.edited() {
-                        list.remove();
-                    }
-                    list.finish(context)?;
-                    context.logprobs_removed |= list.removed();
-                    if list.removed() {
-                        Vec::new()
-                    } else {
-                        list.cleared()
-                    }
+            let guard = self.guards.remove(id);
+            let mut edited = self.masked.contains(id);
+            if let Some(guard) = &guard {
+                context.add(guard.counts());
+                edited |= guard.edited();
+                if guard.masked() {
+                    self.masked.insert(id.clone());
                 }
-                None => Vec::new(),
-            };
-            if !text.is_empty() || !left.is_empty() {
-                let respelled = (!left.is_empty()).then(|| array(&left));
-                out.extend_from_slice(&self.mapper.flush_event(
-                    guard.channel(),
-                    &text,
-                    respelled.as_deref(),
-                ));
             }
+            let mut left = Vec::new();
+            if let Some(mut list) = self.logprobs.remove(id) {
+                if edited {
+                    list.remove();
+                }
+                list.finish(context)?;
+                context.logprobs_removed |= list.removed();
+                left = list.cleared();
+            }
+            let text = held.remove(id).unwrap_or_default();
+            if text.is_empty() && left.is_empty() {
+                continue;
+            }
+            let respelled = (!left.is_empty()).then(|| array(&left));
+            // A list may spell a text that never came.
+            let silent = Channel {
+                id: id.clone(),
+                slot: Slot::Turn,
+                tool: None,
+                json: false,
+            };
+            out.extend_from_slice(&self.mapper.flush_event(
+                guard.as_ref().map_or(&silent, ChannelGuard::channel),
+                &text,
+                respelled.as_deref(),
+            ));
         }
         Ok(())
     }
@@ -330,12 +423,8 @@ impl Rewrite {
     /// A signature over a text that was masked is worth nothing any more.
     fn sign(&self, context: &mut Context, walk: &EventWalk, edits: &mut LeafEdits) {
         for (channel, signature) in &walk.signatures {
-            let masked = self
-                .guards
-                .get(channel)
-                .map(ChannelGuard::masked)
-                .or_else(|| self.ended.get(channel).copied());
-            if masked.unwrap_or(false) {
+            let open = self.guards.get(channel);
+            if open.is_some_and(ChannelGuard::masked) || self.masked.contains(channel) {
                 context.signature_removed = true;
                 edits.set_raw(*signature, b"\"\"".to_vec());
             }
