@@ -126,6 +126,9 @@ impl Rewrite {
         context
             .tally
             .unknown(walk.unknown_values, &walk.unknown_places);
+        for leaf in &walk.whole {
+            context.named(leaf)?;
+        }
         let mut edits = LeafEdits::default();
         self.deltas(context, &walk.deltas, &mut edits)?;
         let renamed = self.whole(context, &walk.whole, &mut edits)?;
