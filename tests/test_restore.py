@@ -143,6 +143,25 @@ def test_nothing_carries_it_out_of_text(house, name, carrier):
         assert counts(house, reply)["restored"] == 0
 
 
+def test_a_value_in_escapes_comes_back_as_it_was_sent(house):
+    written = EMAIL.text.replace(".", "\\u002e", 1)
+    sent = f'{{"m":"{written}"}}'
+    _, seen = ask(house, sent)
+    (token,) = TOKEN.findall(seen)
+    for said, wanted in [
+        (f'{{"to":"{token}"}}', {"to": EMAIL.text}),
+        (json.dumps({"in": json.dumps({"to": token})}), {"in": json.dumps({"to": EMAIL.text})}),
+    ]:
+        reply, _ = ask(house, sent, body=CHANNEL["openai content"].whole(said))
+        assert json.loads(sse.said("openai", reply.body, False)) == wanted
+    reply, _ = ask(house, sent, body=CHANNEL["openai content"].whole(f"so: {token}"))
+    assert sse.said("openai", reply.body, False) == f"so: {written}"
+    # Nobody can tell what a document in prose means to who reads its strings.
+    body = CHANNEL["openai content"].whole(f'{{"to":"{token}"}}')
+    reply, _ = ask(house, f"so: {sent}", body=body)
+    assert sse.said("openai", reply.body, False) == f'{{"to":"{token}"}}'
+
+
 PROSE = [
     "请发邮件至{}并附上发票",
     "{}に送って",
@@ -156,7 +175,7 @@ PROSE = [
 ]
 
 
-@pytest.mark.parametrize("prose", PROSE)
+@pytest.mark.parametrize("prose", PROSE, ids=[str(n) for n in range(len(PROSE))])
 @pytest.mark.parametrize("name", ["openai content", "anthropic text"])
 def test_it_comes_back_in_any_prose(house, name, prose):
     channel = CHANNEL[name]

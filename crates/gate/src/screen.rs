@@ -1,7 +1,7 @@
 //! Shows a request's texts to the detectors and carries out what the policy says.
 
 use bytes::Bytes;
-use detect::redact::Tokens;
+use detect::redact::{Reading, Spelled, Tokens};
 use http::HeaderName;
 use policy::Tally;
 use terms::{Action, Code, Direction, Finding, Place, Refusal, Slot};
@@ -71,6 +71,7 @@ impl Screen<'_> {
             );
         }
         let mut replaced = Vec::new();
+        let (mut reading, mut read) = (Reading::new(), 0);
         for cluster in seams::clusters(findings) {
             let Some(first) = seams::touched(run, &cluster.span).next() else {
                 continue;
@@ -82,6 +83,14 @@ impl Screen<'_> {
                 Action::Block => return Err(refusal(rewritable, &first.leaf.place)),
                 Action::Redact => {
                     let value = joined.get(cluster.span.clone()).unwrap_or_default();
+                    let value = if value.contains('\\') {
+                        let before = joined.get(read..cluster.span.start);
+                        reading.pass(before.unwrap_or_default());
+                        read = cluster.span.end;
+                        reading.value(value)
+                    } else {
+                        Spelled::plain(value)
+                    };
                     let with = replace::issue(self.ruling, self.tokens, &cluster.findings, value)?;
                     replaced.push((cluster.span, with));
                 }

@@ -2,6 +2,7 @@
 //! its value may be put back there, and how it must be escaped.
 
 mod layers;
+mod spelled;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -13,6 +14,7 @@ use super::{
     place::{Says, Tail},
 };
 use layers::Layers;
+pub use spelled::{Reading, Spelled};
 
 /// LIMIT: bytes that wait for a decision; beyond, the oldest is left as it is.
 const WAITING_BYTES_MAX: usize = 4_096;
@@ -145,26 +147,20 @@ impl Rewriter {
             RestoreRule::All => true,
             RestoreRule::Only(kinds) => kinds.contains(issued.kind()),
         };
-        if !allowed
-            || bare
+        let value = issued.spelled().at(depth).filter(|_| allowed);
+        let withheld = bare
             || self.layers.in_key()
             || self.layers.carry()
             || depth >= LAYERS_MAX
             || place.glued()
-            || self.layers.escape_rest(token) > 0
-        {
-            self.counts.withheld = self.counts.withheld.saturating_add(1);
-            self.layers.token();
-            for char in token.chars() {
-                self.put(char);
-            }
-        } else {
+            || self.layers.in_escape();
+        if let Some(value) = value.filter(|_| !withheld) {
             let bracket = if place.in_brackets() {
                 Bracket::Open
             } else {
                 Bracket::None
             };
-            let value = escaped(issued.value(), depth);
+            let value = escaped(value, depth);
             self.waiting_bytes += token.len();
             self.queue.push_back(Piece::Token(Waiting {
                 token: token.to_owned(),
@@ -174,6 +170,12 @@ impl Rewriter {
                 bracket,
             }));
             self.layers.token();
+        } else {
+            self.counts.withheld = self.counts.withheld.saturating_add(1);
+            self.layers.token();
+            for char in token.chars() {
+                self.put(char);
+            }
         }
         self.drain(out, false);
     }

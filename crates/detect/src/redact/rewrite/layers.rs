@@ -166,6 +166,11 @@ impl Layers {
         begun.unwrap_or(0)
     }
 
+    /// Whether an escape has begun.
+    pub(super) fn in_escape(&self) -> bool {
+        self.stack.iter().any(|layer| layer.escape != Escape::None)
+    }
+
     /// Whether the innermost text, or one around it, is the key of a member.
     pub(super) fn in_key(&self) -> bool {
         self.stack.iter().any(|layer| layer.is_key)

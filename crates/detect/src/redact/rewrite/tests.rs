@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use terms::{Kind, Secret};
 
-use super::{RestoreRule, Rewriter, Root};
+use super::{Reading, RestoreRule, Rewriter, Root};
 use crate::redact::{TokenKey, Tokens};
 
 const VALUE: &str = "ann@example.org";
@@ -276,6 +276,25 @@ fn only_allowed_kinds_are_put_back() {
         rewriter.finish(&tokens, &mut out);
         assert_eq!(out, format!("{{\"to\":\"{expected}\"}}"));
     }
+}
+
+#[test]
+fn a_value_in_escapes_comes_back_as_it_was_sent() {
+    let sent = "{\"m\":\"ann\\u002eb@example.org\"}";
+    let mut reading = Reading::new();
+    reading.pass("{\"m\":\"");
+    let spelled = reading.value("ann\\u002eb@example.org");
+    let mut tokens = Tokens::new(&TokenKey::new(Secret::new([3; 32])), "scope");
+    let token = tokens.issue_spelled(&Kind::new("email"), spelled).unwrap();
+    let mut rewriter = Rewriter::new(Root::Text, RestoreRule::All);
+    let mut out = String::new();
+    rewriter.plain("{\"to\":\"", &mut out);
+    rewriter.token(&token, &tokens, &mut out);
+    rewriter.plain("\"}", &mut out);
+    rewriter.finish(&tokens, &mut out);
+    let read: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let sent: serde_json::Value = serde_json::from_str(sent).unwrap();
+    assert_eq!(read["to"], sent["m"]);
 }
 
 #[test]
