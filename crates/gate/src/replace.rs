@@ -1,6 +1,9 @@
 //! What stands in place of a text that was found.
 
-use detect::{Redaction, redact::Tokens};
+use detect::{
+    Redaction,
+    redact::{Spelled, Tokens},
+};
 use terms::{Code, Finding, Refusal};
 
 use crate::Ruling;
@@ -11,11 +14,11 @@ pub(crate) fn issue(
     ruling: &Ruling,
     tokens: &mut Tokens,
     findings: &[Finding],
-    value: &str,
+    value: Spelled,
 ) -> Result<String, Refusal> {
     match chosen(ruling, findings) {
         Chosen::Token(finding) => tokens
-            .issue(&finding.kind, value)
+            .issue_spelled(&finding.kind, value)
             .map_err(|_| Refusal::new(Code::ScanLimit)),
         Chosen::Fixed(text) => Ok(text),
     }

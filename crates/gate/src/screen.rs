@@ -1,7 +1,10 @@
 //! Shows a request's texts to the detectors and carries out what the policy says.
 
 use bytes::Bytes;
-use detect::{Scan, redact::Tokens};
+use detect::{
+    Scan,
+    redact::{Reading, Spelled, Tokens},
+};
 use http::HeaderName;
 use policy::Tally;
 use terms::{Action, Code, Direction, Finding, Place, Refusal, Slot};
@@ -72,6 +75,7 @@ impl Screen<'_> {
             );
         }
         let mut replaced = Vec::new();
+        let (mut reading, mut read) = (Reading::new(), 0);
         for cluster in seams::clusters(findings) {
             let Some(first) = seams::touched(run, &cluster.span).next() else {
                 continue;
@@ -83,6 +87,14 @@ impl Screen<'_> {
                 Action::Block => return Err(refusal(rewritable, &first.leaf.place)),
                 Action::Redact => {
                     let value = joined.get(cluster.span.clone()).unwrap_or_default();
+                    let value = if value.contains('\\') {
+                        let before = joined.get(read..cluster.span.start);
+                        reading.pass(before.unwrap_or_default());
+                        read = cluster.span.end;
+                        reading.value(value)
+                    } else {
+                        Spelled::plain(value)
+                    };
                     let with = replace::issue(self.ruling, self.tokens, &cluster.findings, value)?;
                     replaced.push((cluster.span, with));
                 }

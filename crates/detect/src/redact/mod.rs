@@ -4,5 +4,5 @@ mod place;
 mod rewrite;
 mod token;
 
-pub use rewrite::{NotInString, RestoreRule, Rewriter, Root};
+pub use rewrite::{NotInString, Reading, RestoreRule, Rewriter, Root, Spelled};
 pub use token::{Issued, TOKEN_BYTES_MAX, TokenKey, TokenLimit, Tokens, token_pattern};

@@ -2,15 +2,19 @@
 //! its value may be put back there, and how it must be escaped.
 
 mod layers;
+mod spelled;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use terms::{Kind, RestoreCounts};
 use thiserror::Error;
 
-use super::{Tokens, place::Tail};
-use crate::redact::place::Says;
+use super::{
+    Tokens,
+    place::{Says, Tail},
+};
 use layers::Layers;
+pub use spelled::{Reading, Spelled};
 
 /// LIMIT: bytes that wait for a decision; beyond, the oldest is left as it is.
 const WAITING_BYTES_MAX: usize = 4_096;
@@ -135,8 +139,7 @@ impl Rewriter {
             self.plain(token, out);
             return;
         };
-        // To those that wait, the token is a word like any other.
-        self.tell_waiting('a');
+        self.tell_token();
         // An array of a text that is no JSON shows itself here.
         let bare = self.layers.word();
         let (place, layer, depth) = self.layers.here();
@@ -144,26 +147,20 @@ impl Rewriter {
             RestoreRule::All => true,
             RestoreRule::Only(kinds) => kinds.contains(issued.kind()),
         };
-        if !allowed
-            || bare
+        let value = issued.spelled().at(depth).filter(|_| allowed);
+        let withheld = bare
             || self.layers.in_key()
-            || self.layers.marked_up()
+            || self.layers.carry()
             || depth >= LAYERS_MAX
-            || place.carries()
             || place.glued()
-        {
-            self.counts.withheld = self.counts.withheld.saturating_add(1);
-            self.layers.inert(token);
-            for char in token.chars() {
-                self.put(char);
-            }
-        } else {
+            || self.layers.in_escape();
+        if let Some(value) = value.filter(|_| !withheld) {
             let bracket = if place.in_brackets() {
                 Bracket::Open
             } else {
                 Bracket::None
             };
-            let value = escaped(issued.value(), depth);
+            let value = escaped(value, depth);
             self.waiting_bytes += token.len();
             self.queue.push_back(Piece::Token(Waiting {
                 token: token.to_owned(),
@@ -172,13 +169,20 @@ impl Rewriter {
                 tail: Some(Tail::default()),
                 bracket,
             }));
-            self.layers.inert(token);
+            self.layers.token();
+        } else {
+            self.counts.withheld = self.counts.withheld.saturating_add(1);
+            self.layers.token();
+            for char in token.chars() {
+                self.put(char);
+            }
         }
         self.drain(out, false);
     }
 
     /// The text ended.
     pub fn finish(&mut self, _tokens: &Tokens, out: &mut String) {
+        self.end(|_| true);
         self.drain(out, true);
     }
 
@@ -209,22 +213,61 @@ impl Rewriter {
         if let Some(decoded) = decoded {
             self.tell(decoded, before);
         }
-        let alive = self.layers.alive();
-        for piece in &mut self.queue {
-            match piece {
-                // Its string ended, and so did the text that it stands in.
-                Piece::Token(waiting) if !alive.contains(&waiting.layer) => {
-                    waiting.tail = None;
-                    waiting.bracket = Bracket::None;
-                }
-                Piece::Token(_) | Piece::Text(_) => {}
-            }
+        if !self.queue.is_empty() {
+            let alive = self.layers.alive();
+            self.end(|layer| !alive.contains(&layer));
         }
     }
 
-    fn tell_waiting(&mut self, char: char) {
+    /// Some strings ended, and so did the texts that the tokens in them stand in.
+    fn end(&mut self, ended: impl Fn(u64) -> bool) {
+        let mut withheld = Vec::new();
+        for (index, piece) in self.queue.iter_mut().enumerate() {
+            let Piece::Token(waiting) = piece else {
+                continue;
+            };
+            if !ended(waiting.layer) {
+                continue;
+            }
+            waiting.bracket = Bracket::None;
+            if waiting.tail.take().map(|tail| tail.end()) == Some(Says::Carried) {
+                withheld.push(index);
+            }
+        }
+        for index in withheld {
+            self.leave(index, false);
+        }
+    }
+
+    /// Tells those that wait that a token follows.
+    fn tell_token(&mut self) {
         let layer = self.layers.serial();
-        self.tell(char, layer);
+        let mut left = Vec::new();
+        for (index, piece) in self.queue.iter_mut().enumerate() {
+            let Piece::Token(waiting) = piece else {
+                continue;
+            };
+            if waiting.layer != layer {
+                continue;
+            }
+            match waiting.tail.as_mut().map(Tail::token) {
+                Some(Says::Carried) => left.push((index, false)),
+                Some(Says::Altered) => left.push((index, true)),
+                Some(Says::Plain) => waiting.tail = None,
+                Some(Says::Wait) | None => {}
+            }
+            // No link begins with a token: what has closed is no link's text.
+            if waiting.bracket == Bracket::Closed {
+                waiting.bracket = if self.layers.in_brackets() {
+                    Bracket::Open
+                } else {
+                    Bracket::None
+                };
+            }
+        }
+        for (index, foreign) in left {
+            self.leave(index, foreign);
+        }
     }
 
     fn tell(&mut self, char: char, layer: u64) {

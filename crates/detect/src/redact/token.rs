@@ -7,7 +7,8 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use terms::{Kind, Secret};
 use thiserror::Error;
-use zeroize::Zeroize;
+
+use super::Spelled;
 
 /// LIMIT: tokens of one exchange.
 const TOKENS_MAX: usize = 10_000;
@@ -54,7 +55,7 @@ pub struct TokenLimit(());
 /// A value that a token of this exchange stands for.
 pub struct Issued {
     kind: Kind,
-    value: String,
+    spelled: Spelled,
 }
 
 impl Issued {
@@ -64,22 +65,22 @@ impl Issued {
         &self.kind
     }
 
-    /// The value.
+    /// The value, as it stood in the request.
     #[must_use]
     pub fn value(&self) -> &str {
-        &self.value
+        self.spelled.written()
+    }
+
+    /// The value, as it is read at each place.
+    #[must_use]
+    pub const fn spelled(&self) -> &Spelled {
+        &self.spelled
     }
 }
 
 impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Issued({})", self.kind)
-    }
-}
-
-impl Drop for Issued {
-    fn drop(&mut self) {
-        self.value.zeroize();
     }
 }
 
@@ -110,13 +111,26 @@ impl Tokens {
     /// # Errors
     /// When there are too many.
     pub fn issue(&mut self, kind: &Kind, value: &str) -> Result<String, TokenLimit> {
-        let token = self.form(b"issue", kind, value);
-        match self.issued.get(&token) {
-            Some(known) if known.value == value => return Ok(token),
+        self.issue_spelled(kind, Spelled::plain(value))
+    }
+
+    /// The token for a value that means another text in a string of a
+    /// document. A value that stands at two places is put back where both say
+    /// what it must be.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn issue_spelled(&mut self, kind: &Kind, spelled: Spelled) -> Result<String, TokenLimit> {
+        let token = self.form(b"issue", kind, spelled.written());
+        match self.issued.get_mut(&token) {
+            Some(known) if known.value() == spelled.written() => {
+                known.spelled.meet(&spelled);
+                return Ok(token);
+            }
             Some(_) => return Err(TokenLimit(())),
             None => {}
         }
-        let bytes = self.bytes.saturating_add(value.len());
+        let bytes = self.bytes.saturating_add(spelled.bytes());
         if self.issued.len() >= TOKENS_MAX || bytes > VALUES_BYTES_MAX {
             return Err(TokenLimit(()));
         }
@@ -125,7 +139,7 @@ impl Tokens {
             token.clone(),
             Issued {
                 kind: kind.clone(),
-                value: value.to_owned(),
+                spelled,
             },
         );
         Ok(token)

@@ -9,6 +9,9 @@ use wire::{Dialect, Leaf, ReplyFacts};
 
 use crate::{Gate, Ruling, replace, rooms::Ending, seams};
 
+/// LIMIT: calls of tools in one reply.
+const CALLS_MAX: usize = 4_096;
+
 /// The state of one reply's inspection.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -26,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) json: wire::Limits,
     held_bytes_max: usize,
     expected_bytes: u64,
+    /// The tool that each call names, and where it names it.
+    calls: BTreeMap<String, (&'static str, String)>,
 }
 
 impl Context {
@@ -57,6 +62,7 @@ impl Context {
             },
             held_bytes_max: limits.held_bytes_max,
             expected_bytes: 0,
+            calls: BTreeMap::new(),
         }
     }
 
@@ -95,6 +101,35 @@ impl Context {
             .map(|finding| tally.found(policy, finding, slot, place.as_str(), rewritable))
             .max()
             .unwrap_or(Action::Block)
+    }
+
+    /// Remembers the tool that a call names.
+    ///
+    /// # Errors
+    /// When a call names two, as a function and as a custom tool: it would be
+    /// judged by one and might be run as the other.
+    pub(crate) fn named(&mut self, leaf: &Leaf) -> Result<(), Refusal> {
+        if leaf.slot != Slot::ToolCall || leaf.text.is_empty() {
+            return Ok(());
+        }
+        let place = leaf.place.as_str();
+        let named = [".function.name", ".custom.name"]
+            .into_iter()
+            .find_map(|end| Some((place.strip_suffix(end)?, end)));
+        let Some((call, end)) = named else {
+            return Ok(());
+        };
+        match self.calls.get(call) {
+            Some((known, name)) if *known != end && *name != leaf.text => {
+                Err(Refusal::new(Code::VendorGarbage).at(leaf.place.clone()))
+            }
+            Some(_) => Ok(()),
+            None if self.calls.len() < CALLS_MAX => {
+                self.calls.insert(call.to_owned(), (end, leaf.text.clone()));
+                Ok(())
+            }
+            None => Err(Refusal::new(Code::ReplyLimit).at(leaf.place.clone())),
+        }
     }
 
     /// Looks at a text that stands alone and may not be rewritten.

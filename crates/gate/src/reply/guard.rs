@@ -1,6 +1,8 @@
 //! Guards one channel of a reply: what goes in is held until it is cleared,
 //! and comes out rewritten.
 
+use std::collections::BTreeSet;
+
 use detect::{
     Segment, StreamScan,
     redact::{RestoreRule, Rewriter, Root},
@@ -29,20 +31,7 @@ impl ChannelGuard {
     /// A guard for the channel that this leaf belongs to.
     pub(crate) fn new(context: &Context, leaf: &Leaf, channel: &Channel) -> Self {
         let root = if channel.json { Root::Json } else { Root::Text };
-        let rule = match (&channel.tool, channel.slot) {
-            (Some(tool), _) => RestoreRule::Only(
-                context
-                    .ruling
-                    .policy()
-                    .restore_in_tools
-                    .get(tool)
-                    .cloned()
-                    .unwrap_or_default(),
-            ),
-            // Arguments of a tool whose name is not known yet.
-            (None, Slot::ToolCall) => RestoreRule::Only(std::collections::BTreeSet::new()),
-            (None, _) => RestoreRule::All,
-        };
+        let rule = rule(context, leaf, channel);
         Self {
             scan: context.scan(),
             rewriter: Rewriter::new(root, rule),
@@ -149,4 +138,41 @@ impl ChannelGuard {
     pub(crate) fn counts(&self) -> RestoreCounts {
         self.rewriter.counts()
     }
+}
+
+/// What may be put back in a channel: nothing, unless it is a place that is
+/// known to be read by a person, or belongs to a tool that is allowed it.
+fn rule(context: &Context, leaf: &Leaf, channel: &Channel) -> RestoreRule {
+    let nothing = || RestoreRule::Only(BTreeSet::new());
+    match (channel.slot, &channel.tool) {
+        // A citation's address is followed.
+        (Slot::Document, _) if is_address(leaf.place.as_str()) => nothing(),
+        (Slot::Turn | Slot::Reasoning | Slot::System | Slot::ToolResult | Slot::Document, None) => {
+            RestoreRule::All
+        }
+        // A call, or a named block that is none: what that tool is allowed.
+        (
+            Slot::Turn
+            | Slot::Reasoning
+            | Slot::System
+            | Slot::ToolResult
+            | Slot::Document
+            | Slot::ToolCall,
+            Some(tool),
+        ) => {
+            let allowed = context.ruling.policy().restore_in_tools.get(tool);
+            RestoreRule::Only(allowed.cloned().unwrap_or_default())
+        }
+        // Arguments of a tool whose name is not known (yet), and places that
+        // nobody knows: they may be a call of a new kind.
+        (Slot::ToolCall, None)
+        | (
+            Slot::ToolDefinition | Slot::Media | Slot::Opaque | Slot::Parameter | Slot::Unknown,
+            _,
+        ) => nothing(),
+    }
+}
+
+fn is_address(place: &str) -> bool {
+    place.ends_with(".url") || place.ends_with(".source")
 }

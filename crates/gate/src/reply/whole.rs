@@ -105,6 +105,9 @@ fn inspect(context: &mut Context, body: Bytes) -> Result<Bytes, Refusal> {
     context
         .tally
         .unknown(walk.unknown_values, &walk.unknown_places);
+    for leaf in &walk.leaves {
+        context.named(leaf)?;
+    }
     let mut edits = LeafEdits::default();
     let crossing = context.crossing(&walk.leaves)?;
     let mut edited = BTreeMap::new();

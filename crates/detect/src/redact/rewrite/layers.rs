@@ -21,6 +21,7 @@ struct Layer {
     form: Form,
     /// A document by what the channel is: it stays one.
     fixed: bool,
+    /// All of its text as one who takes it for no document would read it.
     place: Place,
     in_string: bool,
     escape: Escape,
@@ -49,8 +50,6 @@ enum Escape {
 pub(super) struct Layers {
     stack: Vec<Layer>,
     serials: u64,
-    /// The channel's text as one who takes it for no document would read it.
-    raw: Option<Place>,
 }
 
 impl Layers {
@@ -58,7 +57,6 @@ impl Layers {
         let mut layers = Self {
             stack: Vec::new(),
             serials: 0,
-            raw: (root == Root::Text).then(Place::new),
         };
         layers.push();
         if let (Some(first), Root::Json) = (layers.stack.first_mut(), root) {
@@ -85,14 +83,14 @@ impl Layers {
     /// Takes a character of the channel; answers the character that it means
     /// in the innermost text, if it means one.
     pub(super) fn feed(&mut self, char: char) -> Option<char> {
-        if let Some(raw) = &mut self.raw {
-            raw.feed(char);
-        }
         let mut char = char;
         let mut depth = 0;
         loop {
             let layer = self.stack.get_mut(depth)?;
             if layer.form == Form::Json && layer.in_string {
+                if !layer.fixed {
+                    layer.place.feed(char);
+                }
                 match inside(layer, char) {
                     Inside::Means(decoded) => {
                         char = decoded;
@@ -150,9 +148,12 @@ impl Layers {
         layer.form == Form::Json
     }
 
-    /// Whether the text, read as no document, is inside a tag or link here.
-    pub(super) fn marked_up(&self) -> bool {
-        self.raw.as_ref().is_some_and(Place::in_markup)
+    /// Whether a value put back here would be carried along, in this text or
+    /// in one around it that somebody may read as no document.
+    pub(super) fn carry(&self) -> bool {
+        self.stack
+            .iter()
+            .any(|layer| !layer.fixed && layer.place.carries())
     }
 
     /// How many characters of `text` would still belong to a begun escape.
@@ -163,6 +164,11 @@ impl Layers {
             Escape::Hex { left, .. } => Some(usize::from(left)),
         });
         begun.unwrap_or(0)
+    }
+
+    /// Whether an escape has begun.
+    pub(super) fn in_escape(&self) -> bool {
+        self.stack.iter().any(|layer| layer.escape != Escape::None)
     }
 
     /// Whether the innermost text, or one around it, is the key of a member.
@@ -177,13 +183,10 @@ impl Layers {
             .is_some_and(|layer| layer.form == Form::Json)
     }
 
-    /// A word that is written here and must not be read as markup.
-    pub(super) fn inert(&mut self, token: &str) {
-        if let Some(layer) = self.stack.last_mut() {
-            // A token is letters and digits: it extends a word, no more.
-            if let Some(first) = token.chars().next() {
-                layer.place.feed(first);
-            }
+    /// A token is written here.
+    pub(super) fn token(&mut self) {
+        for layer in &mut self.stack {
+            layer.place.token();
         }
     }
 

