@@ -143,6 +143,28 @@ def test_nothing_carries_it_out_of_text(house, name, carrier):
         assert counts(house, reply)["restored"] == 0
 
 
+@pytest.mark.parametrize("after", ["fine.", "fine", "", "{}", " {} x"])
+def test_a_character_in_two_halves_is_one(house, after):
+    """Vendors cut a text anywhere, also in the middle of an escaped emoji."""
+    token = placeholder(house, EMAIL.text)
+    deltas = ["mail jo ", "ok @@high", "@@low" + after.replace("{}", token), "."]
+    body = CHANNEL["openai content"].stream(deltas).decode()
+    body = body.replace("@@high", "\\ud83d").replace("@@low", "\\ude00")
+    reply, _ = ask(house, EMAIL.text, "openai", True, body.encode())
+    wanted = "mail jo ok \U0001f600" + after.replace("{}", EMAIL.text) + "."
+    assert CHANNEL["openai content"].read(reply.body, True) == wanted
+    # Each event alone is a valid text.
+    for line in reply.body.decode().splitlines():
+        if line.startswith("data: {"):
+            json.dumps(json.loads(line[6:]), ensure_ascii=False).encode()
+
+
+def test_a_half_without_the_other_is_replaced(house):
+    body = CHANNEL["openai content"].stream(["ok ", "so @@high"]).replace(b"@@high", b"\\ud83d")
+    reply, _ = ask(house, "hi", "openai", True, body)
+    assert CHANNEL["openai content"].read(reply.body, True) == "ok so \ufffd"
+
+
 def test_a_value_in_escapes_comes_back_as_it_was_sent(house):
     written = EMAIL.text.replace(".", "\\u002e", 1)
     sent = f'{{"m":"{written}"}}'

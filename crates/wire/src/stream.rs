@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use crate::{
-    Channel, ChannelId, Dialect, Document, Leaf, LeafKind, Logprobs, NodeId, ReplyWalk,
+    Channel, ChannelId, Dialect, Document, Leaf, LeafAt, LeafKind, Logprobs, NodeId, ReplyWalk,
     dialect::Api, json::Halves, sse::Event,
 };
 
@@ -48,6 +48,9 @@ impl MapFault {
 pub struct EventWalk {
     /// Pieces of channels.
     pub deltas: Vec<Leaf>,
+    /// Those pieces that half of a surrogate pair was taken from or put into:
+    /// as the vendor wrote them they would carry it a second time.
+    pub halved: Vec<LeafAt>,
     /// Texts that are whole in their event. One with a channel stands at a
     /// place to which a later event may add.
     pub whole: Vec<Leaf>,
@@ -212,6 +215,11 @@ impl StreamMapper {
         }
     }
 
+    /// Whether half of a pair still waits in this channel, which has ended.
+    pub fn take_half(&mut self, channel: &ChannelId) -> bool {
+        self.halves.remove(channel).is_some()
+    }
+
     /// Puts surrogate pairs together that the vendor split over two deltas.
     fn join_halves(&mut self, document: &Document, out: &mut EventWalk) {
         for leaf in &mut out.deltas {
@@ -223,6 +231,9 @@ impl StreamMapper {
                 trail_high,
             } = document.halves(*node);
             let waiting = self.halves.remove(&channel.id);
+            if waiting.is_some() || lead_low.is_some() || trail_high.is_some() {
+                out.halved.push(leaf.at.clone());
+            }
             if waiting.is_some() || lead_low.is_some() {
                 let joined = waiting
                     .zip(lead_low)

@@ -44,6 +44,10 @@ fn a_chat_stream_is_channels_and_an_end() {
         .collect();
     // A pair of surrogates that the vendor split is one character again.
     assert_eq!(walks[2].deltas[0].text, "\u{1f600}llo");
+    // Neither half stays where it was written.
+    for walk in &walks[1..3] {
+        assert_eq!(walk.halved, [walk.deltas[0].at.clone()]);
+    }
     // What nobody knows is a channel too.
     assert_eq!(walks[2].deltas[1].text, "x");
     let first = walks[3].deltas[0].channel.as_ref().unwrap();
@@ -60,6 +64,14 @@ fn a_chat_stream_is_channels_and_an_end() {
         value["choices"][0]["delta"]["tool_calls"][0],
         serde_json::json!({ "index": 1, "function": { "arguments": "a\"b" } })
     );
+}
+
+#[test]
+fn a_half_that_stays_alone_is_told_once() {
+    let mut mapper = StreamMapper::new(Dialect::OpenAiChat);
+    let walk = map(&mut mapper, &events(CHAT)[1]);
+    let channel = walk.deltas[0].channel.as_ref().unwrap();
+    assert!(mapper.take_half(&channel.id) && !mapper.take_half(&channel.id));
 }
 
 #[test]

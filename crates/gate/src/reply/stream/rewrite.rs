@@ -33,6 +33,8 @@ pub(super) struct Rewrite {
     over: bool,
 }
 
+/// What stands for half a character whose other half never came.
+const REPLACEMENT: &str = "\u{fffd}";
 /// LIMIT: bytes of a text block that the next one is looked at with.
 const BLOCK_BYTES: usize = 512;
 
@@ -163,7 +165,7 @@ impl Rewrite {
         }
         let mut edits = LeafEdits::default();
         let ends = self.ends(&walk);
-        let held = self.deltas(context, &walk.deltas, &ends, &mut edits)?;
+        let held = self.deltas(context, &walk, &ends, &mut edits)?;
         let renamed = self.whole(context, &walk.whole, &mut edits)?;
         match &document {
             Some(document) if renamed => {
@@ -216,10 +218,11 @@ impl Rewrite {
     fn deltas(
         &mut self,
         context: &mut Context,
-        deltas: &[Leaf],
+        walk: &EventWalk,
         ends: &BTreeSet<ChannelId>,
         edits: &mut LeafEdits,
     ) -> Result<BTreeMap<ChannelId, String>, Refusal> {
+        let deltas = &walk.deltas;
         let mut last: BTreeMap<&ChannelId, usize> = BTreeMap::new();
         for (position, leaf) in deltas.iter().enumerate() {
             if let Some(channel) = &leaf.channel
@@ -246,6 +249,10 @@ impl Rewrite {
             });
             let mut text = guard.push(context, came)?;
             if last.get(&channel.id) == Some(&position) {
+                if self.mapper.take_half(&channel.id) {
+                    // Its other half never came.
+                    text.push_str(&guard.push(context, REPLACEMENT)?);
+                }
                 text.push_str(&guard.finish(context)?);
             }
             if joined.is_some() {
@@ -258,14 +265,19 @@ impl Rewrite {
             {
                 list.remove();
             }
-            if text != leaf.text {
+            if text != leaf.text || walk.halved.contains(&leaf.at) {
                 edits.set(&leaf.at, text);
             }
         }
         let mut held = BTreeMap::new();
         for id in ends.iter().filter(|id| !last.contains_key(*id)) {
             if let Some(guard) = self.guards.get_mut(id) {
-                held.insert(id.clone(), guard.finish(context)?);
+                let mut text = String::new();
+                if self.mapper.take_half(id) {
+                    text = guard.push(context, REPLACEMENT)?;
+                }
+                text.push_str(&guard.finish(context)?);
+                held.insert(id.clone(), text);
             }
         }
         Ok(held)
