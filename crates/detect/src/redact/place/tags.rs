@@ -75,7 +75,7 @@ fn steps(states: u16, char: char) -> u16 {
         return 0;
     }
     (0..=LAST)
-        .map(|bit| states & (1 << bit))
+        .map(|bit| states & (1_u16 << bit))
         .filter(|state| *state != 0)
         .fold(0, |after, state| after | step(state, char))
 }

@@ -115,7 +115,7 @@ fn is_url(word: &str) -> bool {
 /// browsers take one for the other.
 fn backslashed(word: &str) -> bool {
     [":\\\\", ":/\\", ":\\/"].iter().any(|sign| {
-        word.strip_suffix(sign)
+        word.strip_suffix(*sign)
             .is_some_and(|scheme| scheme.ends_with(|char: char| char.is_ascii_alphanumeric()))
     })
 }
