@@ -1,6 +1,9 @@
 //! Validators: what a pattern alone cannot tell.
 
 mod card;
+mod config;
+mod link;
+mod markup;
 
 use std::ops::Range;
 
@@ -40,6 +43,14 @@ pub enum Validator {
     /// A JSON web token: its header is a JSON object that names an algorithm
     /// (RFC 7515, section 4.1.1).
     Jwt,
+    /// A setting whose value is a secret, and no expression or placeholder.
+    Config,
+    /// A link with a value that is no word, or with a token of ours.
+    Link,
+    /// A tag, and no parameter of a type.
+    Tag,
+    /// An image, and no code that negates a list.
+    Image,
 }
 
 impl Validator {
@@ -48,12 +59,16 @@ impl Validator {
         let found = text.get(span.clone())?;
         let length = match self {
             Self::Card => return card::valid(text, span),
+            Self::Image => return markup::image(text, span),
             Self::None => Some(found.len()),
             Self::Ssn => ssn(found).then_some(found.len()),
             Self::Iban => iban(found),
             Self::Phone => phone(found).then_some(found.len()),
             Self::Entropy => varied(found).then_some(found.len()),
             Self::Jwt => jwt(found).then_some(found.len()),
+            Self::Config => config::holds_secret(text, span).then_some(found.len()),
+            Self::Link => link::carries_data(found).then_some(found.len()),
+            Self::Tag => markup::is_tag(text, span).then_some(found.len()),
         };
         let end = span.start + length?;
         Some(Valid { end, looked: end })

@@ -12,6 +12,28 @@ const HASH_CHARS_MIN: usize = 8;
 /// Shorter numbers are so common that one beside other groups of digits is a
 /// part of something else.
 const GROUPED_DIGITS_MIN: usize = 14;
+/// Barcodes have 12 or 13 digits, and one in nine of those passes every check:
+/// such a number is a card only where a word before says so.
+const NAMED_DIGITS_MAX: usize = 13;
+/// Bytes before a number in which the word is looked for.
+const NAME_BYTES_MAX: usize = 64;
+const NAMES: &[&str] = &[
+    "card",
+    "cards",
+    "cardnumber",
+    "creditcard",
+    "ccnumber",
+    "cc",
+    "pan",
+    "visa",
+    "maestro",
+    "credit",
+    "debit",
+    "karte",
+    "kartennummer",
+    "kreditkarte",
+    "kreditkartennummer",
+];
 /// Likewise of one that letters touch.
 const TOUCHED_DIGITS_MIN: usize = 16;
 
@@ -94,7 +116,8 @@ fn stands_alone(text: &str, number: &Range<usize>, digits: usize) -> Option<Vali
     let right = run(after.iter());
     let common =
         (continues && digits < GROUPED_DIGITS_MIN) || (touched && digits < TOUCHED_DIGITS_MIN);
-    if fraction || common || is_hash(&left, &right) {
+    let unnamed = digits <= NAMED_DIGITS_MAX && !is_named(before);
+    if fraction || common || unnamed || is_hash(&left, &right) {
         return None;
     }
     let gap = usize::from(after.first().is_some_and(grouped));
@@ -102,6 +125,20 @@ fn stands_alone(text: &str, number: &Range<usize>, digits: usize) -> Option<Vali
         end: number.end,
         looked: number.end + right.len().max(gap),
     })
+}
+
+/// Whether a word before a number says that it is a card's.
+fn is_named(before: &[u8]) -> bool {
+    let from = before.len().saturating_sub(NAME_BYTES_MAX);
+    before
+        .get(from..)
+        .unwrap_or_default()
+        .split(|byte| !byte.is_ascii_alphabetic())
+        .any(|word| {
+            NAMES
+                .iter()
+                .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+        })
 }
 
 /// The hexadecimal characters and hyphens next to a number.
@@ -180,6 +217,11 @@ mod tests {
             ("order 2026-11-23-", ""),
         ] {
             assert!(beside(before, &number, after), "{before}..{after}");
+        }
+        for (first, digits) in [("4", 13), ("40", 13), ("50", 12), ("69", 13)] {
+            let number = Filler::new(6).fill(&format!("{{luhn:{first}:{digits}}}"));
+            assert!(!beside("EAN ", &number, "") && !beside("on the cardboard: ", &number, ""));
+            assert!(beside("Visa card no. ", &number, "") && beside("card_number=", &number, ""));
         }
         let short = Filler::new(4).fill("{luhn:50:12}");
         assert!(beside("card ", &short, " now"));
