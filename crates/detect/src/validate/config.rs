@@ -55,7 +55,9 @@ fn placeholder(value: &str) -> bool {
     let mut kinds: Vec<u8> = lower.bytes().collect();
     kinds.sort_unstable();
     kinds.dedup();
-    kinds.len() < KINDS_MIN || PLACEHOLDERS.iter().any(|word| lower.contains(word))
+    kinds.len() < KINDS_MIN
+        || lower == "password"
+        || PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
 /// `$NAME`, which the shell fills in.
@@ -110,6 +112,7 @@ mod tests {
             ("API_KEY=\"changeme1234", "\""),
             ("PASSWORD=********", "\n"),
             ("Password: required", " field"),
+            ("Password: 'password", "'"),
             ("SECRET_KEY=/run/secrets/key", "\n"),
         ] {
             assert!(!holds(found, after), "{found}{after}");

@@ -119,17 +119,26 @@ fn octal(byte: &u8) -> bool {
 pub(super) fn percent(text: &str, end: usize, open: bool) -> Option<Builder> {
     let begun = text.as_bytes().get(end) == Some(&b'%');
     let bytes = text.as_bytes().get(..end)?;
+    if !begun && !marked(bytes, b'%') {
+        return None;
+    }
     let mut out: Vec<(u8, Range<usize>)> = Vec::with_capacity(bytes.len());
-    let mut changed = false;
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         let value = (*byte == b'%').then(|| pair(bytes, at + 1)).flatten();
         let length = if value.is_some() { 3 } else { 1 };
-        changed |= value.is_some();
         out.push((value.unwrap_or(*byte), at..at + length));
         at += length;
     }
-    built(&out, changed || begun, open)
+    built(&out, true, open)
+}
+
+/// Whether two hexadecimal digits follow such a mark anywhere.
+fn marked(bytes: &[u8], mark: u8) -> bool {
+    bytes.windows(3).any(|window| {
+        matches!(window, [first, high, low]
+            if *first == mark && high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+    })
 }
 
 /// `=34` and line ends that are none, as in mail, up to `end`; `None` when
@@ -138,6 +147,13 @@ pub(super) fn percent(text: &str, end: usize, open: bool) -> Option<Builder> {
 pub(super) fn quoted(text: &str, end: usize, open: bool) -> Option<Builder> {
     let begun = text.as_bytes().get(end) == Some(&b'=');
     let bytes = text.as_bytes().get(..end)?;
+    let lines = || {
+        let mut pairs = bytes.windows(2);
+        pairs.any(|pair| matches!(pair, [b'=', b'\r' | b'\n']))
+    };
+    if !begun && !marked(bytes, b'=') && !lines() {
+        return None;
+    }
     let mut out: Vec<(u8, Range<usize>)> = Vec::with_capacity(bytes.len());
     let mut changed = false;
     // Where the last escape ended.
