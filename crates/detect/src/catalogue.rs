@@ -1,10 +1,10 @@
 //! The catalogue: detectors as data, checked when they are loaded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use terms::{Action, Control, DetectorId, Digest, Direction, Kind};
+use terms::{Action, Control, DetectorId, Digest, Direction, Kind, Slot};
 use thiserror::Error;
 
 use crate::{boundary::Boundary, validate::Validator};
@@ -43,6 +43,8 @@ struct Raw {
     control: Control,
     directions: Vec<Direction>,
     default_action: Action,
+    #[serde(default)]
+    slot_actions: BTreeMap<String, Action>,
     score: u8,
     #[serde(default)]
     pattern: Option<String>,
@@ -81,6 +83,8 @@ pub struct Detector {
     pub directions: Vec<Direction>,
     /// What is done about a finding unless the policy says otherwise.
     pub default_action: Action,
+    /// What is done instead in some slots.
+    pub slot_actions: BTreeMap<Slot, Action>,
     /// What stands in place of a match.
     pub redaction: Redaction,
     /// Templates of texts that it must find.
@@ -184,6 +188,12 @@ fn check(raw: Raw) -> Result<Detector, String> {
                 .to_owned(),
         );
     }
+    let slot_actions = raw
+        .slot_actions
+        .iter()
+        .map(|(word, action)| Some((Slot::from_word(word)?, *action)))
+        .collect::<Option<_>>()
+        .ok_or("slot_actions names a slot that does not exist")?;
     let patterns: Vec<String> = raw.pattern.into_iter().chain(raw.patterns).collect();
     if patterns.is_empty() {
         return Err("a detector needs a pattern".to_owned());
@@ -198,6 +208,7 @@ fn check(raw: Raw) -> Result<Detector, String> {
         control: raw.control,
         directions: raw.directions,
         default_action: raw.default_action,
+        slot_actions,
         redaction: raw.replacement.map_or(Redaction::Token, Redaction::Fixed),
         examples: raw.examples,
         counter_examples: raw.counter_examples,

@@ -1,6 +1,9 @@
 //! Validators: what a pattern alone cannot tell.
 
 mod card;
+mod config;
+mod link;
+mod markup;
 
 use std::ops::Range;
 
@@ -37,9 +40,19 @@ pub enum Validator {
     Phone,
     /// A secret: enough different characters.
     Entropy,
+    /// Likewise, and where a word runs into it no hash with a name before it.
+    Key,
     /// A JSON web token: its header is a JSON object that names an algorithm
     /// (RFC 7515, section 4.1.1).
     Jwt,
+    /// A setting whose value is a secret, and no expression or placeholder.
+    Config,
+    /// A link with a value that is no word, or with a token of ours.
+    Link,
+    /// A tag, and no parameter of a type.
+    Tag,
+    /// An image, and no code that negates a list.
+    Image,
 }
 
 impl Validator {
@@ -48,12 +61,17 @@ impl Validator {
         let found = text.get(span.clone())?;
         let length = match self {
             Self::Card => return card::valid(text, span),
+            Self::Image => return markup::image(text, span),
             Self::None => Some(found.len()),
-            Self::Ssn => ssn(found).then_some(found.len()),
+            Self::Ssn => return ssn(found).then(|| no_part(text, span)).flatten(),
             Self::Iban => iban(found),
             Self::Phone => phone(found).then_some(found.len()),
             Self::Entropy => varied(found).then_some(found.len()),
+            Self::Key => key(text, span).then_some(found.len()),
             Self::Jwt => jwt(found).then_some(found.len()),
+            Self::Config => config::holds_secret(text, span).then_some(found.len()),
+            Self::Link => link::carries_data(found).then_some(found.len()),
+            Self::Tag => markup::is_tag(text, span).then_some(found.len()),
         };
         let end = span.start + length?;
         Some(Valid { end, looked: end })
@@ -70,6 +88,26 @@ fn ssn(text: &str) -> bool {
     };
     let (area, group, serial) = (part(0, 3), part(3, 5), part(5, 9));
     digits.len() == 9 && area != 0 && area != 666 && area < 900 && group != 0 && serial != 0
+}
+
+/// A number with dots in it that is no part of a longer one, as the names of
+/// objects and versions are.
+fn no_part(text: &str, span: &Range<usize>) -> Option<Valid> {
+    let before = text.as_bytes().get(..span.start)?;
+    let after = text.as_bytes().get(span.end..)?;
+    let found = text.get(span.clone())?;
+    if !found.contains('.') {
+        return Some(Valid {
+            end: span.end,
+            looked: span.end,
+        });
+    }
+    let inside = matches!(before, [.., digit, b'.'] if digit.is_ascii_digit())
+        || matches!(after, [b'.', digit, ..] if digit.is_ascii_digit());
+    (!inside).then(|| Valid {
+        end: span.end,
+        looked: span.end + usize::from(after.first() == Some(&b'.')),
+    })
 }
 
 /// Length of an IBAN by country (the SWIFT registry).
@@ -145,6 +183,19 @@ fn jwt(text: &str) -> bool {
         .and_then(crate::view::from_base64)
         .unwrap_or_default();
     header.starts_with('{') && header.ends_with('}') && header.contains("\"alg\"")
+}
+
+/// `task-` before a hash looks like `sk-` before a key, but a hash has letters
+/// of one case.
+fn key(text: &str, span: &Range<usize>) -> bool {
+    let found = text.get(span.clone()).unwrap_or_default();
+    let before = text.get(..span.start).unwrap_or_default();
+    let glued = before.ends_with(|char: char| char.is_ascii_alphanumeric());
+    let secret = found.strip_prefix("sk-").unwrap_or(found).as_bytes();
+    let mixed = secret.iter().any(u8::is_ascii_uppercase)
+        && secret.iter().any(u8::is_ascii_lowercase)
+        && secret.iter().any(u8::is_ascii_digit);
+    varied(found) && (mixed || !glued)
 }
 
 /// Whether a text is varied enough for a secret.

@@ -2,6 +2,7 @@
 //! knows the source bytes that it stands for.
 
 mod decode;
+mod escape;
 mod fold;
 
 use std::ops::Range;
@@ -12,7 +13,7 @@ use terms::View as Kind;
 const DEPTH_MAX: usize = 2;
 /// LIMIT: bytes of all views of one text, as a multiple of the text's, and a
 /// floor for short ones.
-const BYTES_FACTOR: usize = 16;
+const BYTES_FACTOR: usize = 24;
 const BYTES_FLOOR: usize = 16 << 10;
 /// A decoded run without as many readable characters in a row holds nothing.
 const READABLE_CHARS_MIN: usize = 6;
@@ -63,7 +64,7 @@ impl View {
     /// The source position from which on an escape or a character may be
     /// unfinished, if one may.
     pub(crate) fn unfinished(&self) -> Option<usize> {
-        let at = decode::unfinished(&self.text);
+        let at = escape::unfinished(&self.text);
         let escape = (at < self.text.len()).then(|| self.source_start(at));
         let first = escape.into_iter().chain(self.pending).min();
         first.filter(|_| self.open)
@@ -239,18 +240,19 @@ fn children(parent: &View) -> Vec<View> {
     }
     // What may be half of an escape waits for its other half.
     let end = if parent.open {
-        decode::unfinished(&parent.text)
+        escape::unfinished(&parent.text)
     } else {
         parent.text.len()
     };
-    children.extend(
-        decode::percent(&parent.text, end, parent.open)
-            .map(|builder| builder.finish(Kind::Url, parent.open)),
-    );
-    children.extend(
-        decode::backslash(&parent.text, end)
-            .map(|builder| builder.finish(Kind::Escape, parent.open)),
-    );
+    let open = parent.open;
+    let escapes = [
+        (escape::percent(&parent.text, end, open), Kind::Url),
+        (escape::spelled(&parent.text, end), Kind::Escape),
+        (escape::quoted(&parent.text, end, open), Kind::Escape),
+    ];
+    for (builder, kind) in escapes {
+        children.extend(builder.map(|builder| builder.finish(kind, open)));
+    }
     for (builder, kind, at_end) in decode::runs(&parent.text, parent.open) {
         let open = parent.open && at_end;
         let readable = builder.readable(open);
@@ -271,10 +273,14 @@ fn children(parent: &View) -> Vec<View> {
 
 /// The text that a whole run of base64 stands for.
 pub(crate) fn from_base64(run: &str) -> Option<String> {
-    decode::base64(run.as_bytes(), 0..run.len(), false).map(|builder| builder.text)
+    let places: Vec<usize> = (0..run.len()).collect();
+    decode::base64(run.as_bytes(), &places, false).map(|builder| builder.text)
 }
 
 /// What text does not have: bytes that were none, control characters.
 fn strange(char: char) -> bool {
     char == char::REPLACEMENT_CHARACTER || (char.is_control() && !char.is_whitespace())
 }
+
+#[cfg(test)]
+mod tests;

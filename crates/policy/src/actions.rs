@@ -23,10 +23,12 @@ pub enum ActionFault {
 
 /// Actions by selector: `*`, `*@slot`, `detector` or `detector@slot`. The most
 /// exact one holds; a named detector is more exact than a named slot. Where
-/// none matches, the catalogue's own default does.
+/// none matches, the catalogue's own default does: that for the slot, if it
+/// has one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ActionTable {
     defaults: BTreeMap<DetectorId, Action>,
+    slot_defaults: BTreeMap<(DetectorId, Slot), Action>,
     chosen: BTreeMap<(Option<DetectorId>, Option<Slot>), Action>,
 }
 
@@ -36,8 +38,16 @@ impl ActionTable {
     pub fn new(defaults: impl IntoIterator<Item = (DetectorId, Action)>) -> Self {
         Self {
             defaults: defaults.into_iter().collect(),
+            slot_defaults: BTreeMap::new(),
             chosen: BTreeMap::new(),
         }
+    }
+
+    /// The same table with a default of the catalogue that holds in one slot.
+    #[must_use]
+    pub fn with_slot_default(mut self, detector: DetectorId, slot: Slot, action: Action) -> Self {
+        self.slot_defaults.insert((detector, slot), action);
+        self
     }
 
     /// Sets the action for a selector, as `card@tool-result`.
@@ -92,6 +102,7 @@ impl ActionTable {
         ]
         .iter()
         .find_map(|selector| self.chosen.get(selector))
+        .or_else(|| self.slot_defaults.get(&(detector.clone(), slot)))
         .or_else(|| self.defaults.get(detector))
         .copied()
         // INVARIANT: a detector without a default cannot be loaded; if one
@@ -135,6 +146,17 @@ mod tests {
         table.choose("card@turn", Action::Redact).unwrap();
         assert_eq!(table.action(&card, Slot::Turn), Action::Redact);
         assert_eq!(table.action(&card, Slot::Document), Action::Block);
+    }
+
+    #[test]
+    fn a_default_of_the_catalogue_may_hold_in_one_slot_only() {
+        let card = DetectorId::new("card");
+        let mut table = table().with_slot_default(card.clone(), Slot::ToolCall, Action::Allow);
+        assert_eq!(table.action(&card, Slot::ToolCall), Action::Allow);
+        assert_eq!(table.action(&card, Slot::Turn), Action::Redact);
+        assert_eq!(table.action(&card, Slot::Unknown), Action::Redact);
+        table.choose("*", Action::Flag).unwrap();
+        assert_eq!(table.action(&card, Slot::ToolCall), Action::Flag);
     }
 
     #[test]

@@ -55,7 +55,7 @@ words! {
         Folded = "folded",
         /// Percent escapes decoded.
         Url = "url",
-        /// Backslash escapes decoded.
+        /// Backslash, HTML or quoted-printable escapes decoded.
         Escape = "escape",
         /// Pairs of hexadecimal digits decoded.
         Hex = "hex",

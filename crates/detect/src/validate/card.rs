@@ -4,6 +4,10 @@ use std::ops::Range;
 
 use super::Valid;
 
+/// Characters between two groups of digits of one number.
+const GAP_CHARS_MAX: usize = 3;
+/// A column or row of groups as long is a table.
+const GROUP_DIGITS: usize = 4;
 /// Characters beside a number that are looked at: fewer than half of what a
 /// stream keeps as context, so that an escaped text is seen as far.
 const BESIDE_CHARS_MAX: usize = 16;
@@ -12,6 +16,28 @@ const HASH_CHARS_MIN: usize = 8;
 /// Shorter numbers are so common that one beside other groups of digits is a
 /// part of something else.
 const GROUPED_DIGITS_MIN: usize = 14;
+/// Barcodes have 12 or 13 digits, and one in nine of those passes every check:
+/// such a number is a card only where a word before says so.
+const NAMED_DIGITS_MAX: usize = 13;
+/// Bytes before a number in which the word is looked for.
+const NAME_BYTES_MAX: usize = 64;
+const NAMES: &[&str] = &[
+    "card",
+    "cards",
+    "cardnumber",
+    "creditcard",
+    "ccnumber",
+    "cc",
+    "pan",
+    "visa",
+    "maestro",
+    "credit",
+    "debit",
+    "karte",
+    "kartennummer",
+    "kreditkarte",
+    "kreditkartennummer",
+];
 /// Likewise of one that letters touch.
 const TOUCHED_DIGITS_MIN: usize = 16;
 
@@ -94,14 +120,72 @@ fn stands_alone(text: &str, number: &Range<usize>, digits: usize) -> Option<Vali
     let right = run(after.iter());
     let common =
         (continues && digits < GROUPED_DIGITS_MIN) || (touched && digits < TOUCHED_DIGITS_MIN);
-    if fraction || common || is_hash(&left, &right) {
+    let unnamed = digits <= NAMED_DIGITS_MAX && !is_named(before);
+    let wide = text.get(number.clone()).and_then(Wide::of);
+    let beside = wide.map_or((0, 0), |wide| wide.group(after.iter()));
+    let table = beside.1 >= GROUP_DIGITS
+        || wide.is_some_and(|wide| wide.group(before.iter().rev()).1 >= GROUP_DIGITS);
+    if fraction || common || unnamed || table || is_hash(&left, &right) {
         return None;
     }
     let gap = usize::from(after.first().is_some_and(grouped));
     Some(Valid {
         end: number.end,
-        looked: number.end + right.len().max(gap),
+        looked: number.end + right.len().max(gap).max(beside.0 + beside.1),
     })
+}
+
+/// Groups with more between them than a blank or a hyphen, as in a table.
+#[derive(Clone, Copy)]
+struct Wide {
+    /// A line end is among what stands between them.
+    lines: bool,
+}
+
+impl Wide {
+    /// How a number is written, if it is so.
+    fn of(number: &str) -> Option<Self> {
+        let lines = number.contains(['\r', '\n']);
+        let gap = |byte: &u8| !byte.is_ascii_digit();
+        let long = number
+            .as_bytes()
+            .windows(2)
+            .any(|pair| pair.iter().all(gap));
+        (lines || long || number.contains(['.', '\t'])).then_some(Self { lines })
+    }
+
+    /// Characters of the gap beside a number, and digits of the group behind
+    /// it, as far as they make a table.
+    fn group<'a>(self, beside: impl Iterator<Item = &'a u8>) -> (usize, usize) {
+        let mut beside = beside.peekable();
+        let fits = |byte: u8| {
+            matches!(byte, b' ' | b'-' | b'.' | b'\t')
+                || (self.lines && matches!(byte, b'\r' | b'\n'))
+        };
+        let mut gap = 0;
+        while gap < GAP_CHARS_MAX && beside.next_if(|byte| fits(**byte)).is_some() {
+            gap += 1;
+        }
+        let digits = beside
+            .take(GROUP_DIGITS)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        (gap, if gap > 0 { digits } else { 0 })
+    }
+}
+
+/// Whether a word before a number says that it is a card's.
+fn is_named(before: &[u8]) -> bool {
+    let from = before.len().saturating_sub(NAME_BYTES_MAX);
+    before
+        .get(from..)
+        .unwrap_or_default()
+        .split(|byte| !byte.is_ascii_alphabetic())
+        .any(|word| {
+            NAMES
+                .iter()
+                .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+        })
 }
 
 /// The hexadecimal characters and hyphens next to a number.
@@ -181,6 +265,11 @@ mod tests {
         ] {
             assert!(beside(before, &number, after), "{before}..{after}");
         }
+        for (first, digits) in [("4", 13), ("40", 13), ("50", 12), ("69", 13)] {
+            let number = Filler::new(6).fill(&format!("{{luhn:{first}:{digits}}}"));
+            assert!(!beside("EAN ", &number, "") && !beside("on the cardboard: ", &number, ""));
+            assert!(beside("Visa card no. ", &number, "") && beside("card_number=", &number, ""));
+        }
         let short = Filler::new(4).fill("{luhn:50:12}");
         assert!(beside("card ", &short, " now"));
         assert!(!beside("4532 ", &short, "") && !beside("", &short, "-4532"));
@@ -188,6 +277,21 @@ mod tests {
             let first = if digits == 12 { "50" } else { "37" };
             let number = Filler::new(4).fill(&format!("{{luhn:{first}:{digits}}}"));
             assert!(!beside("id", &number, "") && !beside("", &number, "f"));
+        }
+    }
+
+    #[test]
+    fn a_card_in_groups_is_one_and_a_part_of_a_table_is_none() {
+        let number = Filler::new(7).fill("{luhn:4:16}");
+        let groups: Vec<&str> = (0..16).step_by(4).map(|at| &number[at..at + 4]).collect();
+        for gap in [".", "  ", "\t", "\n", "\r\n", " - "] {
+            let card = groups.join(gap);
+            assert_eq!(length(&card), Some(card.len()), "{gap:?}");
+            assert!(beside("card ", &card, " exp 12/27") && beside("", &card, "."));
+            assert!(beside("1.\n", &card, "\n12/27"));
+            let row = format!("1234{gap}");
+            assert!(!beside(&row, &card, ""), "{gap:?}");
+            assert!(!beside("", &card, &format!("{gap}1234")), "{gap:?}");
         }
     }
 

@@ -1,5 +1,4 @@
-//! Percent and backslash escapes over the whole text; runs of hexadecimal and
-//! base64 each for itself.
+//! Runs of hexadecimal and base64, each for itself.
 
 use std::ops::Range;
 
@@ -10,6 +9,13 @@ use super::Builder;
 /// Shorter runs are words. Twelve characters of base64 are nine bytes, which
 /// is less than any match has.
 const RUN_CHARS_MIN: usize = 12;
+/// A line as long may be wrapped: what stands on the next one belongs to it. A
+/// stream keeps more of what it let go.
+const LINE_CHARS_MIN: usize = 32;
+/// LIMIT: blanks before a line that belongs to the one above.
+const INDENT_BYTES_MAX: usize = 16;
+/// LIMIT: bytes between two pairs of digits.
+const GAP_BYTES_MAX: usize = 4;
 
 fn hex(byte: u8) -> Option<u8> {
     char::from(byte)
@@ -17,116 +23,9 @@ fn hex(byte: u8) -> Option<u8> {
         .and_then(|digit| u8::try_from(digit).ok())
 }
 
-fn pair(bytes: &[u8], at: usize) -> Option<u8> {
+/// The byte that two hexadecimal digits spell.
+pub(super) fn pair(bytes: &[u8], at: usize) -> Option<u8> {
     Some((hex(*bytes.get(at)?)? << 4) | hex(*bytes.get(at + 1)?)?)
-}
-
-/// Where an escape at the very end may be unfinished; the end if none is.
-pub(crate) fn unfinished(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let begins = |at: &usize| {
-        let rest = bytes.get(*at..).unwrap_or_default();
-        match rest {
-            [b'%', digits @ ..] => digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit),
-            [b'\\'] => true,
-            [b'\\', b'x', digits @ ..] => {
-                digits.len() < 2 && digits.iter().all(u8::is_ascii_hexdigit)
-            }
-            [b'\\', b'u', digits @ ..] if digits.len() < 4 => {
-                digits.iter().all(u8::is_ascii_hexdigit)
-            }
-            // The first half of a pair of surrogates.
-            [
-                b'\\',
-                b'u',
-                b'd' | b'D',
-                b'8' | b'9' | b'a' | b'b' | b'A' | b'B',
-                ..,
-            ] => rest.len() < 12,
-            _ => false,
-        }
-    };
-    (bytes.len().saturating_sub(12)..bytes.len())
-        .find(begins)
-        .unwrap_or(bytes.len())
-}
-
-/// `%34` and the like, up to `end`; `None` when there is none.
-pub(super) fn percent(text: &str, end: usize, open: bool) -> Option<Builder> {
-    let begun = text.as_bytes().get(end) == Some(&b'%');
-    let bytes = text.as_bytes().get(..end)?;
-    if !begun && !bytes.windows(3).any(|window| matches!(window, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())) {
-        return None;
-    }
-    let mut out: Vec<(u8, Range<usize>)> = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match (byte, pair(bytes, at + 1)) {
-            (b'%', Some(value)) => {
-                out.push((value, at..at + 3));
-                at += 3;
-            }
-            _ => {
-                out.push((*byte, at..at + 1));
-                at += 1;
-            }
-        }
-    }
-    let mut builder = Builder::default();
-    builder.bytes(&out, open);
-    Some(builder)
-}
-
-/// `\u0034`, `\x34`, `\n` and the like, up to `end`; `None` when there is none.
-pub(super) fn backslash(text: &str, end: usize) -> Option<Builder> {
-    if !text.contains('\\') {
-        return None;
-    }
-    let text = text.get(..end)?;
-    let bytes = text.as_bytes();
-    let mut builder = Builder::default();
-    let mut at = 0;
-    while let Some(char) = text.get(at..).and_then(|rest| rest.chars().next()) {
-        let (value, length) = if char == '\\' {
-            escape(bytes, at)
-        } else {
-            None
-        }
-        .unwrap_or((char, char.len_utf8()));
-        builder.push(value, &(at..at + length));
-        at += length;
-    }
-    Some(builder)
-}
-
-/// The character that an escape stands for, and the escape's length.
-fn escape(bytes: &[u8], at: usize) -> Option<(char, usize)> {
-    let simple = |char| Some((char, 2));
-    match bytes.get(at + 1)? {
-        b'n' => simple('\n'),
-        b'r' => simple('\r'),
-        b't' => simple('\t'),
-        b'"' => simple('"'),
-        b'\'' => simple('\''),
-        b'\\' => simple('\\'),
-        b'/' => simple('/'),
-        b'x' => pair(bytes, at + 2).map(|value| (char::from(value), 4)),
-        b'u' => {
-            let unit = |at: usize| {
-                Some((u32::from(pair(bytes, at)?) << 8) | u32::from(pair(bytes, at + 2)?))
-            };
-            let high = unit(at + 2)?;
-            if let Some(char) = char::from_u32(high) {
-                return Some((char, 6));
-            }
-            let low = (bytes.get(at + 6..at + 8) == Some(b"\\u"))
-                .then(|| unit(at + 8))
-                .flatten()?;
-            let code = 0x1_0000 + (high.checked_sub(0xd800)? << 10) + low.checked_sub(0xdc00)?;
-            char::from_u32(code).map(|char| (char, 12))
-        }
-        _ => None,
-    }
 }
 
 /// Each run of base64 or hexadecimal characters, decoded from every offset at
@@ -134,33 +33,129 @@ fn escape(bytes: &[u8], at: usize) -> Option<(char, usize)> {
 pub(super) fn runs(text: &str, open: bool) -> Vec<(Builder, Kind, bool)> {
     let bytes = text.as_bytes();
     let mut out = Vec::new();
-    for run in stretches(bytes, |byte| {
+    let long = |length: usize, at_end: bool| length >= RUN_CHARS_MIN || (open && at_end);
+    let words = stretches(bytes, |byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
-    }) {
-        let at_end = run.end == bytes.len();
-        if run.len() < RUN_CHARS_MIN && !(open && at_end) {
+    });
+    let alone = words
+        .iter()
+        .map(|run| (run.clone().collect::<Vec<usize>>(), run.end == bytes.len()));
+    for (places, at_end) in alone.chain(wrapped(bytes, &words, open)) {
+        if !long(places.len(), at_end) {
             continue;
         }
         for offset in 0..4 {
-            out.extend(
-                base64(bytes, run.start + offset..run.end, open && at_end)
-                    .map(|builder| (builder, Kind::Base64, at_end)),
-            );
+            let places = places.get(offset..).unwrap_or_default();
+            let builder = base64(bytes, places, open && at_end);
+            out.extend(builder.map(|builder| (builder, Kind::Base64, at_end)));
         }
     }
     for run in stretches(bytes, |byte| byte.is_ascii_hexdigit()) {
         let at_end = run.end == bytes.len();
-        if run.len() < RUN_CHARS_MIN && !(open && at_end) {
+        if !long(run.len(), at_end) {
             continue;
         }
         for offset in 0..2 {
-            out.extend(
-                hexadecimal(bytes, run.start + offset..run.end, open && at_end)
-                    .map(|builder| (builder, Kind::Hex, at_end)),
-            );
+            let builder = hexadecimal(bytes, run.start + offset..run.end, open && at_end);
+            out.extend(builder.map(|builder| (builder, Kind::Hex, at_end)));
+        }
+    }
+    for (pairs, at_end) in parted(bytes) {
+        if long(2 * pairs.len(), at_end) {
+            let builder = built(&pairs, open && at_end);
+            out.extend(builder.map(|builder| (builder, Kind::Hex, at_end)));
         }
     }
     out
+}
+
+/// The places of base64 that goes on over line ends, as mail and `base64`
+/// write it; with whether it may go on behind the end.
+fn wrapped(bytes: &[u8], runs: &[Range<usize>], open: bool) -> Vec<(Vec<usize>, bool)> {
+    let mut out: Vec<(Vec<usize>, bool)> = Vec::new();
+    let mut lines: Vec<Range<usize>> = Vec::new();
+    let mut rest = runs.iter().peekable();
+    while let Some(run) = rest.next() {
+        lines.push(run.clone());
+        let long = run.len() >= LINE_CHARS_MIN;
+        let behind = bytes.get(run.end..rest.peek().map_or(bytes.len(), |next| next.start));
+        let behind = behind.unwrap_or_default();
+        let at_end = rest.peek().is_none();
+        if long && !at_end && is_line_end(behind) {
+            continue;
+        }
+        let begun = open && long && at_end && (behind == b"\r" || is_line_end(behind));
+        if lines.len() > 1 || begun {
+            let places = lines.iter().flat_map(Clone::clone).collect();
+            out.push((places, begun || (at_end && behind.is_empty())));
+        }
+        lines.clear();
+    }
+    out
+}
+
+fn is_line_end(gap: &[u8]) -> bool {
+    let gap = gap.strip_prefix(b"\r").unwrap_or(gap);
+    gap.strip_prefix(b"\n").is_some_and(|indent| {
+        indent.len() <= INDENT_BYTES_MAX && indent.iter().all(|byte| matches!(byte, b' ' | b'\t'))
+    })
+}
+
+/// A byte, and the source that it stands for.
+type Placed = (u8, Range<usize>);
+
+/// Pairs of hexadecimal digits with something between them: `34:35`, `34 35`,
+/// `0x34, 0x35`; with whether the last may go on behind the end.
+fn parted(bytes: &[u8]) -> Vec<(Vec<Placed>, bool)> {
+    let mut out = Vec::new();
+    let mut run: Vec<Placed> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let inside = at
+            .checked_sub(1)
+            .and_then(|before| bytes.get(before))
+            .is_some_and(u8::is_ascii_alphanumeric);
+        let Some((value, end)) = (!inside).then(|| lone_pair(bytes, at)).flatten() else {
+            at += 1;
+            continue;
+        };
+        let joined = run.last().is_some_and(|(_, last)| {
+            let gap = bytes.get(last.end..at).unwrap_or_default();
+            gap.len() <= GAP_BYTES_MAX && gap.iter().all(parts)
+        });
+        if !joined && !run.is_empty() {
+            out.push((std::mem::take(&mut run), false));
+        }
+        run.push((value, at..end));
+        at = end;
+    }
+    if let Some((_, last)) = run.last() {
+        let rest = bytes.get(last.end..).unwrap_or_default();
+        let gap = rest.iter().take_while(|byte| parts(byte)).count();
+        let begun = match rest.get(gap..).unwrap_or_default() {
+            [] | [b'0', b'x' | b'X'] => true,
+            [digit] | [b'0', b'x' | b'X', digit] => digit.is_ascii_hexdigit(),
+            _ => false,
+        };
+        out.push((run, gap <= GAP_BYTES_MAX && begun));
+    }
+    out
+}
+
+fn parts(byte: &u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t' | b'\r' | b'\n' | b':' | b',' | b';' | b'-' | b'.'
+    )
+}
+
+/// Two digits with nothing beside them, and where they end.
+fn lone_pair(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let marked = matches!(bytes.get(at..at + 2), Some([b'0', b'x' | b'X']));
+    let digits = if marked { at + 2 } else { at };
+    let value = pair(bytes, digits)?;
+    let alone = !bytes.get(digits + 2).is_some_and(u8::is_ascii_alphanumeric);
+    alone.then_some((value, digits + 2))
 }
 
 fn stretches(bytes: &[u8], fits: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
@@ -187,32 +182,32 @@ fn hexadecimal(bytes: &[u8], run: Range<usize>, open: bool) -> Option<Builder> {
     built(&out, open)
 }
 
-pub(super) fn base64(bytes: &[u8], run: Range<usize>, open: bool) -> Option<Builder> {
-    let mut out = Vec::with_capacity(run.len() / 4 * 3);
-    let mut at = run.start;
-    while at + 2 <= run.end {
-        let end = run.end.min(at + 4);
+/// The bytes that the base64 characters at these places spell.
+pub(super) fn base64(bytes: &[u8], places: &[usize], open: bool) -> Option<Builder> {
+    let mut out = Vec::with_capacity(places.len() / 4 * 3);
+    for group in places.chunks(4).filter(|group| group.len() > 1) {
         let mut word = 0_u32;
-        for index in at..at + 4 {
-            let value = if index < end {
-                sextet(*bytes.get(index)?)?
-            } else {
-                0
+        for index in 0..4 {
+            let value = match group.get(index) {
+                Some(at) => sextet(*bytes.get(*at)?)?,
+                None => 0,
             };
             word = (word << 6) | u32::from(value);
         }
+        let start = *group.first()?;
         // Padding belongs to what it pads.
-        let mut covered = end;
-        while covered < at + 4 && bytes.get(covered) == Some(&b'=') {
-            covered += 1;
-        }
+        let last = *group.last()? + 1;
+        let padding = bytes.get(last..).unwrap_or_default().iter();
+        let padding = padding
+            .take(4 - group.len())
+            .take_while(|byte| **byte == b'=');
+        let covered = last + padding.count();
         let [_, first, second, third] = word.to_be_bytes();
         for (index, byte) in [first, second, third].into_iter().enumerate() {
-            if at + index + 1 < end {
-                out.push((byte, at..covered));
+            if index + 1 < group.len() {
+                out.push((byte, start..covered));
             }
         }
-        at += 4;
     }
     built(&out, open)
 }

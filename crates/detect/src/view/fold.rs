@@ -1,5 +1,8 @@
 //! Compatibility forms, look-alikes and invisible characters.
 
+use std::sync::LazyLock;
+
+use regex_syntax::hir::{Class, HirKind};
 use unicode_normalization::UnicodeNormalization;
 
 use super::Builder;
@@ -16,11 +19,48 @@ const ALIKE: &[(&str, &str)] = &[
     ("‚‛`´", "''''"),
 ];
 
-/// First of ten decimal digits, in scripts that people type.
-const ZEROS: &[u32] = &[
-    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66,
-    0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x17e0, 0x1810, 0xa620, 0xa8d0, 0xaa50,
+/// Marks and format characters, which show nothing of their own: joiners,
+/// directions, variations, accents, what stands around a key cap.
+static MARKS: LazyLock<Vec<(char, char)>> = LazyLock::new(|| ranges(r"[\p{Mn}\p{Me}\p{Cf}]"));
+/// Decimal digits of all scripts, ten in a row.
+static DIGITS: LazyLock<Vec<(char, char)>> = LazyLock::new(|| ranges(r"\p{Nd}"));
+
+/// First and last digit of rows that are numbers in a circle, in brackets or
+/// with a full stop, and what the first one is.
+const NUMBERED: &[(u32, u32, u32)] = &[
+    (0x2474, 0x247c, 1),
+    (0x2488, 0x2490, 1),
+    (0x24f5, 0x24fd, 1),
+    (0x24ff, 0x24ff, 0),
+    (0x2776, 0x277e, 1),
+    (0x2780, 0x2788, 1),
+    (0x278a, 0x2792, 1),
+    (0x1_f100, 0x1_f100, 0),
+    (0x1_f101, 0x1_f10a, 0),
+    (0x1_f10b, 0x1_f10b, 0),
+    (0x1_f10c, 0x1_f10c, 0),
 ];
+/// The first of 26 capital letters in black circles and squares.
+const LETTERED: &[u32] = &[0x1_f150, 0x1_f170];
+
+/// The characters of a class of Unicode, in order: the tables of the pattern
+/// library, so that both know the same version.
+fn ranges(class: &str) -> Vec<(char, char)> {
+    match regex_syntax::parse(class).map(regex_syntax::hir::Hir::into_kind) {
+        Ok(HirKind::Class(Class::Unicode(class))) => class
+            .iter()
+            .map(|range| (range.start(), range.end()))
+            .collect(),
+        // INVARIANT: both classes above are known; a test holds it.
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
+
+/// The range that holds a character.
+fn within(ranges: &[(char, char)], char: char) -> Option<(char, char)> {
+    let at = ranges.partition_point(|(_, end)| *end < char);
+    ranges.get(at).copied().filter(|(start, _)| *start <= char)
+}
 
 /// The folded text; `None` when folding changes nothing.
 pub(super) fn fold(text: &str) -> Option<Builder> {
@@ -41,6 +81,11 @@ pub(super) fn fold(text: &str) -> Option<Builder> {
             changed = true;
             continue;
         }
+        if let Some(digit) = numbered(char) {
+            builder.push(digit, &source);
+            changed = true;
+            continue;
+        }
         for form in std::iter::once(char).nfkc() {
             let plain = alike(form);
             changed |= plain != char;
@@ -54,12 +99,16 @@ fn alike(char: char) -> char {
     if char.is_ascii() {
         return char;
     }
-    let code = u32::from(char);
-    if let Some(zero) = ZEROS
-        .iter()
-        .find(|zero| (**zero..**zero + 10).contains(&code))
-    {
-        return char::from_digit(code - zero, 10).unwrap_or(char);
+    if let Some((zero, _)) = within(&DIGITS, char) {
+        let value = (u32::from(char) - u32::from(zero)) % 10;
+        return char::from_digit(value, 10).unwrap_or(char);
+    }
+    match char {
+        // A blank that no compatibility form folds, and one that is a pattern
+        // of no dots.
+        '\u{1680}' | '\u{2800}' => return ' ',
+        '\u{2028}' | '\u{2029}' => return '\n',
+        _ => {}
     }
     let pair = ALIKE
         .iter()
@@ -76,12 +125,58 @@ fn tag(char: char) -> Option<char> {
         .flatten()
 }
 
-/// Characters that show nothing: joiners, directions, variations, marks.
-const fn invisible(char: char) -> bool {
+/// The digit or letter of a character that shows one in a frame.
+fn numbered(char: char) -> Option<char> {
+    let code = u32::from(char);
+    let digit = NUMBERED
+        .iter()
+        .find(|(first, last, _)| (*first..=*last).contains(&code))
+        .and_then(|(first, _, value)| char::from_digit(code - first + value, 10));
+    digit.or_else(|| {
+        let first = LETTERED
+            .iter()
+            .find(|first| (**first..**first + 26).contains(&code))?;
+        char::from_digit(code - first + 10, 36).map(|letter| letter.to_ascii_uppercase())
+    })
+}
+
+/// Characters that show nothing: marks and formats, fillers of scripts, and
+/// what is kept free for more of them.
+fn invisible(char: char) -> bool {
     matches!(
-        u32::from_be_bytes((char as u32).to_be_bytes()),
-        0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x202a..=0x202e
-            | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff9..=0xfffb | 0x1_d173..=0x1_d17a
-            | 0xe_0000..=0xe_0fff | 0x300..=0x34e | 0x350..=0x36f
-    )
+        u32::from(char),
+        0x115f | 0x1160 | 0x2065 | 0x3164 | 0xffa0 | 0xfff0..=0xfff8 | 0xe_0000..=0xe_0fff
+    ) || within(&MARKS, char).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unicode_normalization::char::is_combining_mark;
+
+    #[test]
+    fn the_classes_are_there_and_digits_stand_in_tens() {
+        assert!(MARKS.len() > 200 && DIGITS.len() > 40);
+        for (start, end) in DIGITS.iter() {
+            assert_eq!((u32::from(*end) - u32::from(*start) + 1) % 10, 0, "{start}");
+        }
+        assert!(within(&MARKS, '\u{301}').is_some() && is_combining_mark('\u{301}'));
+        assert!(within(&MARKS, 'a').is_none() && within(&DIGITS, '\u{10ffff}').is_none());
+    }
+
+    #[test]
+    fn digits_in_every_dress_are_digits() {
+        for (text, plain) in [
+            ("4\u{fe0f}\u{20e3}1\u{fe0f}\u{20e3}", "41"),
+            ("4\u{20dd}1\u{301}", "41"),
+            ("❹①⓵➀➊⑴⒈⓿🄌", "411111100"),
+            ("٤१൪᠔𝟜", "41444"),
+            ("4\u{1680}1\u{2003}1\u{2800}1", "4 1 1 1"),
+            ("🅢🅺", "SK"),
+        ] {
+            let folded = fold(text).map(|builder| builder.text);
+            assert_eq!(folded.as_deref(), Some(plain), "{text}");
+        }
+        assert!(fold("Größe, naïve, 東京").is_none());
+    }
 }

@@ -284,18 +284,32 @@ fn one(control: Control, raw: &RawControl, catalogue: &Catalogue) -> Result<Cont
             ));
         }
     };
-    let defaults = catalogue
-        .detectors()
-        .iter()
-        .filter(|detector| detector.control == control);
-    let mut actions =
-        ActionTable::new(defaults.map(|detector| (detector.id.clone(), detector.default_action)));
+    let mut actions = default_actions(control, catalogue);
     for (selector, action) in &raw.actions {
         actions
             .choose(selector.get_ref(), *action)
             .map_err(|fault| (Some(selector.span()), fault.to_string()))?;
     }
     Ok(ControlPolicy { rule, actions })
+}
+
+/// What the catalogue does about a control's findings.
+fn default_actions(control: Control, catalogue: &Catalogue) -> ActionTable {
+    let detectors = || {
+        let all = catalogue.detectors().iter();
+        all.filter(move |detector| detector.control == control)
+    };
+    let table = ActionTable::new(
+        detectors().map(|detector| (detector.id.clone(), detector.default_action)),
+    );
+    detectors()
+        .flat_map(|detector| {
+            let slots = detector.slot_actions.iter();
+            slots.map(move |(slot, action)| (detector.id.clone(), *slot, *action))
+        })
+        .fold(table, |table, (id, slot, action)| {
+            table.with_slot_default(id, slot, action)
+        })
 }
 
 /// The end of a day, UTC.
