@@ -161,7 +161,8 @@ async fn reload_on_hangup(node: Arc<Node>) {
     }
 }
 
-/// What the ledger is told of a ruling: versions and modes, nothing secret.
+/// What the ledger is told of a ruling: versions, modes and what it does at the
+/// least about each kind, nothing secret.
 fn ruling_facts(ruling: &Ruling, now_ms: u64) -> BTreeMap<String, String> {
     let version = ruling.version();
     let mut facts = BTreeMap::from([
@@ -174,6 +175,7 @@ fn ruling_facts(ruling: &Ruling, now_ms: u64) -> BTreeMap<String, String> {
             ruling.policy().mode(*control, now_ms).to_string(),
         );
     }
+    facts.extend(ruling.weakest());
     facts
 }
 
