@@ -193,17 +193,21 @@ def test_a_policy_that_only_flags_enforces_nothing(build_house):
     assert fallen(house, "lets injection pass (flag for") == {9, 22, 41}
 
 
+def why(house, row):
+    return rows_of(house)[row]["reason"].lower()
+
+
 def test_a_key_counts_only_while_it_restricts_something(build_house):
     house = build_house()
     ask(house, [user("good morning")])
-    assert "no key is limited" in rows_of(house)[47]["reason"]
+    assert "no key is limited" in why(house, 47)
     everything = house.gate.key(owner="everything", models=["*"])["key"]
     ask(house, [user("good morning")], everything)
-    assert "no key is limited" in rows_of(house)[47]["reason"]
+    assert "no key is limited" in why(house, 47)
     house.gate.key(owner="brief", models=["m"], expires_in="8s")
-    assert "no exchange came under a key that is limited" in rows_of(house)[47]["reason"]
+    assert "no exchange came under a key that is limited" in why(house, 47)
     time.sleep(8.1)
-    assert "no key is limited" in rows_of(house)[47]["reason"]
+    assert "no key is limited" in why(house, 47)
     narrow = house.gate.key(owner="narrow", models=["m"])["key"]
     ask(house, [user("good morning")], narrow)
     row = rows_of(house)[47]
