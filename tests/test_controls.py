@@ -169,6 +169,12 @@ def test_one_detector_in_one_slot(build_house):
     assert ask(house, user(f"card {CARD.text}")).status == 400
     reply = ask(house, *tool_result(f"card {CARD.text}"))
     assert leaks(house.openai.requests()[-1]["body"], CARD)
+    # What the policy allows changes no verdict, and is noted all the same.
+    leaf = leaf_of(house, reply, "admitted")
+    noted = {(note["kind"], note["slot"], note["action"]) for note in leaf["findings"]}
+    assert noted == {("card", "tool-result", "allow")}
+    run = run_of(leaf, "redaction")
+    assert (run["verdict"], run["would"], run["findings"]) == ("pass", "pass", 0)
     # The fake vendor says it back, and what the model says is another slot.
     assert reply.status == 422 and "choices[0].message.content" in reply.message
     reply = ask(house, user(f"mail {needles.ALL['email'].text}"))

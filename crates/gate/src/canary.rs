@@ -1,13 +1,19 @@
 //! Shows each control a sample that it must catch, on the very path that
-//! exchanges take, before the gate calls itself ready.
+//! exchanges take, before the gate calls itself ready; and says of each kind
+//! of finding what the policy would do about it at the least.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use policy::{CONTROLS_REPLY, CONTROLS_REQUEST, Tally};
-use terms::{Control, Direction, Mode, Slot, Verdict};
+use policy::{ActionTable, CONTROLS_REPLY, CONTROLS_REQUEST, Tally};
+use terms::{Action, Control, DetectorId, Direction, Kind, Mode, Slot, Verdict};
 use thiserror::Error;
 
 use crate::Ruling;
+
+/// LIMIT: kinds of one control that are told; with more, the weakest.
+const KINDS_MAX: usize = 64;
+/// LIMIT: detectors of one control that are told to be mild by default.
+const MILD_MAX: usize = 32;
 
 /// A control that did not catch its sample. The gate does not get ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -91,3 +97,97 @@ fn caught(ruling: &Ruling, control: Control, direction: Direction, now_ms: u64) 
         })
     })
 }
+
+impl Ruling {
+    /// What the policy does at the least about each kind of finding, as facts
+    /// for the ledger. A kind is named only if the engine found it in a sample
+    /// of the control's detectors.
+    ///
+    /// `weakest.<control>.<kind>` is an action; below `redact` the detector
+    /// follows, and the slots if it is not all of them: `allow card@tool-result`.
+    /// Detectors that the catalogue itself only flags do not count there: those
+    /// that the policy does not raise stand in `mild.<control>`.
+    #[must_use]
+    pub fn weakest(&self) -> BTreeMap<String, String> {
+        let mut facts = BTreeMap::new();
+        for control in Control::ALL {
+            let Some(policy) = self.policy().control(*control) else {
+                continue;
+            };
+            let found = found_in_samples(self, *control);
+            for (kind, does) in weakest_by_kind(&policy.actions, &found) {
+                facts.insert(format!("weakest.{control}.{kind}"), does);
+            }
+            let mild: Vec<String> = found
+                .iter()
+                .filter(|(_, detector)| !policy.actions.acts_by_default(detector))
+                .map(|(_, detector)| (detector, policy.actions.weakest(detector).0))
+                .filter(|(_, action)| *action < Action::Redact)
+                .map(|(detector, action)| format!("{detector} {action}"))
+                .take(MILD_MAX)
+                .collect();
+            if !mild.is_empty() {
+                facts.insert(format!("mild.{control}"), mild.join(", "));
+            }
+        }
+        facts
+    }
+}
+
+/// Kinds and detectors of a control that show themselves in its samples, in
+/// the direction that the control is first of all there for.
+fn found_in_samples(ruling: &Ruling, control: Control) -> BTreeSet<(Kind, DetectorId)> {
+    let direction = if CONTROLS_REQUEST.contains(&control) {
+        Direction::Request
+    } else {
+        Direction::Reply
+    };
+    let engine = ruling.engine();
+    engine
+        .samples(control, direction)
+        .into_iter()
+        .flat_map(|sample| engine.scan(&sample, direction).findings)
+        .filter(|finding| finding.control == control)
+        .map(|finding| (finding.kind, finding.detector))
+        .collect()
+}
+
+fn weakest_by_kind(
+    actions: &ActionTable,
+    found: &BTreeSet<(Kind, DetectorId)>,
+) -> Vec<(Kind, String)> {
+    let mut kinds: BTreeMap<&Kind, (Action, String)> = BTreeMap::new();
+    for (kind, detector) in found {
+        if !actions.acts_by_default(detector) {
+            continue;
+        }
+        let (action, slots) = actions.weakest(detector);
+        let known = kinds
+            .entry(kind)
+            .or_insert_with(|| (action, in_words(action, detector, &slots)));
+        if action < known.0 {
+            *known = (action, in_words(action, detector, &slots));
+        }
+    }
+    let mut kinds: Vec<(&Kind, (Action, String))> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(_, (action, _))| *action);
+    kinds
+        .into_iter()
+        .take(KINDS_MAX)
+        .map(|(kind, (_, does))| (kind.clone(), does))
+        .collect()
+}
+
+fn in_words(action: Action, detector: &DetectorId, slots: &[Slot]) -> String {
+    if action >= Action::Redact {
+        return action.to_string();
+    }
+    if slots.len() == Slot::ALL.len() {
+        return format!("{action} {detector}");
+    }
+    let slots: Vec<&str> = slots.iter().map(|slot| slot.word()).collect();
+    format!("{action} {detector}@{}", slots.join(","))
+}
+
+#[cfg(test)]
+mod tests;

@@ -80,26 +80,26 @@ impl Proof {
                 "`closed` entries of the window with a status: status, authentication, TLS and rate-limit headers as recorded"
             }
             Self::ApplicationControls => {
-                "the queries of rows 22, 25, 23 and 58 together, and every `admitted` entry names a key with a `key-created` event and no earlier `key-revoked`"
+                "the queries of rows 22, 25, 23 and 58 together, and every `admitted` entry names a key with a `key-created` event, no earlier `key-revoked` and no earlier expiry"
             }
             Self::ScreeningRequests => {
-                "each `admitted` entry of the window under the configuration in force has a line for screening with mode `enforce`, looking at all inspected bytes and more than none; the newest `config-loaded` says `enforce`; the newest `canary-shown` for that policy says caught"
+                "each `admitted` entry of the window under the configuration in force has a line for screening with mode `enforce`, looking at all inspected bytes and more than none; the newest `config-loaded` says `enforce`, and `redact` or `block` at the least for every kind; no finding was allowed by the policy; the newest `canary-shown` for that policy says caught"
             }
             Self::SanitisingReplies => {
-                "each `closed` entry that delivered a reply to an exchange of the window under the configuration in force has such a line for sanitising; the newest `config-loaded` says `enforce`; the newest `canary-shown` for that policy says caught"
+                "each `closed` entry that delivered a reply to an exchange of the window under the configuration in force has such a line for sanitising; the newest `config-loaded` says `enforce`, and `redact` or `block` at the least for every kind; no finding was allowed by the policy; the newest `canary-shown` for that policy says caught"
             }
             Self::ScreeningAndSanitising => "the queries of rows 22 and 23 together",
             Self::RedactionRequests => {
-                "each `admitted` entry of the window under the configuration in force has a line for redaction with mode `enforce`, looking at all inspected bytes and more than none; no dialect carries training data; the newest `config-loaded` says `enforce`; the newest `canary-shown` for that policy says caught"
+                "each `admitted` entry of the window under the configuration in force has a line for redaction with mode `enforce`, looking at all inspected bytes and more than none; no dialect carries training data; the newest `config-loaded` says `enforce`, and `redact` or `block` at the least for every kind; no finding was allowed by the policy; the newest `canary-shown` for that policy says caught"
             }
             Self::RedactionByKind => {
-                "as row 25, with the findings of `admitted` and `refused` entries counted by kind"
+                "as row 25, for the kinds card, key and ssn only and for every dialect, with the findings of `admitted` and `refused` entries counted by kind"
             }
             Self::LeakageReplies => {
-                "each `closed` entry that delivered a reply to an exchange of the window under the configuration in force has a line for leakage with mode `enforce`, looking at all inspected bytes and more than none; the newest `config-loaded` says `enforce`; the newest `canary-shown` for that policy says caught"
+                "each `closed` entry that delivered a reply to an exchange of the window under the configuration in force has a line for leakage with mode `enforce`, looking at all inspected bytes and more than none; the newest `config-loaded` says `enforce`, and `redact` or `block` at the least for every kind that the catalogue stops; no finding was allowed by the policy; the newest `canary-shown` for that policy says caught"
             }
             Self::KeyGrants => {
-                "each `admitted` entry of the window names a key with a `key-created` event and no earlier `key-revoked`; some key in use is limited to vendors or models, or a `refused` entry says MS-ADMIT-001 or MS-ADMIT-002"
+                "each `admitted` entry of the window names a key with a `key-created` event, no earlier `key-revoked` and no earlier expiry; some of them name a key that is limited to vendors or models and still in force, or a `refused` entry says MS-ADMIT-001 or MS-ADMIT-002: these are the population"
             }
             Self::VendorAuthentication => {
                 "`closed` entries of the window in which the vendor answered 2xx to our credential, or 401 or 403"

@@ -1,11 +1,13 @@
 //! Folds the ledger, entry by entry, into what the matrix is computed from.
 //! Memory does not grow with the ledger.
 //!
-//! Of events it reads these facts: `config-loaded` has `policy`, `rules` and
-//! `control.<name>` (a mode); `canary-shown` has the control as its subject,
+//! Of events it reads these facts: `config-loaded` has `policy`, `rules`,
+//! `control.<name>` (a mode), `weakest.<control>.<kind>` (an action, and where)
+//! and `mild.<control>`; `canary-shown` has the control as its subject,
 //! `caught` (`true`) and `policy`; `key-created` and `key-revoked` have the
-//! key's public name as their subject, and the first has `restricted`, or
-//! `vendors` and `models`. What an event does not say is not assumed.
+//! key's public name as their subject, and the first has `restricted`,
+//! `vendors`, `models` and `expires_ms`. What an event does not say is not
+//! assumed.
 
 mod access;
 mod config;
@@ -112,7 +114,7 @@ impl Facts {
         match leaf {
             Leaf::Admitted(leaf) => self.admitted(sequence, leaf),
             Leaf::Closed(leaf) => self.closed(sequence, leaf),
-            Leaf::Refused(leaf) => self.refused(leaf),
+            Leaf::Refused(leaf) => self.refused(sequence, leaf),
             Leaf::RefusedSummary(leaf) => {
                 if self.in_window(leaf.to_ms) {
                     self.count_refusals(leaf.code, leaf.count);
@@ -263,10 +265,11 @@ impl Facts {
         }
     }
 
-    fn refused(&mut self, leaf: &Refused) {
+    fn refused(&mut self, sequence: u64, leaf: &Refused) {
         if !self.in_window(leaf.at_ms) {
             return;
         }
+        self.access.refused(sequence, leaf.code);
         self.count_refusals(leaf.code, 1);
         if self.configs.is_in_force(leaf.policy) {
             self.current.refused(leaf);

@@ -15,6 +15,24 @@ use crate::{Facts, Grade, Matrix, RowState, State, Window};
 pub(crate) const NOW_MS: u64 = 1_795_457_700_000;
 pub(crate) const BODY_BYTES: u64 = 1_000;
 
+/// What the gate says of the shipped catalogue's actions.
+const SHIPPED_ACTIONS: &[(&str, &str)] = &[
+    ("weakest.screening.injection", "block"),
+    ("mild.screening", "injection-extraction flag"),
+    ("weakest.redaction.card", "redact"),
+    ("weakest.redaction.email", "redact"),
+    ("weakest.redaction.iban", "redact"),
+    ("weakest.redaction.jwt", "redact"),
+    ("weakest.redaction.key", "block"),
+    ("weakest.redaction.phone", "redact"),
+    ("weakest.redaction.ssn", "redact"),
+    ("weakest.sanitising.image", "redact"),
+    ("weakest.sanitising.link", "redact"),
+    ("weakest.sanitising.markup", "redact"),
+    ("weakest.leakage.config", "redact"),
+    ("mild.leakage", "internal-path flag"),
+];
+
 /// A ledger that is written one entry after the other.
 pub(crate) struct Sample {
     pub(crate) leaves: Vec<Leaf>,
@@ -71,6 +89,12 @@ impl Sample {
 
     /// `config-loaded` with every control in enforce mode but these.
     pub(crate) fn config(&mut self, modes: &[(Control, Mode)]) {
+        self.config_with(modes, &[]);
+    }
+
+    /// The same, with other facts than those of the shipped actions; an empty
+    /// value leaves the fact out.
+    pub(crate) fn config_with(&mut self, modes: &[(Control, Mode)], others: &[(&str, &str)]) {
         let mut facts: BTreeMap<String, String> = Control::ALL
             .iter()
             .map(|control| (format!("control.{control}"), "enforce".to_owned()))
@@ -82,6 +106,10 @@ impl Sample {
         );
         facts.insert("policy".to_owned(), self.version.policy.to_string());
         facts.insert("rules".to_owned(), self.version.rules.to_string());
+        for (name, value) in SHIPPED_ACTIONS.iter().chain(others) {
+            facts.insert((*name).to_owned(), (*value).to_owned());
+        }
+        facts.retain(|_, value| !value.is_empty());
         let facts: Vec<(&str, &str)> = facts
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))

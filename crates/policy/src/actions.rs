@@ -92,6 +92,33 @@ impl ActionTable {
         self.exact(detector, slot)
     }
 
+    /// The mildest action that a detector has in any slot, and the slots where
+    /// it has it.
+    #[must_use]
+    pub fn weakest(&self, detector: &DetectorId) -> (Action, Vec<Slot>) {
+        let (mut mildest, mut slots) = (Action::Block, Vec::new());
+        for slot in Slot::ALL {
+            let action = self.action(detector, *slot);
+            if action < mildest {
+                mildest = action;
+                slots.clear();
+            }
+            if action == mildest {
+                slots.push(*slot);
+            }
+        }
+        (mildest, slots)
+    }
+
+    /// Whether the catalogue itself has what this detector finds redacted or
+    /// blocked: a policy that does less has weakened it.
+    #[must_use]
+    pub fn acts_by_default(&self, detector: &DetectorId) -> bool {
+        self.defaults
+            .get(detector)
+            .is_none_or(|action| *action >= Action::Redact)
+    }
+
     fn exact(&self, detector: &DetectorId, slot: Slot) -> Action {
         let named = Some(detector.clone());
         [
@@ -175,6 +202,25 @@ mod tests {
             table().action(&DetectorId::new("other"), Slot::Turn),
             Action::Block
         );
+    }
+
+    #[test]
+    fn the_weakest_action_says_where_it_is() {
+        let (card, ssn) = (DetectorId::new("card"), DetectorId::new("ssn"));
+        let mut table = table();
+        assert_eq!(table.weakest(&card), (Action::Redact, Slot::ALL.to_vec()));
+        table.choose("*@tool-result", Action::Allow).unwrap();
+        table.choose("card@document", Action::Block).unwrap();
+        assert_eq!(
+            table.weakest(&card),
+            (Action::Allow, vec![Slot::ToolResult])
+        );
+        table.choose("card", Action::Redact).unwrap();
+        assert_eq!(table.weakest(&card).0, Action::Redact);
+        assert_eq!(table.weakest(&ssn), (Action::Allow, vec![Slot::ToolResult]));
+        assert!(table.acts_by_default(&card));
+        assert!(!table.acts_by_default(&ssn), "the catalogue only flags it");
+        assert!(table.acts_by_default(&DetectorId::new("other")));
     }
 
     #[test]

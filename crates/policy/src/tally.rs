@@ -116,6 +116,7 @@ impl Tally {
 
     /// Enters a finding and says what to do about it. `rewritable` is false
     /// for numbers, keys and names: what should be redacted there is blocked.
+    /// What the policy allows is noted with that action and changes nothing else.
     pub fn found(
         &mut self,
         policy: &Policy,
@@ -135,10 +136,11 @@ impl Tally {
                 decision.action = Action::Block;
             }
         }
-        if decision.would == Action::Allow {
-            return Action::Allow;
+        // What the policy allows is no finding that the control minds, and the
+        // verdict stays; that it was there is noted all the same.
+        if decision.would != Action::Allow {
+            line.findings = line.findings.saturating_add(1);
         }
-        line.findings = line.findings.saturating_add(1);
         line.verdict = line.verdict.max(decision.action.into());
         line.would = line.would.max(decision.would.into());
         self.note(finding, slot, place, decision.would);
@@ -158,10 +160,28 @@ impl Tally {
         };
         if let Some(count) = self.notes.get_mut(&note) {
             *count = count.saturating_add(1);
-        } else if self.notes.len() < FINDINGS_MAX {
+            return;
+        }
+        if self.notes.len() >= FINDINGS_MAX && action != Action::Allow {
+            self.make_room();
+        }
+        if self.notes.len() < FINDINGS_MAX {
             self.notes.insert(note, 1);
         } else {
             self.findings_more = self.findings_more.saturating_add(1);
+        }
+    }
+
+    /// What is allowed must not push out of the list what is not: one such
+    /// note becomes a part of the count.
+    fn make_room(&mut self) {
+        let allowed = self
+            .notes
+            .keys()
+            .find(|note| note.action == Action::Allow)
+            .cloned();
+        if let Some(count) = allowed.and_then(|note| self.notes.remove(&note)) {
+            self.findings_more = self.findings_more.saturating_add(count);
         }
     }
 

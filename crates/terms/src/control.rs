@@ -18,7 +18,7 @@ words! {
 words! {
     /// What is done about a finding, mildest first.
     pub enum Action {
-        /// Nothing; the finding is not even counted.
+        /// Nothing; the finding is noted and passes.
         Allow = "allow",
         /// The text passes, the finding is recorded.
         Flag = "flag",

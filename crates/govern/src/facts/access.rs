@@ -2,58 +2,72 @@
 
 use std::collections::BTreeMap;
 
-use terms::{Admitted, Event, KeyId};
+use terms::{Admitted, Code, Event, KeyId};
 
 use super::Span;
 
 /// LIMIT: keys that are remembered; with more, nothing is claimed of them.
 const KEYS_MAX: usize = 65_536;
-/// A revocation holds within a second; an exchange that arrived later than
-/// that after it should not have been admitted.
-const REVOCATION_GRACE_MS: u64 = 1_000;
 
 #[derive(Debug, Clone, Copy)]
 struct KeyFacts {
     restricted: bool,
-    revoked_ms: Option<u64>,
+    revoked: bool,
+    expires_ms: Option<u64>,
+    /// Exchanges of the window under it.
+    exchanges: Span,
+}
+
+impl KeyFacts {
+    const fn is_expired(&self, at_ms: u64) -> bool {
+        matches!(self.expires_ms, Some(expires_ms) if expires_ms <= at_ms)
+    }
 }
 
 /// What is known of keys and of the exchanges under them, in the window.
 #[derive(Debug, Default)]
 pub(crate) struct Access {
     pub(crate) admitted: Span,
-    /// Exchanges under keys that are limited to some vendors or models.
-    pub(crate) restricted: u64,
     /// Exchanges under keys whose making is not in the ledger.
     pub(crate) unknown: Span,
-    /// Exchanges that arrived after their key's revocation held.
+    /// Exchanges that were admitted after their key was revoked.
     pub(crate) after_revocation: Span,
+    /// Exchanges that arrived after their key had expired.
+    pub(crate) after_expiry: Span,
+    /// Calls that were refused for their vendor or model.
+    pub(crate) denied: Span,
     /// Keys beyond the limit.
     pub(crate) keys_more: u64,
     keys: BTreeMap<KeyId, KeyFacts>,
 }
 
 impl Access {
-    /// Reads the event's fact `restricted`, or, where it is absent, `vendors`
-    /// and `models`: a key with neither, or with all, is not restricted.
+    /// Reads the event's facts `restricted`, `vendors`, `models` and
+    /// `expires_ms`. A list that covers everything restricts nothing, whatever
+    /// `restricted` says; neither does a key whose end cannot be read.
     pub(crate) fn key_created(&mut self, event: &Event) {
         let Ok(id) = event.subject.parse::<KeyId>() else {
             return;
         };
-        let all = |text: &str| matches!(text.trim(), "" | "*" | "all");
-        let limits = |name: &&str| event.facts.get(*name).is_some_and(|text| !all(text));
-        let restricted = match event.facts.get("restricted") {
+        let fact = |name: &str| event.facts.get(name).map(|text| text.trim());
+        let lists: Vec<&str> = ["vendors", "models"].into_iter().filter_map(fact).collect();
+        let said = match fact("restricted") {
             Some(text) => text == "true",
-            None => ["vendors", "models"].iter().any(limits),
+            None => !lists.is_empty(),
+        };
+        let limits = lists.is_empty() || !lists.into_iter().all(covers_all);
+        let expires_ms = match fact("expires_ms") {
+            None | Some("never") => Ok(None),
+            Some(text) => text.parse::<u64>().map(Some),
+        };
+        let key = KeyFacts {
+            restricted: said && limits && expires_ms.is_ok(),
+            revoked: false,
+            expires_ms: expires_ms.unwrap_or_default(),
+            exchanges: Span::default(),
         };
         if self.keys.len() < KEYS_MAX || self.keys.contains_key(&id) {
-            self.keys.insert(
-                id,
-                KeyFacts {
-                    restricted,
-                    revoked_ms: None,
-                },
-            );
+            self.keys.insert(id, key);
         } else {
             self.keys_more = self.keys_more.saturating_add(1);
         }
@@ -66,40 +80,48 @@ impl Access {
             .ok()
             .and_then(|id| self.keys.get_mut(&id));
         if let Some(key) = key {
-            key.revoked_ms = key.revoked_ms.or(Some(event.at_ms));
+            key.revoked = true;
         }
     }
 
+    /// The order of the ledger decides, not the time of arrival: a request
+    /// that came before the revocation and was admitted after it should have
+    /// been refused.
     pub(crate) fn admitted(&mut self, sequence: u64, leaf: &Admitted) {
         self.admitted.note(sequence);
-        let Some(key) = self.keys.get(&leaf.caller.key) else {
+        let Some(key) = self.keys.get_mut(&leaf.caller.key) else {
             self.unknown.note(sequence);
             return;
         };
-        if key.restricted {
-            self.restricted = self.restricted.saturating_add(1);
-        }
-        if key
-            .revoked_ms
-            .is_some_and(|revoked| leaf.at_ms > revoked.saturating_add(REVOCATION_GRACE_MS))
-        {
+        key.exchanges.note(sequence);
+        if key.revoked {
             self.after_revocation.note(sequence);
         }
+        if key.is_expired(leaf.at_ms) {
+            self.after_expiry.note(sequence);
+        }
     }
 
-    /// Keys that are in use and limited to some vendors or models.
-    pub(crate) fn restricted_keys(&self) -> u64 {
-        self.live()
-            .filter(|key| key.restricted)
-            .fold(0, |sum, _| sum.saturating_add(1))
+    pub(crate) fn refused(&mut self, sequence: u64, code: Code) {
+        if matches!(code, Code::VendorDenied | Code::ModelDenied) {
+            self.denied.note(sequence);
+        }
     }
 
-    /// Keys that were made and not revoked.
-    pub(crate) fn live_keys(&self) -> u64 {
-        self.live().fold(0, |sum, _| sum.saturating_add(1))
+    /// Keys that are limited to some vendors or models and in force at this
+    /// time, with the exchanges under each.
+    pub(crate) fn restricted(&self, now_ms: u64) -> impl Iterator<Item = Span> {
+        self.keys
+            .values()
+            .filter(move |key| key.restricted && !key.revoked && !key.is_expired(now_ms))
+            .map(|key| key.exchanges)
     }
+}
 
-    fn live(&self) -> impl Iterator<Item = &KeyFacts> {
-        self.keys.values().filter(|key| key.revoked_ms.is_none())
-    }
+/// Whether a list of names, as `gpt-*,o4`, leaves nothing out. Keys are made
+/// with `all` for no list; a pattern of stars alone covers every name.
+fn covers_all(list: &str) -> bool {
+    list.split(',')
+        .map(str::trim)
+        .any(|name| name == "all" || name.chars().all(|c| c == '*'))
 }

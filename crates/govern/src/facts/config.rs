@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use terms::{Control, Digest, Event, Mode, PolicyVersion};
+use terms::{Action, Control, Digest, Event, Mode, PolicyVersion};
+
+use super::span::plain;
 
 /// LIMIT: former configurations that are remembered.
 const FORMER_MAX: usize = 16;
@@ -11,6 +13,16 @@ const CANARIES_MAX: usize = 64;
 /// An exchange that arrived before a reload keeps its configuration; one that
 /// arrived so long after it cannot.
 const SWAP_GRACE_MS: u64 = 60_000;
+/// LIMIT: characters of a place that a configuration names.
+const PLACE_CHARS_MAX: usize = 160;
+
+/// What a configuration does at the least about one kind of finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Weakest {
+    pub(crate) action: Action,
+    /// The detector, and the slots if it is not all of them; empty if not told.
+    pub(crate) place: String,
+}
 
 /// A `config-loaded` event.
 #[derive(Debug)]
@@ -20,10 +32,14 @@ pub(crate) struct Load {
     /// `None` when the event does not name both digests.
     pub(crate) version: Option<PolicyVersion>,
     modes: BTreeMap<Control, Mode>,
+    /// As many as one entry of the ledger can hold.
+    weakest: BTreeMap<(Control, String), Weakest>,
+    mild: BTreeMap<Control, String>,
 }
 
 impl Load {
-    /// Reads the event's facts: `policy`, `rules` and `control.<name>`.
+    /// Reads the event's facts: `policy`, `rules`, `control.<name>`,
+    /// `weakest.<control>.<kind>` and `mild.<control>`.
     pub(crate) fn read(sequence: u64, event: &Event) -> Self {
         let digest = |name: &str| {
             event
@@ -40,18 +56,54 @@ impl Load {
             Some((*control, Mode::from_word(text.split_whitespace().next()?)?))
         };
         let modes = Control::ALL.iter().filter_map(mode).collect();
+        let mild = |control: &Control| {
+            let text = event.facts.get(&format!("mild.{control}"))?;
+            Some((*control, plain(text, PLACE_CHARS_MAX)))
+        };
         Self {
             sequence,
             at_ms: event.at_ms,
             version,
             modes,
+            weakest: event
+                .facts
+                .iter()
+                .filter_map(|(name, value)| weakest(name, value))
+                .collect(),
+            mild: Control::ALL.iter().filter_map(mild).collect(),
         }
+    }
+
+    /// What is done at the least about each kind that the event names.
+    pub(crate) fn weakest(&self, control: Control) -> impl Iterator<Item = (&str, &Weakest)> {
+        self.weakest
+            .iter()
+            .filter(move |((of, _), _)| *of == control)
+            .map(|((_, kind), weakest)| (kind.as_str(), weakest))
+    }
+
+    /// Detectors that the catalogue itself does not stop, with what is done.
+    pub(crate) fn mild(&self, control: Control) -> Option<&str> {
+        self.mild.get(&control).map(String::as_str)
     }
 
     /// How the control is set; `None` when the event does not say.
     pub(crate) fn mode(&self, control: Control) -> Option<Mode> {
         self.modes.get(&control).copied()
     }
+}
+
+/// Reads `weakest.<control>.<kind>`. An action that is no word counts as the
+/// mildest.
+fn weakest(name: &str, value: &str) -> Option<((Control, String), Weakest)> {
+    let (control, kind) = name.strip_prefix("weakest.")?.split_once('.')?;
+    let control = Control::from_word(control)?;
+    let (word, place) = value.split_once(' ').unwrap_or((value, ""));
+    let weakest = Weakest {
+        action: Action::from_word(word).unwrap_or(Action::Allow),
+        place: plain(place, PLACE_CHARS_MAX),
+    };
+    Some(((control, plain(kind, PLACE_CHARS_MAX)), weakest))
 }
 
 /// The newest canary of one control under one policy.

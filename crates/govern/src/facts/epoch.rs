@@ -26,6 +26,8 @@ pub(crate) struct Runs {
     pub(crate) redacted: u64,
     /// Exchanges that it ended.
     pub(crate) blocked: u64,
+    /// Kinds that it found and that the policy allows.
+    pub(crate) allowed: Labels,
 }
 
 impl Runs {
@@ -91,6 +93,10 @@ pub(crate) struct Epoch {
     pub(crate) kinds_redacted: Labels,
     /// Kinds that were found and passed on.
     pub(crate) kinds_flagged: Labels,
+    /// Kinds that were found and that the policy allows.
+    pub(crate) kinds_allowed: Labels,
+    /// Findings that the records count and do not name.
+    pub(crate) unnamed: u64,
     /// Kinds in requests that were refused.
     pub(crate) kinds_refused: Labels,
     pub(crate) dialects: Labels,
@@ -107,6 +113,8 @@ impl Epoch {
             cut_replies: 0,
             kinds_redacted: Labels::default(),
             kinds_flagged: Labels::default(),
+            kinds_allowed: Labels::default(),
+            unnamed: 0,
             kinds_refused: Labels::default(),
             dialects: Labels::default(),
             runs: BTreeMap::new(),
@@ -133,15 +141,27 @@ impl Epoch {
             &leaf.controls,
             &leaf.inspected,
         );
+        self.allowed(Direction::Request, &leaf.findings);
+        self.unnamed = self.unnamed.saturating_add(u64::from(leaf.findings_more));
         for note in &leaf.findings {
             // Blocked in a request that was sent all the same: in shadow.
             let kinds = match note.action {
                 Action::Redact if enforced(&leaf.controls, note.control) => {
                     &mut self.kinds_redacted
                 }
-                _ => &mut self.kinds_flagged,
+                Action::Allow => &mut self.kinds_allowed,
+                Action::Flag | Action::Redact | Action::Block => &mut self.kinds_flagged,
             };
             kinds.count(note.kind.as_str(), u64::from(note.count));
+        }
+    }
+
+    /// What a control found and was told to let be.
+    fn allowed(&mut self, direction: Direction, findings: &[FindingNote]) {
+        for note in findings.iter().filter(|note| note.action == Action::Allow) {
+            let runs = self.runs.entry((direction, note.control)).or_default();
+            runs.allowed
+                .count(note.kind.as_str(), u64::from(note.count));
         }
     }
 
@@ -161,9 +181,11 @@ impl Epoch {
         for FindingNote { kind, count, .. } in &leaf.findings {
             self.kinds_refused.count(kind.as_str(), u64::from(*count));
         }
+        self.unnamed = self.unnamed.saturating_add(u64::from(leaf.findings_more));
     }
 
     pub(crate) fn closed(&mut self, sequence: u64, leaf: &Closed) {
+        self.allowed(Direction::Reply, &leaf.findings);
         if leaf.reply_bytes == 0 {
             // Nothing came, so there was nothing to look at.
             return;

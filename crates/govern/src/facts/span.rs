@@ -28,13 +28,38 @@ impl Span {
     }
 }
 
+/// What happened in several places, all together.
+impl FromIterator<Span> for Span {
+    fn from_iter<I: IntoIterator<Item = Self>>(spans: I) -> Self {
+        spans.into_iter().fold(Self::default(), |sum, span| Self {
+            count: sum.count.saturating_add(span.count),
+            first: [sum.first, span.first].into_iter().flatten().min(),
+            last: sum.last.max(span.last),
+        })
+    }
+}
+
+/// A text from a record, kept short and without anything that a terminal obeys.
+pub(crate) fn plain(text: &str, chars_max: usize) -> String {
+    text.chars()
+        .take(chars_max)
+        .map(|c| {
+            if c.is_ascii_graphic() || c == ' ' {
+                c
+            } else {
+                '?'
+            }
+        })
+        .collect()
+}
+
 /// LIMIT: different labels that are counted apart.
 const LABELS_MAX: usize = 32;
 /// LIMIT: characters of a label.
 const LABEL_CHARS_MAX: usize = 48;
 
 /// Counts by label. A label comes from a record and may have come from a
-/// vendor: it is kept short and without anything that a terminal obeys.
+/// vendor: see [`plain`].
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     counts: BTreeMap<String, u64>,
@@ -43,17 +68,7 @@ pub(crate) struct Labels {
 
 impl Labels {
     pub(crate) fn count(&mut self, label: &str, by: u64) {
-        let label: String = label
-            .chars()
-            .take(LABEL_CHARS_MAX)
-            .map(|c| {
-                if c.is_ascii_graphic() || c == ' ' {
-                    c
-                } else {
-                    '?'
-                }
-            })
-            .collect();
+        let label = plain(label, LABEL_CHARS_MAX);
         if let Some(count) = self.counts.get_mut(&label) {
             *count = count.saturating_add(by);
         } else if self.counts.len() < LABELS_MAX {
@@ -83,9 +98,16 @@ impl Labels {
 
     /// As `card 12, email 3`.
     pub(crate) fn list(&self) -> String {
+        self.list_of(|_| true)
+    }
+
+    /// The same of the labels that are wanted, and of those that were not
+    /// counted apart.
+    pub(crate) fn list_of(&self, wanted: impl Fn(&str) -> bool) -> String {
         let mut parts: Vec<String> = self
             .counts
             .iter()
+            .filter(|(label, _)| wanted(label.as_str()))
             .map(|(label, count)| format!("{label} {count}"))
             .collect();
         if self.more > 0 {

@@ -1,12 +1,12 @@
 //! Rows that rest on the gate's own controls: each asks the same questions of
 //! one control in one direction.
 
-use terms::{Control, Direction, Mode};
+use terms::{Action, Control, Direction, Mode};
 
 use super::{Computed, access, count, disorder};
 use crate::{
     Facts, State,
-    facts::{Runs, Span},
+    facts::{Labels, Load, Runs, Span},
 };
 
 /// One control in one direction.
@@ -15,27 +15,51 @@ pub(super) struct Duty {
     control: Control,
     direction: Direction,
     name: &'static str,
+    /// Kinds of finding that it must be known to stop.
+    kinds: &'static [&'static str],
+    /// Whether every other kind of the control must be stopped as well.
+    all_kinds: bool,
+}
+
+impl Duty {
+    fn minds(self, kind: &str) -> bool {
+        self.all_kinds || self.kinds.contains(&kind)
+    }
 }
 
 pub(super) const SCREENING: Duty = Duty {
     control: Control::Screening,
     direction: Direction::Request,
     name: "screening of requests",
+    kinds: &["injection"],
+    all_kinds: true,
 };
 pub(super) const REDACTION: Duty = Duty {
     control: Control::Redaction,
     direction: Direction::Request,
     name: "redaction of requests",
+    kinds: &["card", "email", "key", "ssn"],
+    all_kinds: true,
+};
+/// The same for the kinds that row 57 names, and no others.
+const REDACTION_BY_KIND: Duty = Duty {
+    kinds: &["card", "key", "ssn"],
+    all_kinds: false,
+    ..REDACTION
 };
 pub(super) const SANITISING: Duty = Duty {
     control: Control::Sanitising,
     direction: Direction::Reply,
     name: "sanitising of replies",
+    kinds: &["image", "link", "markup"],
+    all_kinds: true,
 };
 pub(super) const LEAKAGE: Duty = Duty {
     control: Control::Leakage,
     direction: Direction::Reply,
     name: "leakage detection in replies",
+    kinds: &["config"],
+    all_kinds: true,
 };
 
 /// Dialects that carry prompts and nothing that a model is trained on. A
@@ -98,7 +122,7 @@ pub(super) fn redaction(facts: &Facts) -> Computed {
 
 /// Row 57: redaction, with what was found.
 pub(super) fn redaction_by_kind(facts: &Facts) -> Computed {
-    let mut computed = rows(facts, &[REDACTION]);
+    let mut computed = rows(facts, &[REDACTION_BY_KIND]);
     if computed.state != State::Gap {
         computed.says.push(kinds(facts));
     }
@@ -111,15 +135,22 @@ pub(super) fn kinds(facts: &Facts) -> String {
     let lists = [
         ("redacted", &epoch.kinds_redacted),
         ("passed on with a flag", &epoch.kinds_flagged),
+        ("allowed by the policy", &epoch.kinds_allowed),
         ("in refused requests", &epoch.kinds_refused),
     ];
-    let parts: Vec<String> = lists
+    let mut parts: Vec<String> = lists
         .iter()
         .filter(|(_, labels)| !labels.is_empty())
         .map(|(what, labels)| format!("{what}: {}", labels.list()))
         .collect();
+    if epoch.unnamed > 0 {
+        parts.push(format!(
+            "counted in the records and not named there: {}",
+            epoch.unnamed
+        ));
+    }
     if parts.is_empty() {
-        "nothing was found in them; of kinds that did not occur only the canary speaks".to_owned()
+        "nothing was found in them; of kinds that did not occur only the samples shown at the start speak".to_owned()
     } else {
         format!("by kind, {}", parts.join("; "))
     }
@@ -230,6 +261,10 @@ fn judge(facts: &Facts, duty: Duty) -> Judgement {
         .runs(duty.direction, duty.control)
         .unwrap_or(&none);
     run_faults(&mut faults, duty, runs);
+    if let Some(load) = facts.configs.in_force() {
+        faults.extend(kind_faults(duty, load));
+    }
+    faults.extend(allowed_fault(duty, &runs.allowed));
     let canary = facts.configs.canary(duty.control);
     match canary {
         Some(canary) if canary.caught => {}
@@ -245,7 +280,7 @@ fn judge(facts: &Facts, duty: Duty) -> Judgement {
     Judgement {
         faults,
         flags_only: runs.only_flagged(),
-        says: in_words(duty, runs, canary.map(|canary| canary.sequence)),
+        says: in_words(facts, duty, runs, canary.map(|canary| canary.sequence)),
         population: runs.proven,
         canary: canary.map(|canary| canary.sequence),
     }
@@ -282,7 +317,48 @@ fn run_faults(faults: &mut Vec<String>, duty: Duty, runs: &Runs) {
     }
 }
 
-fn in_words(duty: Duty, runs: &Runs, canary: Option<u64>) -> String {
+/// What the configuration lets pass is not stopped, whether or not it came yet.
+/// What the event does not say is not assumed.
+fn kind_faults(duty: Duty, load: &Load) -> Vec<String> {
+    let unsaid: Vec<&str> = duty
+        .kinds
+        .iter()
+        .copied()
+        .filter(|kind| load.weakest(duty.control).all(|(of, _)| of != *kind))
+        .collect();
+    let mut faults = Vec::new();
+    if !unsaid.is_empty() {
+        faults.push(format!(
+            "{}: the newest `config-loaded` event does not say what is done about {} (entry {})",
+            duty.name,
+            unsaid.join(", "),
+            load.sequence
+        ));
+    }
+    let passing = load
+        .weakest(duty.control)
+        .filter(|(kind, weakest)| duty.minds(kind) && weakest.action < Action::Redact);
+    faults.extend(passing.map(|(kind, weakest)| {
+        let place = if weakest.place.is_empty() {
+            String::new()
+        } else {
+            format!(" for {}", weakest.place)
+        };
+        format!(
+            "{}: the configuration in force lets {kind} pass ({}{place}, entry {})",
+            duty.name, weakest.action, load.sequence
+        )
+    }));
+    faults
+}
+
+/// Findings that were there and that the policy let be.
+fn allowed_fault(duty: Duty, allowed: &Labels) -> Option<String> {
+    let kinds = allowed.list_of(|kind| duty.minds(kind));
+    (!kinds.is_empty()).then(|| format!("{}: found and allowed by the policy: {kinds}", duty.name))
+}
+
+fn in_words(facts: &Facts, duty: Duty, runs: &Runs, canary: Option<u64>) -> String {
     let mut text = format!(
         "{} looked at all of {} ({} blocked, {} redacted, {} flagged)",
         duty.name,
@@ -296,6 +372,12 @@ fn in_words(duty: Duty, runs: &Runs, canary: Option<u64>) -> String {
     }
     if let Some(sequence) = canary {
         text.push_str(&format!(" and caught its canary (entry {sequence})"));
+    }
+    let load = facts.configs.in_force();
+    if let Some(mild) = load.and_then(|load| load.mild(duty.control)) {
+        text.push_str(&format!(
+            "; these detectors stop nothing, as in the catalogue: {mild}"
+        ));
     }
     text
 }

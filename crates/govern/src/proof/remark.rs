@@ -2,7 +2,7 @@
 
 use terms::Code;
 
-use super::{controls, count, vendor};
+use super::{access, controls, count, vendor};
 use crate::{Facts, Remark, State};
 
 /// Calls that were refused before the caller was known.
@@ -45,11 +45,13 @@ pub(super) fn say(remark: Remark, facts: &Facts) -> Option<String> {
             let admitted = facts.access.admitted;
             let refused = facts.refusals_of(&[Code::VendorDenied, Code::ModelDenied]);
             (admitted.count > 0).then(|| {
-                format!(
+                let mut says = vec![format!(
                     "asking goes by key: {} admitted, {} refused for their vendor or model",
                     count(admitted.count, "exchange"),
                     count(refused, "call")
-                )
+                )];
+                says.extend(access::faults(facts));
+                says.join("; ")
             })
         }
         Remark::StoreFlags => {
@@ -74,11 +76,12 @@ pub(super) fn say(remark: Remark, facts: &Facts) -> Option<String> {
             let kinds = [
                 &epoch.kinds_redacted,
                 &epoch.kinds_flagged,
+                &epoch.kinds_allowed,
                 &epoch.kinds_refused,
             ];
-            let [redacted, flagged, refused] = kinds.map(|labels| labels.of("card"));
-            (redacted.saturating_add(flagged).saturating_add(refused) > 0).then(|| {
-                format!("card numbers: {redacted} replaced before sending, {flagged} sent with a flag, {refused} in refused requests")
+            let [redacted, flagged, allowed, refused] = kinds.map(|labels| labels.of("card"));
+            [redacted, flagged, allowed, refused].iter().any(|count| *count > 0).then(|| {
+                format!("card numbers: {redacted} replaced before sending, {flagged} sent with a flag, {allowed} allowed by the policy, {refused} in refused requests")
             })
         }
     }

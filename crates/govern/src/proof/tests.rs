@@ -1,5 +1,6 @@
 //! Each computed row, moved from gap to enforced and back.
 
+mod kinds;
 mod properties;
 mod seen;
 

@@ -130,8 +130,8 @@ pub async fn ruling(settled: Settled, admin: &Admin) -> anyhow::Result<Ruling> {
     Ok(Ruling::new(policy, permission, engine, vendors, client))
 }
 
-/// What the ledger is told of a ruling: versions, modes, and where requests
-/// go; nothing secret.
+/// What the ledger is told of a ruling: versions, modes, what it does at the
+/// least about each kind, and where requests go; nothing secret.
 pub fn ruling_facts(ruling: &Ruling, admin: &Admin) -> BTreeMap<String, String> {
     let version = ruling.version();
     let mut facts = BTreeMap::from([
@@ -149,6 +149,7 @@ pub fn ruling_facts(ruling: &Ruling, admin: &Admin) -> BTreeMap<String, String> 
             ruling.policy().mode(*control, now_ms).to_string(),
         );
     }
+    facts.extend(ruling.weakest());
     for vendor in ruling.vendors() {
         facts.insert(
             format!("vendor.{}", vendor.name),

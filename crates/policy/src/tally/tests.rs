@@ -108,6 +108,54 @@ fn findings_beyond_the_limit_are_counted() {
     );
 }
 
+#[test]
+fn what_the_policy_allows_is_noted_and_passes() {
+    let policy = policy(ControlRule::Enforce, Action::Allow);
+    let mut tally = Tally::new(&policy, Direction::Request, 0);
+    for _ in 0..3 {
+        assert_eq!(
+            tally.found(&policy, &finding(), Slot::Turn, "content", false),
+            Action::Allow
+        );
+    }
+    let tallied = tally.so_far();
+    let [note] = tallied.findings.as_slice() else {
+        panic!("one note, not {:?}", tallied.findings);
+    };
+    assert_eq!((note.action, note.count), (Action::Allow, 3));
+    assert_eq!(note.kind, Kind::new("card"));
+    for run in &tallied.controls {
+        assert_eq!(
+            (run.verdict, run.would, run.findings),
+            (Verdict::Pass, Verdict::Pass, 0)
+        );
+    }
+}
+
+#[test]
+fn what_is_allowed_pushes_nothing_out_of_the_list() {
+    let allowing = policy(ControlRule::Enforce, Action::Allow);
+    let blocking = policy(ControlRule::Enforce, Action::Block);
+    let mut tally = Tally::new(&allowing, Direction::Request, 0);
+    for place in 0..super::FINDINGS_MAX {
+        let _ = tally.found(&allowing, &finding(), Slot::Turn, &place.to_string(), true);
+    }
+    let _ = tally.found(&blocking, &finding(), Slot::Turn, "last", true);
+    let _ = tally.found(&allowing, &finding(), Slot::Turn, "later", true);
+    let tallied = tally.so_far();
+    assert_eq!(
+        (tallied.findings.len(), tallied.findings_more),
+        (super::FINDINGS_MAX, 2)
+    );
+    let blocked: Vec<&str> = tallied
+        .findings
+        .iter()
+        .filter(|note| note.action == Action::Block)
+        .map(|note| note.place.as_str())
+        .collect();
+    assert_eq!(blocked, ["last"]);
+}
+
 proptest! {
     #[test]
     fn the_verdict_is_the_strictest_action(actions in prop::collection::vec(0_usize..4, 1..20)) {

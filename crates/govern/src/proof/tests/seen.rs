@@ -92,6 +92,96 @@ fn key_grants_need_known_keys_and_a_restriction() {
     sample.expect_gap(47, "after the revocation");
 }
 
+/// Row 47 with one more key, used or not, and what its reason says.
+fn with_second_key(facts: &[(&str, &str)], used: bool) -> Sample {
+    let mut sample = Sample::new();
+    sample.key(key(1), &[("restricted", "false")]);
+    sample.key(key(2), facts);
+    sample.exchange();
+    if used {
+        sample.exchange_with(|leaf| leaf.caller.key = key(2), |_| {});
+    }
+    sample
+}
+
+#[test]
+fn only_exchanges_under_a_restriction_in_force_prove_row_47() {
+    let narrow = ("models", "gpt-*");
+    let later = (NOW_MS + 1).to_string();
+    let soon = (NOW_MS - 1).to_string();
+    let unused = with_second_key(&[narrow], false);
+    unused.expect_gap(47, "no exchange came under a key that is limited");
+    let used = with_second_key(&[narrow, ("expires_ms", &later)], true);
+    used.expect(&[47], State::Enforced);
+    let row = used.row(47);
+    assert_eq!(row.population(), 1, "{row:?}");
+    assert_eq!(
+        (row.evidence().first, row.evidence().last),
+        (Some(4), Some(4))
+    );
+    assert!(
+        row.reason()
+            .contains("all of 2 exchanges came under keys of the ledger that were in force; 1 of them under 1 key still in force"),
+        "{}",
+        row.reason()
+    );
+    // Expired by now, and in use while it was not.
+    let expired = with_second_key(&[narrow, ("expires_ms", &soon)], true);
+    expired.expect_gap(47, "no key is limited");
+    let unreadable = with_second_key(&[narrow, ("expires_ms", "soon")], true);
+    unreadable.expect_gap(47, "no key is limited");
+    for everything in ["*", "**", "all", "", "gpt-*,*"] {
+        let facts = [
+            ("restricted", "true"),
+            ("vendors", "all"),
+            ("models", everything),
+        ];
+        with_second_key(&facts, true).expect_gap(47, "no key is limited");
+    }
+    let one_vendor = [
+        ("restricted", "true"),
+        ("vendors", "openai"),
+        ("models", "*"),
+    ];
+    with_second_key(&one_vendor, true).expect(&[47], State::Enforced);
+    // A refusal is a restriction at work, and a part of the population.
+    let mut refused = with_second_key(&[narrow], false);
+    refused.refused(Code::ModelDenied, |_| {});
+    refused.expect(&[47], State::Enforced);
+    assert_eq!(refused.row(47).population(), 1);
+    assert_eq!(refused.row(47).evidence().first, Some(4));
+}
+
+/// The order of the ledger decides: a request that had arrived before its key
+/// was revoked and was admitted after it should have been refused.
+#[test]
+fn an_exchange_admitted_after_the_revocation_is_a_violation_whenever_it_arrived() {
+    let mut sample = Sample::running();
+    sample.refused(Code::ModelDenied, |_| {});
+    sample.expect(&[9, 47], State::Enforced);
+    sample.event(Act::KeyRevoked, key(1).as_str(), &[]);
+    sample.expect(&[9, 47], State::Enforced);
+    sample.exchange_with(|leaf| leaf.at_ms -= 30_000, |_| {});
+    for row in [9, 24, 47] {
+        sample.expect_gap(row, "1 exchange came after the revocation of the key");
+    }
+}
+
+#[test]
+fn an_exchange_that_came_after_the_end_of_its_key_is_a_violation() {
+    let end = (NOW_MS - 60_000).to_string();
+    let after = (NOW_MS - 59_999).to_string();
+    let mut sample = Sample::running();
+    sample.key(key(2), &[("expires_ms", &after)]);
+    sample.exchange_with(|leaf| leaf.caller.key = key(2), |_| {});
+    sample.expect(&[9, 47], State::Enforced);
+    sample.key(key(3), &[("expires_ms", &end)]);
+    sample.exchange_with(|leaf| leaf.caller.key = key(3), |_| {});
+    for row in [9, 24, 47] {
+        sample.expect_gap(row, "1 exchange came after the end of the key's time");
+    }
+}
+
 #[test]
 fn the_vendor_is_observed_and_never_enforced() {
     let mut sample = Sample::running();
