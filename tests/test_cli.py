@@ -24,7 +24,9 @@ def test_init_writes_a_file_that_settles(tmp_path):
     assert made.returncode == 0, made.stderr
     file = tmp_path / "new" / "merestone.toml"
     assert sum(line.startswith("#") for line in file.read_text().splitlines()) > 5, "commented"
-    assert run("config", "check", "--config", str(file)).returncode == 0
+    checked = run("config", "check", "--config", str(file))
+    assert checked.returncode == 0, checked.stderr
+    assert re.search(rb"can be used: 2 vendors, \d+ detectors, screening: enforce", checked.stdout)
     again = run("init", "--dir", str(tmp_path / "new"))
     assert again.returncode != 0, "an existing file is not overwritten"
 

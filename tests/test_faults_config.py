@@ -63,6 +63,27 @@ def test_a_gate_does_not_start_on_it(good, tmp_path, name):
     assert result.code != 0 and "is ready" not in result.text
 
 
+def _refuse_alike(gate, *words):
+    """`config check` and `up` say the same of it."""
+    for command in (("config", "check"), ("up",)):
+        result = gate.cli(*command, seconds=20)
+        assert result.code != 0 and "is ready" not in result.text, command
+        assert all(word in result.text for word in words), result.text
+
+
+def test_a_policy_that_allows_all_it_finds(build_house):
+    house = build_house(start=False, redaction="allow")
+    _refuse_alike(house.gate, "redaction", "canary")
+
+
+def test_an_authority_that_is_no_certificate(build_house, tmp_path):
+    file = tmp_path / "authority.pem"
+    armour = "-" * 5 + "{} CERTIFICATE" + "-" * 5 + "\n"
+    file.write_text(armour.format("BEGIN") + "bm90IG9uZQ==\n" + armour.format("END"))
+    house = build_house(start=False, authority=str(file))
+    _refuse_alike(house.gate, "authority")
+
+
 def test_a_missing_file(tmp_path):
     gate = Gate(tmp_path / "none", "")
     gate.file.unlink()

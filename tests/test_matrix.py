@@ -103,3 +103,11 @@ def test_every_row_says_what_it_is_and_why(house):
 def test_it_is_a_table_for_people_too(house):
     result = house.gate.cli("matrix")
     assert result.code == 0 and "gap" in result.stdout and "\x1b" not in result.stdout
+
+
+def test_one_row_for_a_program(house):
+    row = house.gate.cli("matrix", "--explain", 41, "--json").json
+    whole = house.gate.matrix()[41]
+    # The window ends when it is asked.
+    assert {**row, "window": None} == {**whole, "window": None}
+    assert house.gate.cli("matrix", "--explain", 84, "--json").code != 0

@@ -6,7 +6,10 @@ use detect::Engine;
 use policy::Policy;
 use terms::{Direction, PolicyVersion};
 
-use crate::settings::Vendor;
+use crate::{
+    canary::{self, CanaryFault, Shown},
+    settings::Vendor,
+};
 
 /// One configuration's decisions. An exchange keeps the one it arrived under.
 #[derive(Debug)]
@@ -49,6 +52,15 @@ impl Ruling {
     #[must_use]
     pub fn vendors(&self) -> &[Arc<Vendor>] {
         &self.vendors
+    }
+
+    /// Shows every control its canary, as a gate does before it takes this
+    /// ruling; `now_ms` tells which trials are over.
+    ///
+    /// # Errors
+    /// When a control that is switched on does not catch its canary.
+    pub fn show_canaries(&self, now_ms: u64) -> Result<Vec<Shown>, CanaryFault> {
+        canary::show(self, now_ms)
     }
 
     /// Whether no detector minds a word: only then may a record hold it.

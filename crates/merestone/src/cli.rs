@@ -54,7 +54,7 @@ pub enum Command {
         /// The configuration file
         #[command(flatten)]
         config: ConfigArg,
-        /// Print JSON
+        /// Print JSON, with --explain of that row alone
         #[arg(long)]
         json: bool,
         /// Tell all about one row
