@@ -108,6 +108,20 @@ def test_verify_finds_a_changed_byte(build_house):
     assert result.code != 0, result.text
 
 
+def test_a_cause_is_told_once(build_house):
+    house = build_house(start=False)
+    house.gate.key()
+    state = house.gate.folder / "data"
+    for path in state.glob("keys.db*"):
+        path.write_bytes(b"this is something else. " * 100)
+    result = house.gate.cli("key", "list")
+    assert result.code != 0 and result.text.count("not a database") == 1, result.text
+    for path in (state / "ledger").glob("*.seg"):
+        path.write_bytes(b"this is something else. " * 100)
+    result = house.gate.cli("up", seconds=20)
+    assert result.code != 0 and result.text.count("is not a segment") == 1, result.text
+
+
 def test_unknown_words_are_told_what_to_write(tmp_path):
     done = subprocess.run(
         [MERESTONE, "keys", "list"],

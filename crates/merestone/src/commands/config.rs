@@ -68,7 +68,7 @@ fn show(settled: &Settled, as_json: bool) -> anyhow::Result<()> {
     }
     let mut table = present::table(&["setting", "value"]);
     flatten("", &value, &mut |name, value| {
-        table.add_row([name, value]);
+        table.add_row([present::plain(&name), present::plain(&value)]);
     });
     present::say!("{table}")
 }
