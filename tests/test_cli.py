@@ -108,6 +108,17 @@ def test_verify_finds_a_changed_byte(build_house):
     assert result.code != 0, result.text
 
 
+def test_refusals_are_explained():
+    explain = lambda *words: subprocess.run(
+        [MERESTONE, "config", "explain", *words], capture_output=True, env=ENV, timeout=30
+    )
+    one, all_ = explain("MS-ADMIT-003"), explain("refusals")
+    assert one.returncode == all_.returncode == 0
+    assert one.stdout.startswith(b"MS-ADMIT-003 (HTTP 400): ") and one.stdout in all_.stdout
+    assert len(all_.stdout.splitlines()) > 30
+    assert explain("no-such-thing").returncode != 0
+
+
 def test_a_cause_is_told_once(build_house):
     house = build_house(start=False)
     house.gate.key()

@@ -96,7 +96,7 @@ def test_every_row_says_what_it_is_and_why(house):
     assert sorted(rows) == list(range(1, 84))
     for row in rows.values():
         assert set(row) >= {"id", "owner", "layer", "state", "grade", "reason"}
-        assert row["state"] in (*PROVEN, "documented", "asserted", "gap", "not applicable")
+        assert row["state"] in (*PROVEN, "documented", "asserted", "gap", "not-applicable")
         assert row["reason"]
 
 

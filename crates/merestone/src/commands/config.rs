@@ -164,8 +164,14 @@ fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
     if name == "detectors" {
         return detectors();
     }
-    if let Some(code) = Code::from_word(name) {
-        present::say!("{code} (HTTP {}): {}", code.status(), code.says())?;
+    let codes: Vec<Code> = match Code::from_word(name) {
+        None if name == "refusals" => Code::ALL.to_vec(),
+        code => code.into_iter().collect(),
+    };
+    if !codes.is_empty() {
+        for code in codes {
+            present::say!("{code} (HTTP {}): {}", code.status(), code.says())?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let wanted = name.rsplit('.').next().unwrap_or(name);
@@ -175,7 +181,7 @@ fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
         .collect();
     anyhow::ensure!(
         !found.is_empty(),
-        "`{name}` is neither a setting, nor `detectors`, nor a code as MS-ADMIT-003; `merestone config explain` lists the settings"
+        "`{name}` is neither a setting, nor `detectors`, nor `refusals`, nor a code as MS-ADMIT-003; `merestone config explain` lists the settings"
     );
     for setting in found {
         present::say!(
