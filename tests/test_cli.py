@@ -24,7 +24,9 @@ def test_init_writes_a_file_that_settles(tmp_path):
     assert made.returncode == 0, made.stderr
     file = tmp_path / "new" / "merestone.toml"
     assert sum(line.startswith("#") for line in file.read_text().splitlines()) > 5, "commented"
-    assert run("config", "check", "--config", str(file)).returncode == 0
+    checked = run("config", "check", "--config", str(file))
+    assert checked.returncode == 0, checked.stderr
+    assert re.search(rb"can be used: 2 vendors, \d+ detectors, screening: enforce", checked.stdout)
     again = run("init", "--dir", str(tmp_path / "new"))
     assert again.returncode != 0, "an existing file is not overwritten"
 
@@ -104,6 +106,31 @@ def test_verify_finds_a_changed_byte(build_house):
     assert changed, "the record's text is found in the log"
     result = house.gate.cli("ledger", "verify")
     assert result.code != 0, result.text
+
+
+def test_refusals_are_explained():
+    explain = lambda *words: subprocess.run(
+        [MERESTONE, "config", "explain", *words], capture_output=True, env=ENV, timeout=30
+    )
+    one, all_ = explain("MS-ADMIT-003"), explain("refusals")
+    assert one.returncode == all_.returncode == 0
+    assert one.stdout.startswith(b"MS-ADMIT-003 (HTTP 400): ") and one.stdout in all_.stdout
+    assert len(all_.stdout.splitlines()) > 30
+    assert explain("no-such-thing").returncode != 0
+
+
+def test_a_cause_is_told_once(build_house):
+    house = build_house(start=False)
+    house.gate.key()
+    state = house.gate.folder / "data"
+    for path in state.glob("keys.db*"):
+        path.write_bytes(b"this is something else. " * 100)
+    result = house.gate.cli("key", "list")
+    assert result.code != 0 and result.text.count("not a database") == 1, result.text
+    for path in (state / "ledger").glob("*.seg"):
+        path.write_bytes(b"this is something else. " * 100)
+    result = house.gate.cli("up", seconds=20)
+    assert result.code != 0 and result.text.count("is not a segment") == 1, result.text
 
 
 def test_unknown_words_are_told_what_to_write(tmp_path):

@@ -2,12 +2,25 @@
 
 import re
 import signal
+import stat
 import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
 
 from harness import sdk
 from harness.gate import ENV
 from harness.paths import MERESTONE
 from harness.process import Process
+
+
+@pytest.fixture
+def temporary():
+    """An empty folder for temporary files. Its path is short, since a control
+    socket's path has to be."""
+    with tempfile.TemporaryDirectory(prefix="mst-") as folder:
+        yield Path(folder)
 
 
 def steps(text):
@@ -51,8 +64,9 @@ def test_the_story_is_told_to_its_end():
     assert "Paste" not in ran.stdout
 
 
-def test_the_demo_stays_up_and_its_lines_work(tmp_path):
-    demo = Process([MERESTONE, "demo"], tmp_path, "demo", env=ENV)
+def test_the_demo_stays_up_and_its_lines_work(tmp_path, temporary):
+    env = {**ENV, "TMPDIR": str(temporary)}
+    demo = Process([MERESTONE, "demo"], tmp_path, "demo", env=env)
     try:
         line = demo.wait_for_line("client = openai.OpenAI(", demo.stdout_path)
         base, key = re.search(r'base_url="(.*)/v1", api_key="(.*)"', line).groups()
@@ -69,9 +83,56 @@ def test_the_demo_stays_up_and_its_lines_work(tmp_path):
             ["bash", "-c", "curl -sS " + curl], capture_output=True, text=True, timeout=30
         )
         assert "ada@example.com" in pasted.stdout, pasted.stderr
+        (folder,) = temporary.iterdir()
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "vendor.key")]
+        assert modes == [0o700, 0o600]
     finally:
         demo.popen.send_signal(signal.SIGINT)
         assert demo.stop() == 0
+    assert not list(temporary.iterdir()), "nothing is left behind"
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_stopped_in_mid_story_leaves_nothing(tmp_path, temporary, sign):
+    demo = Process([MERESTONE, "demo"], tmp_path, "demo", env={**ENV, "TMPDIR": str(temporary)})
+    try:
+        demo.wait_for_line("1. A clean prompt", demo.stdout_path)
+        demo.popen.send_signal(sign)
+        assert demo.popen.wait(30) == 0
+    finally:
+        demo.kill()
+    assert not list(temporary.iterdir())
+
+
+def test_a_demo_whose_reader_leaves_leaves_nothing(temporary):
+    demo = subprocess.Popen(
+        [MERESTONE, "demo", "--exit"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**ENV, "TMPDIR": str(temporary)},
+    )
+    with demo.stdout as lines:
+        lines.readline()
+    assert demo.wait(60) == 141
+    assert not list(temporary.iterdir())
+
+
+def test_a_folder_laid_in_the_demos_way_is_left_alone(temporary):
+    """Whoever shares the folder for temporary files may guess a process's id."""
+    laid = temporary / "laid"
+    laid.write_text("mine")
+    trap = 'mkdir "$TMPDIR/merestone-demo-$$" && cd "$TMPDIR/merestone-demo-$$"'
+    trap += ' && ln -s ../laid vendor.key && ln -s ../laid merestone.toml && exec "$0" demo --exit'
+    ran = subprocess.run(
+        ["bash", "-c", trap, MERESTONE],
+        capture_output=True,
+        env={**ENV, "TMPDIR": str(temporary)},
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert laid.read_text() == "mine"
+    (left,) = temporary.glob("merestone-demo-*")
+    assert sorted(path.name for path in left.iterdir()) == ["merestone.toml", "vendor.key"]
 
 
 def test_a_reader_that_leaves_is_no_crash(build_house):

@@ -5,6 +5,8 @@ import re
 import pytest
 
 from harness.gate import Gate
+from harness.needles import fill
+from harness.paths import rng
 
 # name: (what to replace in a good file, by what)
 FAULTS = {
@@ -61,6 +63,43 @@ def test_a_gate_does_not_start_on_it(good, tmp_path, name):
     gate = Gate(tmp_path / "bad", _faulty(good, name)[0])
     result = gate.cli("up", seconds=20)
     assert result.code != 0 and "is ready" not in result.text
+
+
+def test_a_key_in_the_place_of_a_name_is_not_repeated(good, tmp_path):
+    key = fill("gh{alnum:38}", rng("key as a name"))
+    for at, (old, new) in enumerate(
+        [
+            ("[vendors.openai]", f"[{key}]"),
+            ("state =", f"{key} ="),
+            ('"body_bytes_max"', f'"{key}"'),
+            ('"mode" = "enforce"', f'"mode" = "{key}"'),
+            ('"*" = "redact"', f'"{key}" = "redact"'),
+        ]
+    ):
+        assert old in good
+        result = Gate(tmp_path / str(at), good.replace(old, new, 1)).cli("config", "check")
+        assert result.code != 0 and key not in result.text
+
+
+def _refuse_alike(gate, *words):
+    """`config check` and `up` say the same of it."""
+    for command in (("config", "check"), ("up",)):
+        result = gate.cli(*command, seconds=20)
+        assert result.code != 0 and "is ready" not in result.text, command
+        assert all(word in result.text for word in words), result.text
+
+
+def test_a_policy_that_allows_all_it_finds(build_house):
+    house = build_house(start=False, redaction="allow")
+    _refuse_alike(house.gate, "redaction", "canary")
+
+
+def test_an_authority_that_is_no_certificate(build_house, tmp_path):
+    file = tmp_path / "authority.pem"
+    armour = "-" * 5 + "{} CERTIFICATE" + "-" * 5 + "\n"
+    file.write_text(armour.format("BEGIN") + "bm90IG9uZQ==\n" + armour.format("END"))
+    house = build_house(start=False, authority=str(file))
+    _refuse_alike(house.gate, "authority")
 
 
 def test_a_missing_file(tmp_path):

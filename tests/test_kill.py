@@ -10,9 +10,10 @@ from collections import Counter
 import pytest
 
 from harness.load import Load
-from harness.paths import LONG, rng
+from harness.paths import rng
 
-TIMES = 20 if LONG else 3
+# Two or three seconds each.
+TIMES = 20
 
 
 def _check(leaves, calls):

@@ -212,3 +212,9 @@ def test_a_key_counts_only_while_it_restricts_something(build_house):
     ask(house, [user("good morning")], narrow)
     row = rows_of(house)[47]
     assert (row["state"], row["population"]) == ("enforced", 1), row["reason"]
+def test_one_row_for_a_program(house):
+    row = house.gate.cli("matrix", "--explain", 41, "--json").json
+    whole = house.gate.matrix()[41]
+    # The window ends when it is asked.
+    assert {**row, "window": None} == {**whole, "window": None}
+    assert house.gate.cli("matrix", "--explain", 84, "--json").code != 0

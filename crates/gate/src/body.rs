@@ -3,6 +3,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -100,24 +101,33 @@ impl ReplySender {
     }
 
     /// Sends the last piece and ends the body well. Only who shows the closed
-    /// record can do it.
+    /// record can do it. A caller that does not take it `within` this time
+    /// gets no clean end: the connection is cut.
     ///
     /// With its record, it compiles:
     /// ```
     /// async fn end(reply: gate::ReplySender, closed: &gate::Closed) {
-    ///     reply.finish(bytes::Bytes::new(), closed).await;
+    ///     let within = std::time::Duration::from_secs(60);
+    ///     reply.finish(bytes::Bytes::new(), closed, within).await;
     /// }
     /// ```
     /// Without, it does not:
     /// ```compile_fail,E0061
     /// async fn end(reply: gate::ReplySender) {
-    ///     reply.finish(bytes::Bytes::new()).await;
+    ///     let within = std::time::Duration::from_secs(60);
+    ///     reply.finish(bytes::Bytes::new(), within).await;
     /// }
     /// ```
-    pub async fn finish(self, bytes: Bytes, closed: &Closed) {
+    pub async fn finish(self, bytes: Bytes, closed: &Closed, within: Duration) {
         let _recorded = closed;
-        // A caller that is gone by now misses only what it does not want.
-        let _ = self.sender.send(Piece::Last(bytes)).await;
+        self.last(bytes, within).await;
+    }
+
+    /// INVARIANT: called by `finish` only, which has seen the record.
+    async fn last(self, bytes: Bytes, within: Duration) {
+        // A caller that is gone by now misses only what it does not want, and
+        // one that takes nothing would wait here for ever.
+        let _ = tokio::time::timeout(within, self.sender.send(Piece::Last(bytes))).await;
     }
 }
 
@@ -166,5 +176,58 @@ impl Body for ReplyBody {
             ),
             Source::Pieces { .. } => http_body::SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll, Waker},
+        time::Duration,
+    };
+
+    use bytes::Bytes;
+    use http_body::Body;
+
+    use super::{CutOff, PIECES_MAX, ReplyBody};
+
+    const BRIEF: Duration = Duration::from_millis(20);
+
+    /// All that stands ready in a body: its bytes, and how it ended, if it did.
+    fn taken(mut body: ReplyBody) -> (Vec<u8>, Option<Result<(), CutOff>>) {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut bytes = Vec::new();
+        loop {
+            match Pin::new(&mut body).poll_frame(&mut context) {
+                Poll::Ready(Some(Ok(frame))) => bytes.extend(frame.into_data().unwrap()),
+                Poll::Ready(Some(Err(cut))) => return (bytes, Some(Err(cut))),
+                Poll::Ready(None) => return (bytes, Some(Ok(()))),
+                Poll::Pending => return (bytes, None),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_takes_nothing_is_not_waited_for() {
+        let (sender, body) = ReplyBody::pieces();
+        for _ in 0..PIECES_MAX {
+            sender.send(Bytes::from_static(b"a")).await.unwrap();
+        }
+        let ended = sender.last(Bytes::from_static(b"end"), BRIEF);
+        tokio::time::timeout(Duration::from_secs(10), ended)
+            .await
+            .unwrap();
+        let (bytes, end) = taken(body);
+        assert_eq!(bytes, b"a".repeat(PIECES_MAX));
+        assert!(matches!(end, Some(Err(_))), "no clean end: {end:?}");
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_takes_in_time_gets_a_clean_end() {
+        let (sender, body) = ReplyBody::pieces();
+        sender.send(Bytes::from_static(b"a")).await.unwrap();
+        sender.last(Bytes::from_static(b"end"), BRIEF).await;
+        assert_eq!(taken(body), (b"aend".to_vec(), Some(Ok(()))));
     }
 }

@@ -6,7 +6,11 @@ use detect::{Engine, Scan};
 use policy::{Policy, permission::Permission};
 use terms::{Direction, PolicyVersion, Slot};
 
-use crate::{VendorClient, settings::Vendor};
+use crate::{
+    VendorClient,
+    canary::{self, CanaryFault, Shown},
+    settings::Vendor,
+};
 
 /// One configuration's decisions. An exchange keeps the one it arrived under.
 #[derive(Debug)]
@@ -79,6 +83,15 @@ impl Ruling {
         } else {
             self.engine.scan_after(keys, text, direction)
         }
+    }
+
+    /// Shows every control its canary, as a gate does before it takes this
+    /// ruling; `now_ms` tells which trials are over.
+    ///
+    /// # Errors
+    /// When a control that is switched on does not catch its canary.
+    pub fn show_canaries(&self, now_ms: u64) -> Result<Vec<Shown>, CanaryFault> {
+        canary::show(self, now_ms)
     }
 
     /// Whether no detector minds a word: only then may a record hold it.

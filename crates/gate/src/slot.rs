@@ -1,5 +1,7 @@
 //! The one place where an exchange hands its reply to the connection.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use tokio::sync::oneshot;
@@ -73,10 +75,11 @@ impl ReplySlot {
         }
     }
 
-    /// Sends the last piece and ends the body well, shown the closed record.
-    pub(crate) async fn finish(self, bytes: Bytes, closed: &Closed) {
+    /// Sends the last piece and ends the body well, shown the closed record,
+    /// if the caller takes it within this time.
+    pub(crate) async fn finish(self, bytes: Bytes, closed: &Closed, within: Duration) {
         if let State::Streaming(sender) = self.0 {
-            sender.finish(bytes, closed).await;
+            sender.finish(bytes, closed, within).await;
         }
     }
 }

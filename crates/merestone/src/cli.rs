@@ -72,7 +72,7 @@ pub enum Command {
         /// The configuration file
         #[command(flatten)]
         config: ConfigArg,
-        /// Print JSON
+        /// Print JSON, with --explain of that row alone
         #[arg(long)]
         json: bool,
         /// Tell all about one row
@@ -160,11 +160,11 @@ pub enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Explain a setting, `detectors`, or a refusal's code
+    /// Explain a setting, the detectors, or a refusal's code
     Explain {
-        /// Name of a setting, `detectors`, or a code as MS-ADMIT-003; everything if not given
+        /// Name of a setting, `detectors`, `refusals`, or a code as MS-ADMIT-003; all settings if not given
         name: Option<String>,
-        /// Print the reference page
+        /// Print the reference page of the settings, or of `refusals`
         #[arg(long)]
         markdown: bool,
     },

@@ -31,7 +31,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(present::READER_GONE_STATUS)
         }
         Err(error) => {
-            present::note(&format!("{} {error:#}", present::error_mark()));
+            present::note(&format!(
+                "{} {}",
+                present::error_mark(),
+                present::told(&error)
+            ));
             ExitCode::FAILURE
         }
     }

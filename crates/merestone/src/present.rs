@@ -40,6 +40,38 @@ pub fn time(ms: u64) -> String {
         .map_or_else(|| ms.to_string(), |time| time.to_string())
 }
 
+/// A text that others chose, with nothing in it that steers a terminal: what
+/// is no visible character, and what turns the direction of writing, becomes �.
+pub fn plain(text: &str) -> String {
+    let steers = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let shown = |letter| {
+        if steers(letter) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            letter
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
+/// An error and its causes in one line. What an error and its cause both say
+/// is told once, by the one that says more.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let says = cause.to_string();
+        if parts.iter().any(|part| part.contains(&says)) {
+            continue;
+        }
+        parts.retain(|part| !says.contains(part.as_str()));
+        parts.push(says);
+    }
+    parts.join(": ")
+}
+
 /// How many columns the terminal has.
 pub fn width() -> usize {
     table(&[]).width().map_or(100, usize::from)
@@ -73,4 +105,34 @@ pub(crate) use say;
 /// A line on standard error. That nobody reads it stops nothing.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{plain, told};
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(plain("Zoë, 東京 – \u{1f980}"), "Zoë, 東京 – \u{1f980}");
+        let bad = "a\u{1b}[2J\nb\rc\td\u{9b}e\u{202e}f\u{2028}g\u{7f}";
+        assert_eq!(plain(bad), "a�[2J�b�c�d�e�f�g�");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the ledger is not sound: {0}. See the manual")]
+    struct NamesItsCause(#[source] std::fmt::Error);
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let cause = std::fmt::Error.to_string();
+        let error = anyhow::Error::new(NamesItsCause(std::fmt::Error)).context("it cannot start");
+        assert_eq!(
+            told(&error),
+            format!("it cannot start: the ledger is not sound: {cause}. See the manual")
+        );
+        let error = anyhow::Error::new(std::fmt::Error)
+            .context("one")
+            .context("two");
+        assert_eq!(told(&error), format!("two: one: {cause}"));
+    }
 }

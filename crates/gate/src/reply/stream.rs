@@ -62,15 +62,17 @@ pub(super) async fn deliver(
         }
     };
     context.write_facts(&mut ending);
+    let within = gate.limits().caller_idle_time;
     match Closed::close(ending).await {
         Ok(closed) => {
-            slot.finish(last, &closed).await;
+            slot.finish(last, &closed, within).await;
             Ok(closed)
         }
         Err(unrecorded) => {
             // The protocol's own error, and no clean end.
             let refusal = Refusal::new(Code::EvidenceDown);
-            let _ = slot.send(rewrite.end(&refusal, &context.exchange)).await;
+            let end = rewrite.end(&refusal, &context.exchange);
+            let _ = tokio::time::timeout(within, slot.send(end)).await;
             Err(unrecorded)
         }
     }

@@ -2,7 +2,9 @@
 
 use std::{path::Path, process::ExitCode};
 
+use anyhow::Context;
 use detect::Catalogue;
+use gate::{Ruling, VendorClient};
 use serde_json::{Value, json};
 use terms::{Clock, Code, Control};
 
@@ -37,16 +39,22 @@ pub(super) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
 
 fn check(path: &Path) -> anyhow::Result<ExitCode> {
     let settled = config::load(path, VendorKeys::Fetch)?;
+    let unusable = || format!("{} cannot be used", path.display());
+    // What `up` refuses only once it starts is refused here as well.
+    VendorClient::new(settled.authorities, settled.settings.limits.connect_time)
+        .with_context(unusable)?;
+    let ruling = Ruling::new(settled.policy, settled.engine, settled.vendors);
     let now_ms = SystemClock::start().now_ms();
+    ruling.show_canaries(now_ms).with_context(unusable)?;
     let modes: Vec<String> = Control::ALL
         .iter()
-        .map(|control| format!("{control}: {}", settled.policy.mode(*control, now_ms)))
+        .map(|control| format!("{control}: {}", ruling.policy().mode(*control, now_ms)))
         .collect();
     present::say!(
-        "{} can be used: {} vendors, {} detectors, {}",
+        "{} can be used: {} vendors, {}, {}",
         path.display(),
-        settled.vendors.len(),
-        settled.engine,
+        ruling.vendors().len(),
+        ruling.engine(),
         modes.join(", ")
     )?;
     Ok(ExitCode::SUCCESS)
@@ -60,7 +68,7 @@ fn show(settled: &Settled, as_json: bool) -> anyhow::Result<()> {
     }
     let mut table = present::table(&["setting", "value"]);
     flatten("", &value, &mut |name, value| {
-        table.add_row([name, value]);
+        table.add_row([present::plain(&name), present::plain(&value)]);
     });
     present::say!("{table}")
 }
@@ -156,8 +164,14 @@ fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
     if name == "detectors" {
         return detectors();
     }
-    if let Some(code) = Code::from_word(name) {
-        present::say!("{code} (HTTP {}): {}", code.status(), code.says())?;
+    let codes: Vec<Code> = match Code::from_word(name) {
+        None if name == "refusals" => Code::ALL.to_vec(),
+        code => code.into_iter().collect(),
+    };
+    if !codes.is_empty() {
+        for code in codes {
+            present::say!("{code} (HTTP {}): {}", code.status(), code.says())?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let wanted = name.rsplit('.').next().unwrap_or(name);
@@ -166,7 +180,7 @@ fn explain(name: Option<&str>) -> anyhow::Result<ExitCode> {
         .collect();
     anyhow::ensure!(
         !found.is_empty(),
-        "`{name}` is neither a setting, nor `detectors`, nor a code as MS-ADMIT-003; `merestone config explain` lists the settings"
+        "`{name}` is neither a setting, nor `detectors`, nor `refusals`, nor a code as MS-ADMIT-003; `merestone config explain` lists the settings"
     );
     for setting in found {
         present::say!(
@@ -207,4 +221,39 @@ fn detectors() -> anyhow::Result<ExitCode> {
     }
     present::say!("{table}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::check;
+
+    fn checked(lines: &str) -> Result<(), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.toml");
+        let text = format!(
+            "[gate]\n[vendors.openai]\napi = \"openai\"\nbase_url = \"http://127.0.0.1:1\"\nkey = \"file:key\"\n{lines}"
+        );
+        fs::write(folder.path().join("key"), "fake-key").unwrap();
+        fs::write(&path, text).unwrap();
+        check(&path)
+            .map(|_| ())
+            .map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn what_a_gate_would_not_start_with_cannot_be_used() {
+        assert_eq!(checked(""), Ok(()));
+        let all = "[controls.redaction.actions]\n\"*\" = \"allow\"\n";
+        let says = checked(all).unwrap_err();
+        assert!(
+            says.contains("cannot be used")
+                && says.contains("canary")
+                && says.contains("redaction"),
+            "{says}"
+        );
+        let off = format!("[controls.redaction]\nmode = \"off\"\n{all}");
+        assert_eq!(checked(&off), Ok(()));
+    }
 }

@@ -129,7 +129,7 @@ pub(super) fn tell(entry: &Entry) -> anyhow::Result<()> {
                 "  key {}, {} {} at {}, {} bytes{rewritten}",
                 leaf.caller.key,
                 request.dialect,
-                request.model,
+                present::plain(&request.model),
                 request.vendor,
                 request.body_bytes
             )?;
@@ -188,7 +188,7 @@ pub(super) fn tell(entry: &Entry) -> anyhow::Result<()> {
 
 fn reason(code: Code, place: Option<&str>) -> String {
     let place = place
-        .map(|place| format!(" at {place}"))
+        .map(|place| format!(" at {}", present::plain(place)))
         .unwrap_or_default();
     format!("{code}: {}{place}", code.says())
 }
@@ -237,7 +237,7 @@ fn findings(notes: &[FindingNote], more: u32) -> anyhow::Result<()> {
             note.detector,
             note.kind,
             note.slot,
-            note.place,
+            present::plain(&note.place),
             note.view,
             note.count,
             note.action
@@ -287,7 +287,7 @@ fn line(entry: &Entry, as_json: bool) -> anyhow::Result<()> {
         "{:>8}  {}  {}",
         entry.sequence,
         present::time(entry.leaf.at_ms()),
-        brief(&entry.leaf)
+        present::plain(&brief(&entry.leaf))
     )
 }
 

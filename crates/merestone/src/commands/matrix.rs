@@ -2,8 +2,9 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use govern::{Facts, Matrix, State as RowState, Window, render};
+use govern::{Facts, Matrix, RowState, Window, render};
 use ledger::{Reader, files::DiskFiles};
+use serde_json::Value;
 use terms::Clock;
 
 use crate::{
@@ -47,7 +48,7 @@ pub(super) fn brief(state: &State) -> anyhow::Result<()> {
         .views(&states)
         .into_iter()
         .zip(&states)
-        .partition(|(_, row)| row.state() == RowState::Gap);
+        .partition(|(_, row)| row.state() == govern::State::Gap);
     let proved: Vec<_> = proved.into_iter().map(|(view, _)| view).collect();
     let width = u16::try_from(present::width()).unwrap_or(100);
     present::say!("{}", render::table(&proved, width, present::colour()))?;
@@ -64,10 +65,14 @@ fn show(state: &State, json: bool, explain: Option<u16>, days: u16) -> anyhow::R
     let states = matrix.compute(&facts);
     let width = u16::try_from(present::width()).unwrap_or(100);
     if let Some(id) = explain {
-        let text = matrix
-            .explain(id, &states, width)
-            .ok_or_else(|| anyhow::anyhow!("the matrix has rows 1 to 83"))?;
-        present::say!("{text}")?;
+        let unknown = || anyhow::anyhow!("the matrix has rows 1 to 83");
+        if json {
+            let row = row_json(&matrix, &states, id).ok_or_else(unknown)?;
+            present::say!("{row}")?;
+        } else {
+            let text = matrix.explain(id, &states, width).ok_or_else(unknown)?;
+            present::say!("{text}")?;
+        }
         return Ok(());
     }
     let views = matrix.views(&states);
@@ -77,4 +82,31 @@ fn show(state: &State, json: bool, explain: Option<u16>, days: u16) -> anyhow::R
         present::say!("{}", render::table(&views, width, present::colour()))?;
     }
     Ok(())
+}
+
+/// One row as it stands among the `rows` of the whole matrix.
+fn row_json(matrix: &Matrix, states: &[RowState], id: u16) -> Option<Value> {
+    let views = matrix.views(states);
+    let view = views.into_iter().find(|view| view.row().id == id)?;
+    render::json(&[view])
+        .pointer_mut("/rows/0")
+        .map(Value::take)
+}
+
+#[cfg(test)]
+mod tests {
+    use govern::{Facts, Matrix, Window, render};
+
+    use super::row_json;
+
+    #[test]
+    fn one_row_is_the_same_as_among_all() {
+        let matrix = Matrix::embedded().unwrap();
+        let states = matrix.compute(&Facts::new(1_795_457_700_000, Window::default()));
+        let all = render::json(&matrix.views(&states));
+        let row = row_json(&matrix, &states, 41).unwrap();
+        assert_eq!(row["id"], 41);
+        assert_eq!(row, all["rows"][40]);
+        assert_eq!(row_json(&matrix, &states, 84), None);
+    }
 }

@@ -103,6 +103,50 @@ fn a_vendor_key_in_the_file_is_refused_and_never_quoted() {
 }
 
 #[test]
+fn a_name_that_could_be_a_key_is_not_repeated() {
+    let mut filler = detect::template::Filler::new(20);
+    for template in [
+        "AKIA{base32:16}",
+        "gh{alnum:38}",
+        "{alnum:32}",
+        "{hex:32}",
+        "{luhn:4:16}",
+    ] {
+        let key = filler.fill(template);
+        for lines in [
+            format!("[limits]\n{key} = 1"),
+            format!("[limits]\n\"a`, expected {key}\" = 1"),
+            format!("[{key}]\nname = 1"),
+            format!("[controls.redaction]\nmode = \"{key}\""),
+            format!("[controls.redaction]\nmode = \"a`, expected {key}\""),
+            format!("[controls.redaction.actions]\n{key} = \"block\""),
+            format!("[controls.redaction.actions]\n\"card@{key}\" = \"block\""),
+            format!("[limits]\nbody_bytes_max = \"a\\\"{key}\""),
+            format!("[evidence]\ndurability = \"{key}\""),
+        ] {
+            let fault = fault(&config(&lines));
+            assert!(!fault.contains(&key), "{template}: {fault}");
+        }
+    }
+    let number = filler.fill("7{digits:12}");
+    let says = fault(&config("").replace("\"openai\"", &number));
+    assert!(
+        says.contains("a number, expected") && !says.contains(&number),
+        "{says}"
+    );
+    let says = fault(&config("[limits]\nbody_bites_max = 1"));
+    assert!(
+        says.starts_with("m.toml:7:1: unknown field `body_bites_max`, expected one of"),
+        "{says}"
+    );
+    let says = fault(&config("[controls.redaction.actions]\ncrad = \"block\""));
+    assert!(
+        says.contains(": `crad` is not a detector of this control; "),
+        "{says}"
+    );
+}
+
+#[test]
 fn nothing_crosses_a_network_in_the_clear_unasked() {
     let text = config("").replace("http://127.0.0.1:1", "http://vendor.example");
     assert!(fault(&text).contains("https://"));
