@@ -3,23 +3,39 @@
 
 use std::{path::Path, sync::Arc};
 
-use ledger::{Ledger, Reader, Settings, files::{Files, MemoryFiles}, segment, verify};
+use ledger::{Head, Ledger, Reader, Settings, files::{Files, MemoryFiles}, head, segment, verify};
 use libfuzzer_sys::fuzz_target;
 use terms::FixedClock;
 
 fuzz_target!(|data: &[u8]| {
+    let _ = Head::decode(data);
+    let _ = segment::decode_group(data, 0, 0);
     let files = MemoryFiles::default();
     let folder = Path::new("/log");
-    let mut file = files.create(&folder.join(segment::name(0)), 0).expect("a new file");
-    // Half of the runs get a sound header, so that frames are reached.
-    if data.first().is_some_and(|byte| byte % 2 == 0) {
-        file.append(&segment::header(0)).expect("a header");
+    let shared: Arc<dyn Files> = Arc::new(files.clone());
+    let settings = Settings { folder: folder.to_owned(), ..Settings::default() };
+    // Begins the log, so that it has a head; then the head of an open one.
+    drop(Ledger::open(Arc::clone(&shared), settings.clone(), Arc::new(FixedClock::new(0))));
+    let path = folder.join(head::NAME);
+    let mut first = Head::decode(&files.read(&path).expect("a head")).expect("a sound head");
+    first.closed = false;
+    files.put_file(&path, &first.encode());
+    // Half of the runs get a sound header, so that groups are reached, and of
+    // these some a sound group around any frames.
+    let (kind, rest) = data.split_first().unwrap_or((&1, &[]));
+    let mut bytes = Vec::new();
+    if kind % 2 == 0 {
+        bytes.extend_from_slice(&segment::header(0));
     }
-    file.append(data.get(1..).unwrap_or_default()).expect("bytes");
-    let shared: Arc<dyn Files> = Arc::new(files);
+    if kind % 4 == 0 {
+        segment::encode_group(0, std::iter::once(rest), &mut bytes);
+    }
+    bytes.extend_from_slice(rest);
+    files.put_file(&folder.join(segment::name(0)), &bytes);
     let _ = verify(Arc::clone(&shared), folder, &mut |_| ());
     let mut reader = Reader::new(Arc::clone(&shared), folder);
     while let Ok(Some(_)) = reader.read_next() {}
-    let settings = Settings { folder: folder.to_owned(), ..Settings::default() };
+    // The power went off: who held the log is gone.
+    files.crash(1_000, false);
     let _ = Ledger::open(shared, settings, Arc::new(FixedClock::new(0)));
 });

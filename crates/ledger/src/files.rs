@@ -59,6 +59,12 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// When it cannot.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Gives a file another name, in place of a file that has it. Seen by all
+    /// at once: the old file or the new one, never neither.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Returns when the names in a folder are on the disk.
     ///
     /// # Errors
@@ -74,4 +80,21 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// When the system does not tell.
     fn free_bytes(&self, folder: &Path) -> io::Result<u64>;
+}
+
+/// A new file in place of one that a crash may have left.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn fresh(
+    files: &dyn Files,
+    path: &Path,
+    reserve_bytes: u64,
+) -> io::Result<Box<dyn Append>> {
+    match files.remove(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    files.create(path, reserve_bytes)
 }

@@ -7,6 +7,7 @@
 pub mod canonical;
 pub mod commit;
 pub mod files;
+pub mod head;
 mod merkle;
 mod open;
 pub mod reader;
@@ -16,6 +17,7 @@ pub mod verify;
 mod writer;
 
 pub use canonical::{LEAF_BYTES_MAX, fit};
+pub use head::{Head, HeadFault};
 pub use open::{OpenError, OpenExchange, Opened, Settings, recovery_leaves};
 pub use reader::{Entry, ReadFault, Reader};
 pub use space::Reservation;

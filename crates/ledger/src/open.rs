@@ -6,6 +6,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use terms::{
@@ -16,9 +17,11 @@ use thiserror::Error;
 
 use crate::{
     files::{Append, Files},
+    head::{self, Against, Head, HeadFault, Misfit},
+    merkle::Tree,
     reader::{ReadFault, Reader},
     segment,
-    writer::{Ledger, Start},
+    writer::{AppendError, Ledger, Start},
 };
 
 /// Name of the file that is there while a gate runs.
@@ -35,6 +38,8 @@ pub struct Settings {
     pub queue_entries_max: usize,
     /// Below this much free space nothing is admitted.
     pub free_bytes_min: u64,
+    /// How long the head may lag behind the log.
+    pub head_time: Duration,
 }
 
 impl Default for Settings {
@@ -44,6 +49,7 @@ impl Default for Settings {
             segment_bytes: 16 << 20,
             queue_entries_max: 8_192,
             free_bytes_min: 256 << 20,
+            head_time: Duration::from_secs(1),
         }
     }
 }
@@ -59,9 +65,23 @@ pub enum OpenError {
         "the ledger is not sound: {0}. Nothing was changed; `merestone ledger verify` tells more"
     )]
     Unsound(#[from] ReadFault),
+    /// The log is not the one that its head tells of.
+    #[error(
+        "the ledger does not fit its head: {0}. Nothing was changed. Put the newest copy of the whole ledger folder back; if there is none, keep this folder as it is for an inquiry, and move it away so that a new ledger begins"
+    )]
+    Rollback(#[from] HeadFault),
     /// A file cannot be used.
     #[error("the ledger's folder cannot be used: {0}")]
     Io(io::ErrorKind),
+}
+
+impl From<Misfit> for OpenError {
+    fn from(misfit: Misfit) -> Self {
+        match misfit {
+            Misfit::Read(fault) => Self::Unsound(fault),
+            Misfit::Head(fault) => Self::Rollback(fault),
+        }
+    }
 }
 
 impl From<io::Error> for OpenError {
@@ -100,7 +120,8 @@ impl Ledger {
     /// Opens or begins the log in a folder, which must be there.
     ///
     /// # Errors
-    /// When another process has it, or it is not sound.
+    /// When another process has it, or it is not sound. Then nothing was
+    /// changed.
     pub fn open(
         files: Arc<dyn Files>,
         settings: Settings,
@@ -112,14 +133,23 @@ impl Ledger {
             .ok_or_else(|| OpenError::Locked(folder.display().to_string()))?;
         let names: Vec<String> = files.list(&folder)?;
         let unclean = names.iter().any(|name| name == MARKER);
+        let known = head::of(&*files, &folder)?;
         // What was written last may be in the system's memory only; it counts
         // from now on, so it is brought to the disk first.
         if let Some(last) = names.iter().rfind(|name| segment::first_of(name).is_some()) {
             files.open(&folder.join(last))?.sync()?;
-            files.sync_folder(&folder)?;
         }
-        let found = survey(&files, &folder)?;
+        files.sync_folder(&folder)?;
+        let found = survey(&files, &folder, known)?;
+        // Up to here nothing was changed.
         let (segment, tail_cut_bytes) = mend(&*files, &folder, &found)?;
+        let head = if let Some(head) = known {
+            head
+        } else {
+            let first = Head::first();
+            first.write(&*files, &folder)?;
+            first
+        };
         let start = Start {
             files,
             settings,
@@ -127,6 +157,8 @@ impl Ledger {
             segment,
             next: found.entries,
             bytes: found.sound as u64,
+            tree: found.tree,
+            head,
         };
         Ok(Opened {
             ledger: Self::start(start),
@@ -143,9 +175,29 @@ impl Ledger {
     }
 }
 
+impl Opened {
+    /// Writes what [`recovery_leaves`] answers. After that the log itself
+    /// tells of the crash, and [`Ledger::close`] takes the mark of it away: so
+    /// a command that opens the log while no gate runs neither hides a crash
+    /// nor has it told twice. Answers how many entries were written.
+    ///
+    /// # Errors
+    /// When one was not written; the mark then stays.
+    pub async fn recover(&self, clock: &dyn Clock) -> Result<usize, AppendError> {
+        let leaves = recovery_leaves(self, clock);
+        let count = leaves.len();
+        for leaf in leaves {
+            self.ledger.append(leaf).await?;
+        }
+        self.ledger.crash_is_told();
+        Ok(count)
+    }
+}
+
 /// What stands in the log.
 struct Survey {
     entries: u64,
+    tree: Tree,
     open: BTreeMap<ExchangeId, u64>,
     last_at_ms: u64,
     newest: Option<String>,
@@ -153,12 +205,14 @@ struct Survey {
     whole: usize,
 }
 
-fn survey(files: &Arc<dyn Files>, folder: &Path) -> Result<Survey, OpenError> {
+fn survey(files: &Arc<dyn Files>, folder: &Path, known: Option<Head>) -> Result<Survey, OpenError> {
     let mut reader = Reader::new(Arc::clone(files), folder);
+    let mut against = Against::new(known);
     let mut open = BTreeMap::new();
     let mut last_at_ms = 0;
     while let Some(entry) = reader.read_next()? {
         last_at_ms = entry.leaf.at_ms();
+        against.push(&entry.payload);
         match &entry.leaf {
             Leaf::Admitted(leaf) => {
                 open.insert(leaf.exchange, leaf.at_ms);
@@ -170,6 +224,7 @@ fn survey(files: &Arc<dyn Files>, folder: &Path) -> Result<Survey, OpenError> {
             }
         }
     }
+    against.judge(reader.rest(), known)?;
     let entries = reader.position();
     let (newest, sound, whole) = match reader.end() {
         Some((name, sound, whole)) => (Some(name.to_owned()), sound, whole),
@@ -177,6 +232,7 @@ fn survey(files: &Arc<dyn Files>, folder: &Path) -> Result<Survey, OpenError> {
     };
     Ok(Survey {
         entries,
+        tree: against.tree().clone(),
         open,
         last_at_ms,
         newest,
@@ -185,22 +241,28 @@ fn survey(files: &Arc<dyn Files>, folder: &Path) -> Result<Survey, OpenError> {
     })
 }
 
-/// Cuts a torn end off, and removes a segment whose very header was torn.
+/// Cuts a torn end off, and removes the next segment if not even its header
+/// is whole.
 fn mend(
     files: &dyn Files,
     folder: &Path,
     found: &Survey,
 ) -> Result<(Option<Box<dyn Append>>, u64), OpenError> {
     let mut cut = 0_u64;
-    let kept = found.newest.as_deref().unwrap_or_default();
-    let headless = files
-        .list(folder)?
-        .into_iter()
-        .filter(|name| segment::first_of(name).is_some() && name.as_str() > kept);
-    for name in headless.collect::<Vec<_>>() {
-        cut = cut.saturating_add(files.read(&folder.join(&name))?.len() as u64);
-        files.remove(&folder.join(&name))?;
-        files.sync_folder(folder)?;
+    let next = segment::name(found.entries);
+    // INVARIANT: no other file is ever removed, and this one only if it holds
+    // no entry: it begins where the log ends, and ends inside its header.
+    let removable = found.newest.as_ref() != Some(&next)
+        && (found.newest.is_some() || found.entries == 0)
+        && files.list(folder)?.contains(&next);
+    if removable {
+        let path = folder.join(&next);
+        let bytes = files.read(&path)?.len();
+        if bytes < segment::HEADER_BYTES {
+            cut = cut.saturating_add(bytes as u64);
+            files.remove(&path)?;
+            files.sync_folder(folder)?;
+        }
     }
     let Some(name) = &found.newest else {
         return Ok((None, cut));

@@ -1,6 +1,7 @@
 //! Reads a log without holding it: a running node may be writing to it.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,6 +28,14 @@ pub enum ReadFault {
     /// A segment does not begin as one.
     #[error("{file} is not a segment of this log")]
     Header {
+        /// The file.
+        file: String,
+    },
+    /// A segment is there that is no part of the log.
+    #[error(
+        "{file} is no part of this log: no segment begins there. If it is a copy, move it out of the folder"
+    )]
+    Stray {
         /// The file.
         file: String,
     },
@@ -75,14 +84,30 @@ pub struct Entry {
     pub payload: Vec<u8>,
 }
 
+/// What stands after the last entry and is none: the rest of a write that a
+/// crash cut off, or one that a running gate is just making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// Why it is no entry.
+    pub(crate) fault: ReadFault,
+    /// Its length.
+    pub(crate) bytes: u64,
+}
+
 /// Where in the log a reader is.
 #[derive(Debug)]
 pub struct Reader {
     files: Arc<dyn Files>,
     folder: PathBuf,
+    /// The segment that is being read. Once there is one, there always is.
     segment: Option<(String, Vec<u8>)>,
+    /// Every segment that was read.
+    seen: BTreeSet<String>,
     offset: usize,
+    /// Where the group ends whose entries are being read.
+    group_end: usize,
     next: u64,
+    rest: Option<Rest>,
 }
 
 impl Reader {
@@ -93,15 +118,19 @@ impl Reader {
             files,
             folder: folder.to_owned(),
             segment: None,
+            seen: BTreeSet::new(),
             offset: 0,
+            group_end: 0,
             next: 0,
+            rest: None,
         }
     }
 
     /// The next entry; `None` at the end, which may move later.
     ///
     /// # Errors
-    /// When an entry that is not the very last cannot be read.
+    /// When an entry that is not the very last cannot be read, or a segment
+    /// is there that is no part of the log.
     pub fn read_next(&mut self) -> Result<Option<Entry>, ReadFault> {
         loop {
             let Some((name, bytes)) = &self.segment else {
@@ -110,89 +139,132 @@ impl Reader {
                 }
                 return Ok(None);
             };
-            match segment::decode(bytes, self.offset, self.next) {
-                Ok(frame) => {
-                    let leaf =
-                        serde_json::from_slice(frame.payload).map_err(|_| ReadFault::Record {
-                            file: name.clone(),
-                            sequence: frame.sequence,
-                        })?;
-                    let entry = Entry {
-                        sequence: frame.sequence,
-                        leaf,
-                        payload: frame.payload.to_vec(),
-                    };
-                    self.offset = frame.end;
-                    self.next += 1;
-                    return Ok(Some(entry));
-                }
-                Err(fault) => {
-                    let fault = ReadFault::Frame {
-                        file: name.clone(),
-                        offset: self.offset,
-                        sequence: self.next,
-                        fault,
-                    };
-                    if !self.advance(fault)? {
-                        return Ok(None);
-                    }
+            if self.offset < self.group_end {
+                let (entry, end) = self.entry(name, bytes)?;
+                self.offset = end;
+                self.next += 1;
+                return Ok(Some(entry));
+            }
+            if let Ok(group) = segment::decode_group(bytes, self.offset, self.next) {
+                self.offset = group.frames;
+                self.group_end = group.end;
+                self.rest = None;
+            } else {
+                let name = name.clone();
+                if !self.advance(name)? {
+                    return Ok(None);
                 }
             }
         }
     }
 
-    /// No frame here: the segment has grown, it is full, it ends here for now,
-    /// or it is broken.
-    fn advance(&mut self, fault: ReadFault) -> Result<bool, ReadFault> {
-        let Some((name, bytes)) = self.segment.take() else {
-            return Ok(false);
+    /// The entry at the offset, which lies in a whole group, and where it ends.
+    fn entry(&self, name: &str, bytes: &[u8]) -> Result<(Entry, usize), ReadFault> {
+        let group = bytes.get(..self.group_end).unwrap_or(bytes);
+        let frame =
+            segment::decode(group, self.offset, self.next).map_err(|fault| ReadFault::Frame {
+                file: name.to_owned(),
+                offset: self.offset,
+                sequence: self.next,
+                fault,
+            })?;
+        let leaf = serde_json::from_slice(frame.payload).map_err(|_| ReadFault::Record {
+            file: name.to_owned(),
+            sequence: frame.sequence,
+        })?;
+        let entry = Entry {
+            sequence: frame.sequence,
+            leaf,
+            payload: frame.payload.to_vec(),
         };
+        Ok((entry, frame.end))
+    }
+
+    /// No group here: the segment has grown, it is full, it ends here for now,
+    /// or it is broken.
+    fn advance(&mut self, name: String) -> Result<bool, ReadFault> {
+        // INVARIANT: the names are listed before the segment is read again. If
+        // a later one is among them, nothing is written to this one any more,
+        // and what is read now is all of it.
+        let names = self.names()?;
         let fresh = self.read(&name)?;
-        if fresh.len() > bytes.len() && segment::decode(&fresh, self.offset, self.next).is_ok() {
-            self.segment = Some((name, fresh));
+        let found = segment::decode_group(&fresh, self.offset, self.next);
+        let left = fresh.len().checked_sub(self.offset);
+        let later = left != Some(0) && segment::later_group(&fresh, self.offset, self.next);
+        let following = names.iter().any(|other| *other > name);
+        self.segment = Some((name.clone(), fresh));
+        let Err(broken) = found else {
             return Ok(true);
+        };
+        self.no_stray(&names)?;
+        if left == Some(0) {
+            self.rest = None;
+            return if following { self.load() } else { Ok(false) };
         }
-        let ended = self.offset == bytes.len();
-        let following = self.names()?.into_iter().any(|other| other > name);
-        if following && ended {
-            return self.load();
-        }
-        if following || !torn(&bytes, self.offset, self.next) {
+        let fault = ReadFault::Frame {
+            file: name,
+            offset: broken.offset,
+            sequence: broken.sequence,
+            fault: broken.fault,
+        };
+        // A file that has become shorter than what was read of it is no log
+        // that goes on.
+        let Some(left) = left.filter(|_| !following && !later) else {
             return Err(fault);
-        }
-        self.segment = Some((name, bytes));
+        };
+        self.rest = Some(Rest {
+            fault,
+            bytes: left as u64,
+        });
         Ok(false)
     }
 
-    /// Loads the segment that begins with the next number.
+    /// Loads the segment that begins with the next number. If it has no header
+    /// yet, the one before stays loaded.
     fn load(&mut self) -> Result<bool, ReadFault> {
         let names = self.names()?;
+        self.no_stray(&names)?;
         let wanted = segment::name(self.next);
         let Some(name) = names.iter().find(|name| **name >= wanted) else {
-            // At the very beginning there may be none; later the last one
-            // stays loaded, so that this means a lost file.
             return Ok(false);
         };
-        let first = segment::first_of(name).unwrap_or(u64::MAX);
-        if first != self.next {
+        if *name != wanted {
             return Err(ReadFault::Gap {
                 file: name.clone(),
                 expected: self.next,
-                found: first,
+                found: segment::first_of(name).unwrap_or(u64::MAX),
             });
         }
         let bytes = self.read(name)?;
-        let last = names.last() == Some(name);
-        if bytes.get(..segment::HEADER_BYTES) != Some(&segment::header(first)[..]) {
-            // A header may be torn only in the newest segment.
-            if last && bytes.len() < segment::HEADER_BYTES {
-                return Ok(false);
+        if bytes.get(..segment::HEADER_BYTES) != Some(&segment::header(self.next)[..]) {
+            let fault = ReadFault::Header { file: name.clone() };
+            // A header may be cut off only in the newest segment.
+            if names.last() != Some(name) || bytes.len() >= segment::HEADER_BYTES {
+                return Err(fault);
             }
-            return Err(ReadFault::Header { file: name.clone() });
+            let bytes = bytes.len() as u64;
+            self.rest = Some(Rest { fault, bytes });
+            return Ok(false);
         }
+        self.seen.insert(name.clone());
         self.segment = Some((name.clone(), bytes));
         self.offset = segment::HEADER_BYTES;
+        self.group_end = segment::HEADER_BYTES;
+        self.rest = None;
         Ok(true)
+    }
+
+    /// Every segment before the next number was read: one that was not is no
+    /// part of this log.
+    fn no_stray(&self, names: &[String]) -> Result<(), ReadFault> {
+        let next = segment::name(self.next);
+        let stray = names
+            .iter()
+            .find(|name| **name < next && !self.seen.contains(*name));
+        match stray {
+            Some(file) => Err(ReadFault::Stray { file: file.clone() }),
+            None => Ok(()),
+        }
     }
 
     fn names(&self) -> Result<Vec<String>, ReadFault> {
@@ -203,10 +275,14 @@ impl Reader {
                 file: self.folder.display().to_string(),
                 kind: error.kind(),
             })?;
-        Ok(names
+        let named: Vec<String> = names
             .into_iter()
-            .filter(|name| segment::first_of(name).is_some())
-            .collect())
+            .filter(|name| segment::is_named_as_one(name))
+            .collect();
+        match named.iter().find(|name| segment::first_of(name).is_none()) {
+            Some(file) => Err(ReadFault::Stray { file: file.clone() }),
+            None => Ok(named),
+        }
     }
 
     fn read(&self, name: &str) -> Result<Vec<u8>, ReadFault> {
@@ -231,6 +307,11 @@ impl Reader {
             .map(|(name, bytes)| (name.as_str(), self.offset, bytes.len()))
     }
 
+    /// What stands after the last entry, once the end was reached.
+    pub(crate) const fn rest(&self) -> Option<&Rest> {
+        self.rest.as_ref()
+    }
+
     /// Every entry of one exchange.
     ///
     /// # Errors
@@ -244,26 +325,4 @@ impl Reader {
         }
         Ok(found)
     }
-}
-
-/// Whether what follows the last sound entry can be the rest of a write that
-/// a crash cut off: no sound entry stands anywhere behind it.
-fn torn(bytes: &[u8], from: usize, next: u64) -> bool {
-    // Only entries whose number could stand in this segment are looked at, so
-    // that the checksum is computed at few places.
-    let possible = next..next.saturating_add(1 << 20);
-    let mut at = from;
-    while at.saturating_add(segment::FRAME_BYTES) < bytes.len() {
-        let number = bytes
-            .get(at.saturating_add(8)..at.saturating_add(16))
-            .and_then(|b| b.try_into().ok())
-            .map(u64::from_le_bytes);
-        if number.is_some_and(|number| {
-            possible.contains(&number) && segment::decode(bytes, at, number).is_ok()
-        }) {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }

@@ -1,15 +1,30 @@
-//! The form of a segment: a header, then frames. Reads any bytes without trust.
+//! The form of a segment: a header, then groups of frames. Reads any bytes
+//! without trust.
+//!
+//! A group is what was written and synced at once. A power failure may lose
+//! any pages of the last one, so it counts as a whole or not at all.
 
 use thiserror::Error;
 
 use crate::canonical::LEAF_BYTES_MAX;
 
 /// First bytes of every segment.
-pub const MAGIC: &[u8; 8] = b"mstnlog1";
+pub const MAGIC: &[u8; 8] = b"mstnlog2";
 /// Bytes of the header: the magic and the first sequence number.
 pub const HEADER_BYTES: usize = 16;
+/// Bytes of a group before its frames: length and checksum of the frames, the
+/// first sequence number, and a checksum over these.
+pub const GROUP_BYTES: usize = 20;
 /// Bytes of a frame before its payload: length, checksum, sequence.
 pub const FRAME_BYTES: usize = 16;
+/// LIMIT: bytes of frames from which on no further entry joins a group.
+pub const GROUP_BYTES_MAX: usize = 4 << 20;
+/// LIMIT: bytes of a group's frames, its last entry included.
+const FRAMES_BYTES_MAX: usize = GROUP_BYTES_MAX + LEAF_BYTES_MAX + FRAME_BYTES;
+/// A segment in the making, before its header is on the disk.
+pub(crate) const DRAFT: &str = "segment.tmp";
+/// LIMIT: entries in one segment, as far as the search for a later group goes.
+const ENTRIES_MAX: u64 = 1 << 20;
 
 /// Why bytes are not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -26,6 +41,31 @@ pub enum FrameFault {
     /// The entry has another number than its place.
     #[error("the entry's number is not the next one")]
     Sequence,
+    /// The group that the entry should stand in is not as it was written.
+    #[error("the group that the entry stands in is not as it was written")]
+    Group,
+}
+
+/// A group and where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// The number of its first entry.
+    pub first: u64,
+    /// Offset of its first frame.
+    pub frames: usize,
+    /// Offset of the byte after it.
+    pub end: usize,
+}
+
+/// Where a group is not as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken {
+    /// Offset of the first frame that is broken, or of the group.
+    pub offset: usize,
+    /// The number of the entry that should stand there.
+    pub sequence: u64,
+    /// Why.
+    pub fault: FrameFault,
 }
 
 /// One frame and where it stands.
@@ -54,6 +94,11 @@ pub fn first_of(name: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
+/// Whether a file is named as a segment, be it a possible one or not.
+pub(crate) fn is_named_as_one(name: &str) -> bool {
+    name.ends_with(".seg")
+}
+
 /// The header of a segment that begins with this number.
 #[must_use]
 pub fn header(first: u64) -> [u8; HEADER_BYTES] {
@@ -76,6 +121,106 @@ pub fn encode(sequence: u64, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
+/// Adds a group to `out`. There must be at least one payload, and together
+/// they must keep to [`GROUP_BYTES_MAX`].
+pub fn encode_group<'p>(first: u64, payloads: impl Iterator<Item = &'p [u8]>, out: &mut Vec<u8>) {
+    let mut frames = Vec::new();
+    for (sequence, payload) in (first..).zip(payloads) {
+        encode(sequence, payload, &mut frames);
+    }
+    let length = u32::try_from(frames.len()).unwrap_or(u32::MAX);
+    let mut head = Vec::with_capacity(GROUP_BYTES);
+    head.extend_from_slice(&length.to_le_bytes());
+    head.extend_from_slice(&crc32c::crc32c(&frames).to_le_bytes());
+    head.extend_from_slice(&first.to_le_bytes());
+    let sum = crc32c::crc32c(&head);
+    head.extend_from_slice(&sum.to_le_bytes());
+    out.append(&mut head);
+    out.append(&mut frames);
+}
+
+/// Reads the group at an offset, whose first entry must have this number.
+///
+/// # Errors
+/// When there is none, or not all of it is as it was written.
+pub fn decode_group(bytes: &[u8], at: usize, first: u64) -> Result<Group, Broken> {
+    let broken = |fault| Broken {
+        offset: at,
+        sequence: first,
+        fault,
+    };
+    let (group, sum) = group_header(bytes, at).map_err(broken)?;
+    if group.first != first {
+        return Err(broken(FrameFault::Sequence));
+    }
+    match bytes.get(group.frames..group.end) {
+        Some(frames) if crc32c::crc32c(frames) == sum => Ok(group),
+        Some(_) | None => Err(first_broken(bytes, &group)),
+    }
+}
+
+/// A group's header, and the checksum that its frames should have.
+fn group_header(bytes: &[u8], at: usize) -> Result<(Group, u32), FrameFault> {
+    let head = bytes
+        .get(at..at.saturating_add(GROUP_BYTES))
+        .ok_or(FrameFault::Short)?;
+    let covered = head.get(..GROUP_BYTES - 4).ok_or(FrameFault::Short)?;
+    let own = read4(head, GROUP_BYTES - 4).ok_or(FrameFault::Short)?;
+    if crc32c::crc32c(covered) != u32::from_le_bytes(own) {
+        return Err(FrameFault::Group);
+    }
+    let length = u32::from_le_bytes(read4(head, 0).ok_or(FrameFault::Short)?);
+    let size = usize::try_from(length).unwrap_or(usize::MAX);
+    if size <= FRAME_BYTES || size > FRAMES_BYTES_MAX {
+        return Err(FrameFault::Length);
+    }
+    let sum = u32::from_le_bytes(read4(head, 4).ok_or(FrameFault::Short)?);
+    let first = u64::from_le_bytes(read8(head, 8).ok_or(FrameFault::Short)?);
+    let frames = at.saturating_add(GROUP_BYTES);
+    let end = frames.saturating_add(size);
+    Ok((Group { first, frames, end }, sum))
+}
+
+/// The first frame of a broken group that is not as it was written.
+fn first_broken(bytes: &[u8], group: &Group) -> Broken {
+    let mut offset = group.frames;
+    let mut sequence = group.first;
+    while offset < group.end {
+        match decode(bytes, offset, sequence) {
+            Ok(frame) => {
+                offset = frame.end;
+                sequence = sequence.saturating_add(1);
+            }
+            Err(fault) => {
+                return Broken {
+                    offset,
+                    sequence,
+                    fault,
+                };
+            }
+        }
+    }
+    Broken {
+        offset: group.frames,
+        sequence: group.first,
+        fault: FrameFault::Group,
+    }
+}
+
+/// Whether a group with a later number begins anywhere behind this offset. If
+/// one does, what stands before it was synced, and is no torn end.
+pub(crate) fn later_group(bytes: &[u8], from: usize, next: u64) -> bool {
+    // Only numbers that could stand in this segment are looked at, so that
+    // the checksum is computed at few places. No payload can hold such a
+    // header: JSON has no zero bytes, and every header has some.
+    let possible = next.saturating_add(1)..next.saturating_add(ENTRIES_MAX);
+    (from.saturating_add(1)..bytes.len()).any(|at| {
+        read8(bytes, at.saturating_add(8))
+            .is_some_and(|number| possible.contains(&u64::from_le_bytes(number)))
+            && group_header(bytes, at).is_ok()
+    })
+}
+
 /// Reads the frame at an offset, which must have this number.
 ///
 /// # Errors
@@ -88,10 +233,7 @@ pub fn decode(bytes: &[u8], at: usize, sequence: u64) -> Result<Frame<'_>, Frame
         return Err(FrameFault::Length);
     }
     let sum = u32::from_le_bytes(read4(bytes, at.saturating_add(4)).ok_or(FrameFault::Short)?);
-    let number: [u8; 8] = bytes
-        .get(at.saturating_add(8)..at.saturating_add(16))
-        .and_then(|b| b.try_into().ok())
-        .ok_or(FrameFault::Short)?;
+    let number = read8(bytes, at.saturating_add(8)).ok_or(FrameFault::Short)?;
     let number = u64::from_le_bytes(number);
     let start = at.saturating_add(FRAME_BYTES);
     let end = start.saturating_add(size);
@@ -111,6 +253,10 @@ pub fn decode(bytes: &[u8], at: usize, sequence: u64) -> Result<Frame<'_>, Frame
 
 fn read4(bytes: &[u8], at: usize) -> Option<[u8; 4]> {
     bytes.get(at..at.checked_add(4)?)?.try_into().ok()
+}
+
+fn read8(bytes: &[u8], at: usize) -> Option<[u8; 8]> {
+    bytes.get(at..at.checked_add(8)?)?.try_into().ok()
 }
 
 fn checksum(length: u32, sequence: u64, payload: &[u8]) -> u32 {
@@ -138,9 +284,45 @@ mod tests {
         }
 
         #[test]
+        fn a_group_reads_back_and_one_changed_bit_does_not(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 1..6), first in 0_u64..1_000, at: prop::sample::Index, bit in 0_u8..8) {
+            let mut bytes = Vec::new();
+            encode_group(first, payloads.iter().map(Vec::as_slice), &mut bytes);
+            let group = decode_group(&bytes, 0, first).unwrap();
+            prop_assert_eq!((group.first, group.end), (first, bytes.len()));
+            let mut offset = group.frames;
+            for (sequence, payload) in (first..).zip(&payloads) {
+                let frame = decode(&bytes, offset, sequence).unwrap();
+                prop_assert_eq!(frame.payload, &payload[..]);
+                offset = frame.end;
+            }
+            prop_assert_eq!(offset, group.end);
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            let broken = decode_group(&bytes, 0, first).unwrap_err();
+            prop_assert!(broken.offset <= at);
+        }
+
+        #[test]
         fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..100), at in 0_usize..200, sequence: u64) {
             let _ = decode(&bytes, at, sequence);
+            let _ = decode_group(&bytes, at, sequence);
+            let _ = later_group(&bytes, at, sequence);
         }
+    }
+
+    #[test]
+    fn a_later_group_is_found_behind_a_broken_one_and_payloads_are_none() {
+        let mut bytes = Vec::new();
+        encode_group(7, [&b"{\"a\":1}"[..], b"{\"b\":2}"].into_iter(), &mut bytes);
+        let end = bytes.len();
+        assert!(!later_group(&bytes, 0, 7));
+        encode_group(9, [&b"{\"c\":3}"[..]].into_iter(), &mut bytes);
+        assert!(later_group(&bytes, 0, 7));
+        // Its header alone says that it was begun after the first was synced.
+        bytes.truncate(end + GROUP_BYTES);
+        assert!(later_group(&bytes, 0, 7));
+        bytes.truncate(end + GROUP_BYTES - 1);
+        assert!(!later_group(&bytes, 0, 7));
     }
 
     #[test]

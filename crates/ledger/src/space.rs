@@ -5,10 +5,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::{canonical::LEAF_BYTES_MAX, segment::FRAME_BYTES};
+use crate::{
+    canonical::LEAF_BYTES_MAX,
+    segment::{FRAME_BYTES, GROUP_BYTES},
+};
 
-/// What one second record may take.
-pub(crate) const RESERVED_BYTES: u64 = (LEAF_BYTES_MAX + FRAME_BYTES) as u64;
+/// What one second record may take, in a group of its own.
+pub(crate) const RESERVED_BYTES: u64 = (LEAF_BYTES_MAX + FRAME_BYTES + GROUP_BYTES) as u64;
 
 /// The count of what is set aside.
 #[derive(Debug, Clone, Default)]

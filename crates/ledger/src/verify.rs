@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::{
     canonical,
     files::Files,
-    merkle::Tree,
+    head::{self, Against, HeadFault, Misfit},
     reader::{ReadFault, Reader},
 };
 
@@ -50,6 +50,9 @@ pub enum VerifyFault {
     /// The log cannot be read as one.
     #[error(transparent)]
     Read(#[from] ReadFault),
+    /// The log is not the one that its head tells of.
+    #[error("the log does not fit its head: {0}")]
+    Head(#[from] HeadFault),
     /// The bytes are not the canonical form of what they say.
     #[error("entry {0} is not in its canonical form")]
     Canonical(u64),
@@ -64,6 +67,15 @@ pub enum VerifyFault {
     TooManyOpen(u64),
 }
 
+impl From<Misfit> for VerifyFault {
+    fn from(misfit: Misfit) -> Self {
+        match misfit {
+            Misfit::Read(fault) => Self::Read(fault),
+            Misfit::Head(fault) => Self::Head(fault),
+        }
+    }
+}
+
 /// Checks the log in a folder; tells `progress` the entries seen so far.
 ///
 /// # Errors
@@ -73,8 +85,9 @@ pub fn verify(
     folder: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, VerifyFault> {
-    let mut reader = Reader::new(files, folder);
-    let mut tree = Tree::default();
+    let known = head::of(&*files, folder)?;
+    let mut against = Against::new(known);
+    let mut reader = Reader::new(Arc::clone(&files), folder);
     let mut open: BTreeMap<ExchangeId, u64> = BTreeMap::new();
     let mut seen: BTreeSet<ExchangeId> = BTreeSet::new();
     let mut verified = Verified {
@@ -84,7 +97,7 @@ pub fn verify(
         open: Vec::new(),
         refused: 0,
         unclean_starts: 0,
-        root: tree.root(),
+        root: against.tree().root(),
         span_ms: None,
         tail_bytes: 0,
     };
@@ -93,7 +106,7 @@ pub fn verify(
         if canonical::to_bytes(&entry.leaf).ok().as_deref() != Some(&entry.payload[..]) {
             return Err(VerifyFault::Canonical(at));
         }
-        tree.push(&entry.payload);
+        against.push(&entry.payload);
         verified.entries += 1;
         let time = entry.leaf.at_ms();
         verified.span_ms = Some(
@@ -125,10 +138,9 @@ pub fn verify(
         }
         progress(verified.entries);
     }
-    verified.root = tree.root();
+    against.judge(reader.rest(), head::of(&*files, folder)?)?;
+    verified.root = against.tree().root();
     verified.open = open.into_keys().collect();
-    verified.tail_bytes = reader
-        .end()
-        .map_or(0, |(_, sound, whole)| (whole - sound) as u64);
+    verified.tail_bytes = reader.rest().map_or(0, |rest| rest.bytes);
     Ok(verified)
 }

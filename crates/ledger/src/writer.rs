@@ -1,11 +1,15 @@
 //! Writing: entries are gathered, written at once and synced once, by one thread.
 
 mod thread;
+mod wait;
 
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,6 +20,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     canonical,
     files::{Append, Files, Lock},
+    head::Head,
+    merkle::Tree,
     open::{MARKER, Settings},
     space::{Reservation, Space},
 };
@@ -50,6 +56,10 @@ pub(crate) struct Start {
     pub(crate) segment: Option<Box<dyn Append>>,
     pub(crate) next: u64,
     pub(crate) bytes: u64,
+    /// The tree over the entries that are there.
+    pub(crate) tree: Tree,
+    /// The head as it is on the disk.
+    pub(crate) head: Head,
 }
 
 /// One entry on its way.
@@ -59,10 +69,18 @@ struct Waiting {
     done: oneshot::Sender<Result<u64, AppendError>>,
 }
 
+/// The wish to end.
+#[derive(Debug)]
+struct Closing {
+    /// Whether the mark of a running gate is this process's to take away.
+    unmark: bool,
+    done: oneshot::Sender<Result<(), AppendError>>,
+}
+
 #[derive(Debug)]
 enum Order {
     Write(Waiting),
-    Close(oneshot::Sender<Result<(), AppendError>>),
+    Close(Closing),
 }
 
 /// The log, to be written to. Clones share it.
@@ -75,6 +93,9 @@ pub struct Ledger {
     files: Arc<dyn Files>,
     folder: PathBuf,
     free_bytes_min: u64,
+    /// Whether this process set the mark of a running gate, or may take the
+    /// one that it found away.
+    marked: Arc<AtomicBool>,
 }
 
 /// Tells when the log failed.
@@ -103,6 +124,7 @@ impl Ledger {
             files: Arc::clone(&start.files),
             folder: start.settings.folder.clone(),
             free_bytes_min: start.settings.free_bytes_min,
+            marked: Arc::default(),
         };
         let spawned = std::thread::Builder::new()
             .name("ledger".to_owned())
@@ -193,7 +215,15 @@ impl Ledger {
         {
             self.files.create(&path, 0)?.sync()?;
         }
-        self.files.sync_folder(&self.folder)
+        self.files.sync_folder(&self.folder)?;
+        self.marked.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// The entries that tell of a crash are written: the mark that told of it
+    /// may go when the log is closed.
+    pub(crate) fn crash_is_told(&self) {
+        self.marked.store(true, Ordering::Release);
     }
 
     /// Tells when the log failed.
@@ -202,15 +232,18 @@ impl Ledger {
         Failed(self.failed.clone())
     }
 
-    /// Writes what waits, takes the mark away and ends the writing. Later
-    /// appends through clones fail.
+    /// Writes what waits, then the head, takes the mark of a running gate away
+    /// and ends the writing. Later appends through clones fail. A mark that
+    /// this process found and did not set stays ([`Ledger::mark_running`],
+    /// [`crate::Opened::recover`]).
     ///
     /// # Errors
     /// When something that waited could not be written.
     pub async fn close(self) -> Result<(), AppendError> {
+        let unmark = self.marked.load(Ordering::Acquire);
         let (done, closed) = oneshot::channel();
         self.orders
-            .send(Order::Close(done))
+            .send(Order::Close(Closing { unmark, done }))
             .await
             .map_err(|_| self.gone())?;
         closed.await.map_err(|_| self.gone())?

@@ -7,73 +7,21 @@
     reason = "tests"
 )]
 
+mod common;
+
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use common::{FOLDER, check, close, event, last_segment, open, read, segments, write};
 use ledger::{
-    AppendError, Ledger, OpenError, Opened, Reader, Settings,
+    AppendError, Ledger, OpenError, Settings,
     files::{Fault, Files, MemoryFiles},
-    recovery_leaves, segment, verify,
+    recovery_leaves, segment,
 };
 use proptest::prelude::*;
-use terms::{Act, Event, FixedClock, Leaf, RECORD_VERSION};
-
-const FOLDER: &str = "/log";
-
-fn event(number: u64) -> Leaf {
-    Leaf::Event(Event {
-        v: RECORD_VERSION,
-        at_ms: number,
-        act: Act::KeyCreated,
-        by: "node".into(),
-        subject: format!("mk-{number}"),
-        facts: BTreeMap::new(),
-    })
-}
-
-fn open(files: &MemoryFiles, segment_bytes: u64) -> Result<Opened, OpenError> {
-    let settings = Settings {
-        folder: PathBuf::from(FOLDER),
-        segment_bytes,
-        free_bytes_min: 0,
-        ..Settings::default()
-    };
-    Ledger::open(
-        Arc::new(files.clone()),
-        settings,
-        Arc::new(FixedClock::new(1)),
-    )
-}
-
-fn read(files: &MemoryFiles) -> Vec<u64> {
-    let mut reader = Reader::new(Arc::new(files.clone()), Path::new(FOLDER));
-    let mut times = Vec::new();
-    while let Some(entry) = reader.read_next().unwrap() {
-        assert_eq!(entry.sequence, times.len() as u64);
-        times.push(entry.leaf.at_ms());
-    }
-    times
-}
-
-/// Writes entries one by one; answers how many were acknowledged.
-fn write(ledger: &Ledger, count: u64) -> u64 {
-    (0..count)
-        .take_while(|number| ledger.append_blocking(event(*number)).is_ok())
-        .count() as u64
-}
-
-fn last_segment(files: &MemoryFiles) -> PathBuf {
-    let names = files.list(Path::new(FOLDER)).unwrap();
-    Path::new(FOLDER).join(
-        names
-            .iter()
-            .rfind(|name| segment::first_of(name).is_some())
-            .unwrap(),
-    )
-}
+use terms::FixedClock;
 
 #[test]
 fn entries_come_back_in_order_over_many_segments() {
@@ -101,12 +49,7 @@ async fn a_thousand_waiters_each_get_a_number_of_their_own() {
     numbers.sort_unstable();
     assert_eq!(numbers, (0..1_024).collect::<Vec<_>>());
     ledger.close().await.unwrap();
-    assert_eq!(
-        verify(Arc::new(files), Path::new(FOLDER), &mut |_| ())
-            .unwrap()
-            .entries,
-        1_024
-    );
+    assert_eq!(check(&files).unwrap().entries, 1_024);
 }
 
 #[test]
@@ -127,7 +70,7 @@ fn an_end_torn_at_any_byte_is_cut_and_told() {
     let mut at = segment::HEADER_BYTES;
     for sequence in 0..3 {
         reader_ends.push(at);
-        at = segment::decode(&whole, at, sequence).unwrap().end;
+        at = segment::decode_group(&whole, at, sequence).unwrap().end;
     }
     for bytes in 0..whole.len() {
         let files = files.copy();
@@ -171,7 +114,7 @@ fn a_flipped_bit_anywhere_is_never_taken_for_an_entry() {
             for bit in 0..8 {
                 let damaged = files.copy();
                 damaged.flip(&path, at, 1 << bit);
-                match verify(Arc::new(damaged.clone()), Path::new(FOLDER), &mut |_| ()) {
+                match check(&damaged) {
                     Err(_) => {}
                     Ok(verified) => {
                         // Only the very last entry may pass for a torn end,
@@ -197,15 +140,21 @@ fn a_missing_segment_is_found() {
     let files = MemoryFiles::default();
     let opened = open(&files, 400).unwrap();
     write(&opened.ledger, 14);
-    let names = files.list(Path::new(FOLDER)).unwrap();
-    for name in names.iter().take(names.len() - 1) {
+    let all = segments(&files);
+    assert!(all.len() >= 3);
+    for path in all.iter().take(all.len() - 1) {
         let files = files.copy();
-        files.remove(&Path::new(FOLDER).join(name)).unwrap();
+        files.remove(path).unwrap();
         assert!(
             matches!(open(&files, 400), Err(OpenError::Unsound(_))),
-            "{name}"
+            "{}",
+            path.display()
         );
     }
+    close(opened);
+    files.remove(all.last().unwrap()).unwrap();
+    assert!(matches!(open(&files, 400), Err(OpenError::Rollback(_))));
+    assert!(check(&files).is_err());
 }
 
 #[test]

@@ -95,7 +95,13 @@ fn ruling(
         })
         .collect();
     let policy = Policy::new(controls).unwrap();
-    Ruling::new(policy, Engine::new(catalogue).unwrap(), Vec::new())
+    Ruling::new(
+        policy,
+        Permission::new(permission::DEFAULT).unwrap(),
+        Engine::new(catalogue).unwrap(),
+        Vec::new(),
+        VendorClient::new(Vec::new(), std::time::Duration::from_secs(1)).unwrap(),
+    )
 }
 
 fn plain(catalogue: Catalogue) -> Ruling {

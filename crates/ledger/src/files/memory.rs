@@ -1,11 +1,13 @@
 //! A simulated disk for tests: what was not synced may be lost, torn or
 //! garbled in a crash, and it fails on demand.
 
+mod crash;
+
 use std::{
     collections::BTreeMap,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{Append, Files, Lock};
@@ -19,32 +21,136 @@ pub enum Fault {
     Space(u64),
     /// The n-th write from now writes half of its bytes and fails.
     ShortWrite(u64),
+    /// The power is off from the n-th change of a file or a name on: that one
+    /// and all later ones do nothing and fail.
+    Power(u64),
     /// Every sync claims success and does nothing: a negative control.
     LyingSync,
 }
 
-#[derive(Debug, Default)]
+/// What a file holds.
+#[derive(Debug, Clone, Default)]
 struct Content {
+    /// As the programs see it.
     bytes: Vec<u8>,
-    synced: usize,
-    /// Whether its name is on the disk.
-    named: bool,
+    /// What is on the disk for certain.
+    durable: Vec<u8>,
+    /// Whether it was cut since, so that the one is not the other's beginning.
+    cut: bool,
+}
+
+impl Content {
+    fn settle(&mut self) {
+        if self.cut {
+            self.durable.clone_from(&self.bytes);
+            self.cut = false;
+        } else {
+            let grown = self.bytes.get(self.durable.len()..).unwrap_or_default();
+            self.durable.extend_from_slice(grown);
+        }
+    }
+}
+
+/// A change of names that may not be on the disk yet.
+#[derive(Debug, Clone)]
+enum Change {
+    Put(PathBuf, u64),
+    Take(PathBuf),
+    Move(PathBuf, PathBuf, u64),
+}
+
+impl Change {
+    fn make(self, names: &mut BTreeMap<PathBuf, u64>) {
+        match self {
+            Self::Put(path, file) => {
+                names.insert(path, file);
+            }
+            Self::Take(path) => {
+                names.remove(&path);
+            }
+            Self::Move(from, to, file) => {
+                names.remove(&from);
+                names.insert(to, file);
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Disk {
-    files: BTreeMap<PathBuf, Content>,
+    contents: BTreeMap<u64, Content>,
+    /// As the programs see them.
+    names: BTreeMap<PathBuf, u64>,
+    /// Those that are on the disk for certain.
+    durable_names: BTreeMap<PathBuf, u64>,
+    /// What was changed since, in order.
+    changes: Vec<Change>,
+    made: u64,
     fault: Option<Fault>,
     locked: bool,
+    held: bool,
+    waits: bool,
+}
+
+impl Disk {
+    fn change(&mut self, change: Change) {
+        self.changes.push(change.clone());
+        change.make(&mut self.names);
+    }
+
+    fn content(&mut self, file: u64) -> io::Result<&mut Content> {
+        self.contents
+            .get_mut(&file)
+            .ok_or_else(|| failed(ErrorKind::NotFound))
+    }
+
+    fn file(&self, path: &Path) -> io::Result<u64> {
+        self.names
+            .get(path)
+            .copied()
+            .ok_or_else(|| failed(ErrorKind::NotFound))
+    }
+
+    /// Counts down to the end of the power.
+    fn powered(&mut self) -> io::Result<()> {
+        if let Some(Fault::Power(count)) = &mut self.fault {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                return Err(io::Error::other("no power"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    disk: Mutex<Disk>,
+    released: Condvar,
 }
 
 /// The simulated disk; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryFiles(Arc<Mutex<Disk>>);
+pub struct MemoryFiles(Arc<Shared>);
 
 impl MemoryFiles {
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The disk, to be changed, once nobody holds it still.
+    fn changing(&self) -> io::Result<MutexGuard<'_, Disk>> {
+        let mut disk = self.disk();
+        while disk.held {
+            disk.waits = true;
+            disk = self
+                .0
+                .released
+                .wait(disk)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        disk.powered()?;
+        Ok(disk)
     }
 
     /// Sets what goes wrong next.
@@ -52,74 +158,33 @@ impl MemoryFiles {
         self.disk().fault = fault;
     }
 
-    /// The power fails: of each file what was synced stays, and of the rest
-    /// `keep` thousandths, the last byte of which may be garbled.
-    pub fn crash(&self, keep: u16, garble: bool) {
+    /// From now on, changes wait until [`MemoryFiles::release`].
+    pub fn hold(&self) {
         let mut disk = self.disk();
-        disk.locked = false;
-        disk.fault = None;
-        disk.files.retain(|_, file| file.named);
-        for file in disk.files.values_mut() {
-            let loose = file.bytes.len().saturating_sub(file.synced);
-            let kept = file.synced + loose * usize::from(keep.min(1_000)) / 1_000;
-            file.bytes.truncate(kept);
-            let last = file
-                .bytes
-                .last_mut()
-                .filter(|_| garble && kept > file.synced);
-            if let Some(last) = last {
-                *last ^= 0x5a;
-            }
-            file.synced = file.bytes.len();
-        }
+        disk.held = true;
+        disk.waits = false;
     }
 
-    /// Changes one byte of a file, as a bad disk would.
-    pub fn flip(&self, path: &Path, at: usize, mask: u8) {
-        if let Some(byte) = self
-            .disk()
-            .files
-            .get_mut(path)
-            .and_then(|file| file.bytes.get_mut(at))
-        {
-            *byte ^= mask;
-        }
-    }
-
-    /// Cuts a file, as a crash would.
-    pub fn cut_file(&self, path: &Path, bytes: usize) {
-        if let Some(file) = self.disk().files.get_mut(path) {
-            file.bytes.truncate(bytes);
-            file.synced = file.synced.min(bytes);
-        }
-    }
-
-    /// A copy of the disk as it is now.
+    /// Whether a change waits.
     #[must_use]
-    pub fn copy(&self) -> Self {
-        let disk = self.disk();
-        let files = disk.files.iter().map(|(path, file)| {
-            (
-                path.clone(),
-                Content {
-                    bytes: file.bytes.clone(),
-                    synced: file.synced,
-                    named: file.named,
-                },
-            )
-        });
-        Self(Arc::new(Mutex::new(Disk {
-            files: files.collect(),
-            fault: None,
-            locked: false,
-        })))
+    pub fn waits(&self) -> bool {
+        self.disk().waits
+    }
+
+    /// Changes go on.
+    pub fn release(&self) {
+        let mut disk = self.disk();
+        disk.held = false;
+        disk.waits = false;
+        drop(disk);
+        self.0.released.notify_all();
     }
 }
 
 #[derive(Debug)]
 struct MemoryFile {
     files: MemoryFiles,
-    path: PathBuf,
+    file: u64,
 }
 
 #[derive(Debug)]
@@ -139,7 +204,7 @@ fn failed(kind: ErrorKind) -> io::Error {
 
 impl Append for MemoryFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut disk = self.files.disk();
+        let mut disk = self.files.changing()?;
         let mut taken = bytes;
         let mut outcome = Ok(());
         match &mut disk.fault {
@@ -160,18 +225,14 @@ impl Append for MemoryFile {
                     outcome = Err(failed(ErrorKind::WriteZero));
                 }
             }
-            Some(Fault::Sync(_) | Fault::LyingSync) | None => {}
+            Some(Fault::Sync(_) | Fault::Power(_) | Fault::LyingSync) | None => {}
         }
-        let file = disk
-            .files
-            .get_mut(&self.path)
-            .ok_or_else(|| failed(ErrorKind::NotFound))?;
-        file.bytes.extend_from_slice(taken);
+        disk.content(self.file)?.bytes.extend_from_slice(taken);
         outcome
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut disk = self.files.disk();
+        let mut disk = self.files.changing()?;
         match &mut disk.fault {
             Some(Fault::Sync(count)) => {
                 *count = count.saturating_sub(1);
@@ -180,25 +241,19 @@ impl Append for MemoryFile {
                 }
             }
             Some(Fault::LyingSync) => return Ok(()),
-            Some(Fault::Space(_) | Fault::ShortWrite(_)) | None => {}
+            Some(Fault::Space(_) | Fault::ShortWrite(_) | Fault::Power(_)) | None => {}
         }
-        let file = disk
-            .files
-            .get_mut(&self.path)
-            .ok_or_else(|| failed(ErrorKind::NotFound))?;
-        file.synced = file.bytes.len();
+        disk.content(self.file)?.settle();
         Ok(())
     }
 
     fn cut(&mut self, bytes: u64) -> io::Result<()> {
-        let mut disk = self.files.disk();
-        let file = disk
-            .files
-            .get_mut(&self.path)
-            .ok_or_else(|| failed(ErrorKind::NotFound))?;
-        file.bytes
+        let mut disk = self.files.changing()?;
+        let content = disk.content(self.file)?;
+        content
+            .bytes
             .truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
-        file.synced = file.synced.min(file.bytes.len());
+        content.cut = true;
         Ok(())
     }
 }
@@ -207,7 +262,7 @@ impl Files for MemoryFiles {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         let disk = self.disk();
         let inside = disk
-            .files
+            .names
             .keys()
             .filter(|path| path.parent() == Some(folder));
         Ok(inside
@@ -216,54 +271,54 @@ impl Files for MemoryFiles {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.disk()
-            .files
-            .get(path)
-            .map(|file| file.bytes.clone())
-            .ok_or_else(|| failed(ErrorKind::NotFound))
+        let mut disk = self.disk();
+        let file = disk.file(path)?;
+        Ok(disk.content(file)?.bytes.clone())
     }
 
     fn create(&self, path: &Path, _reserve_bytes: u64) -> io::Result<Box<dyn Append>> {
-        let mut disk = self.disk();
-        if disk.files.contains_key(path) {
+        let mut disk = self.changing()?;
+        if disk.names.contains_key(path) {
             return Err(failed(ErrorKind::AlreadyExists));
         }
-        disk.files.insert(path.to_owned(), Content::default());
+        disk.made += 1;
+        let file = disk.made;
+        disk.contents.insert(file, Content::default());
+        disk.change(Change::Put(path.to_owned(), file));
         Ok(Box::new(MemoryFile {
             files: self.clone(),
-            path: path.to_owned(),
+            file,
         }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Append>> {
-        if !self.disk().files.contains_key(path) {
-            return Err(failed(ErrorKind::NotFound));
-        }
+        let file = self.disk().file(path)?;
         Ok(Box::new(MemoryFile {
             files: self.clone(),
-            path: path.to_owned(),
+            file,
         }))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk()
-            .files
-            .remove(path)
-            .map(|_| ())
-            .ok_or_else(|| failed(ErrorKind::NotFound))
+        let mut disk = self.changing()?;
+        disk.file(path)?;
+        disk.change(Change::Take(path.to_owned()));
+        Ok(())
     }
 
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        let mut disk = self.disk();
-        if disk.fault == Some(Fault::LyingSync) {
-            return Ok(());
-        }
-        for (_, file) in disk
-            .files
-            .iter_mut()
-            .filter(|(path, _)| path.parent() == Some(folder))
-        {
-            file.named = true;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.changing()?;
+        let file = disk.file(from)?;
+        disk.change(Change::Move(from.to_owned(), to.to_owned(), file));
+        Ok(())
+    }
+
+    fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
+        let mut disk = self.changing()?;
+        if disk.fault != Some(Fault::LyingSync) {
+            // One journal for all folders, as most file systems have.
+            disk.changes.clear();
+            disk.durable_names = disk.names.clone();
         }
         Ok(())
     }
@@ -280,7 +335,8 @@ impl Files for MemoryFiles {
     fn free_bytes(&self, _folder: &Path) -> io::Result<u64> {
         Ok(match self.disk().fault {
             Some(Fault::Space(left)) => left,
-            Some(Fault::Sync(_) | Fault::ShortWrite(_) | Fault::LyingSync) | None => 1 << 40,
+            Some(Fault::Sync(_) | Fault::ShortWrite(_) | Fault::Power(_) | Fault::LyingSync)
+            | None => 1 << 40,
         })
     }
 }

@@ -41,9 +41,15 @@ fn check(path: &Path) -> anyhow::Result<ExitCode> {
     let settled = config::load(path, VendorKeys::Fetch)?;
     let unusable = || format!("{} cannot be used", path.display());
     // What `up` refuses only once it starts is refused here as well.
-    VendorClient::new(settled.authorities, settled.settings.limits.connect_time)
-        .with_context(unusable)?;
-    let ruling = Ruling::new(settled.policy, settled.engine, settled.vendors);
+    let connect_time = settled.settings.limits.connect_time;
+    let client = VendorClient::new(settled.authorities, connect_time).with_context(unusable)?;
+    let ruling = Ruling::new(
+        settled.policy,
+        settled.permission,
+        settled.engine,
+        settled.vendors,
+        client,
+    );
     let now_ms = SystemClock::start().now_ms();
     ruling.show_canaries(now_ms).with_context(unusable)?;
     let modes: Vec<String> = Control::ALL
