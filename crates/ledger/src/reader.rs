@@ -191,7 +191,8 @@ impl Reader {
         let found = segment::decode_group(&fresh, self.offset, self.next);
         let left = fresh.len().checked_sub(self.offset);
         let later = left != Some(0) && segment::later_group(&fresh, self.offset, self.next);
-        let following = names.iter().any(|other| *other > name);
+        let later_name = names.iter().find(|other| **other > name);
+        let following = later_name.is_some();
         self.segment = Some((name.clone(), fresh));
         let Err(broken) = found else {
             return Ok(true);
@@ -199,6 +200,17 @@ impl Reader {
         self.no_stray(&names)?;
         if left == Some(0) {
             self.rest = None;
+            // A segment that others follow holds at least one entry; looking
+            // for the next number would find this one again.
+            if let Some(later_name) = later_name
+                && segment::first_of(&name) == Some(self.next)
+            {
+                return Err(ReadFault::Gap {
+                    file: later_name.clone(),
+                    expected: self.next,
+                    found: segment::first_of(later_name).unwrap_or(u64::MAX),
+                });
+            }
             return if following { self.load() } else { Ok(false) };
         }
         let fault = ReadFault::Frame {

@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 
 use detect::{Catalogue, Engine};
-use policy::{ActionTable, CONTROLS_REPLY, CONTROLS_REQUEST, ControlPolicy, ControlRule, Policy};
+use policy::{
+    ActionTable, CONTROLS_REPLY, CONTROLS_REQUEST, ControlPolicy, ControlRule, Policy,
+    permission::{self, Permission},
+};
 use terms::{Action, Control, Direction, Mode};
 
 use super::{CanaryFault, show};
-use crate::Ruling;
+use crate::{Ruling, VendorClient};
 
 const NOW_MS: u64 = 1_000;
 

@@ -54,9 +54,7 @@ async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Res
     let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
     let ledger = opened.ledger.clone();
     // What a crash left is told first, as a gate would tell it.
-    for leaf in ledger::recovery_leaves(&opened, &*clock) {
-        ledger.append(leaf).await?;
-    }
+    opened.recover(&*clock).await?;
     state.fresh_secrets(opened.entries > 0)?;
     let admin = Admin {
         store,

@@ -171,9 +171,7 @@ async fn open(
     clock: Arc<SystemClock>,
 ) -> anyhow::Result<Node> {
     let ledger = opened.ledger.clone();
-    for leaf in ledger::recovery_leaves(&opened, &*clock) {
-        ledger.append(leaf).await?;
-    }
+    opened.recover(&*clock).await?;
     state.fresh_secrets(opened.entries > 0)?;
     let store = match &settled.store {
         StoreAt::Embedded => Store::open(&state.keys()).await?,

@@ -156,7 +156,7 @@ fn only_a_reason_ends_a_choice_and_no_text_follows_it() {
     let last = last.unwrap();
     assert_eq!(texts(&last.deltas), ["b"]);
     let id = &last.deltas[0].channel.as_ref().unwrap().id;
-    assert_eq!(last.ends, [id.clone()]);
+    assert_eq!(last.ends, std::slice::from_ref(id));
     // A bill may come with an empty delta.
     let bill = choice(&mut mapper, r#""index":0,"delta":{"content":""}"#);
     assert!(bill.unwrap().deltas.is_empty());

@@ -32,6 +32,8 @@ fn a_chat_request_is_named_place_by_place() {
     let walk = walk(
         Dialect::OpenAiChat,
         &json!({
+            // First in any order of keys.
+            "a_new_one": { "secret": "new" },
             "model": "m",
             "messages": [
                 { "role": "system", "content": "sys" },
@@ -41,7 +43,6 @@ fn a_chat_request_is_named_place_by_place() {
             ],
             "tools": [{ "type": "function", "function": { "name": "f", "description": "desc", "parameters": { "properties": { "p": { "description": "inner" } } } } }],
             "metadata": { "k": "v" },
-            "brand_new": { "secret": "new" },
         }),
     );
     assert_eq!(

