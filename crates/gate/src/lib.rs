@@ -18,6 +18,7 @@ mod evidence;
 mod headers;
 mod lockouts;
 mod metrics;
+mod observer;
 mod parties;
 mod replace;
 mod reply;
@@ -43,6 +44,7 @@ pub use breaker::{Breaker, BreakerRule};
 pub use callers::{Callers, Principal};
 pub use canary::{CanaryFault, Shown};
 pub use metrics::{Metrics, Readings, Summary};
+pub use observer::{Ended, Observer};
 pub use parties::{Party, Use};
 pub use rooms::{
     Admitted, Answering, Arrived, Closed, Ending, Exchange, Known, Screened, Stranger, Turned,

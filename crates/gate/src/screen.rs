@@ -21,6 +21,10 @@ pub(crate) struct Screen<'a> {
     pub(crate) ruling: &'a Ruling,
     pub(crate) tally: &'a mut Tally,
     pub(crate) tokens: &'a mut Tokens,
+    /// Whether texts pass that no control can look through.
+    pub(crate) open: bool,
+    /// How many did.
+    pub(crate) unseen: u32,
 }
 
 impl Screen<'_> {
@@ -67,7 +71,7 @@ impl Screen<'_> {
         }
         let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
         if run.len() > 1 {
-            let scan = whole(self.ruling.engine().scan(&joined, Direction::Request))?;
+            let scan = self.whole(self.ruling.engine().scan(&joined, Direction::Request))?;
             findings.extend(
                 scan.findings
                     .into_iter()
@@ -109,9 +113,22 @@ impl Screen<'_> {
     }
 
     fn look(&mut self, keys: &str, text: &str, slot: Slot) -> Result<Vec<Finding>, Refusal> {
-        let scan = whole(self.ruling.look(keys, text, slot, Direction::Request))?;
+        let scan = self.whole(self.ruling.look(keys, text, slot, Direction::Request))?;
         self.tally.looked(slot, scan.bytes);
         Ok(scan.findings)
+    }
+
+    /// A scan that saw everything, or none; or, where the operator lets texts
+    /// pass that no control can look through, what it saw.
+    fn whole(&mut self, scan: Scan) -> Result<Scan, Refusal> {
+        if !scan.work_exceeded {
+            return Ok(scan);
+        }
+        if !self.open {
+            return Err(Refusal::new(Code::ScanLimit));
+        }
+        self.unseen = self.unseen.saturating_add(1);
+        Ok(scan)
     }
 
     fn judge(&mut self, cluster: &Cluster, slot: Slot, place: &Place, rewritable: bool) -> Action {
@@ -121,15 +138,6 @@ impl Screen<'_> {
                 .found(policy, finding, slot, place.as_str(), rewritable)
         });
         actions.max().unwrap_or(Action::Block)
-    }
-}
-
-/// A scan that saw everything, or none.
-fn whole(scan: Scan) -> Result<Scan, Refusal> {
-    if scan.work_exceeded {
-        Err(Refusal::new(Code::ScanLimit))
-    } else {
-        Ok(scan)
     }
 }
 

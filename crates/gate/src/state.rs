@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -13,11 +13,11 @@ use terms::{Act, Clock, Code, Entropy, Event, ExchangeId, Leaf, RECORD_VERSION, 
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    Metrics, Ruling, ServerTls,
+    Metrics, Observer, Ruling, ServerTls,
     budget::Budget,
     callers::Callers,
     canary::{self, CanaryFault, Shown},
-    evidence::{self, Lost, Recording},
+    evidence::{self, Evidence, Lost, Recording},
     lockouts::Lockouts,
     metrics::Readings,
     parties::{Parties, Use},
@@ -43,6 +43,8 @@ pub struct Parts<C, E> {
     pub tokens: TokenKey,
     /// How callers connect; in the clear without it.
     pub tls: Option<ServerTls>,
+    /// Who is told of each exchange that ended.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// A clock that can be printed and shared.
@@ -72,6 +74,9 @@ pub struct Gate {
     /// INVARIANT: changed before `running` is searched, see [`Running::enter`].
     pub(crate) switches: ArcSwap<Switches>,
     metrics: Arc<Metrics>,
+    observer: Option<Arc<dyn Observer>>,
+    /// Exchanges that went without a record and are not yet told.
+    waived: AtomicU64,
     stopping: AtomicBool,
     tasks: TaskTracker,
 }
@@ -107,6 +112,8 @@ impl Gate {
             running: Running::default(),
             switches: ArcSwap::default(),
             metrics: Arc::default(),
+            observer: parts.observer,
+            waived: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         };
@@ -216,6 +223,10 @@ impl Gate {
         &self.metrics
     }
 
+    pub(crate) fn observer(&self) -> Option<Arc<dyn Observer>> {
+        self.observer.clone()
+    }
+
     pub(crate) fn metrics_shared(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
     }
@@ -228,15 +239,52 @@ impl Gate {
         Recording::start(&self.ledger, leaf, &self.metrics)
     }
 
-    pub(crate) async fn record(&self, leaf: Leaf) -> Result<u64, Lost> {
+    pub(crate) async fn record(&self, leaf: Leaf) -> Result<Option<u64>, Lost> {
         self.record_later(leaf).wait().await
+    }
+
+    /// Room for one more exchange's records, or leave to go without.
+    pub(crate) fn evidence(&self, ruling: &Ruling, now_ms: u64) -> Result<Evidence, Refusal> {
+        match self.reserve() {
+            Ok(reservation) => Ok(Evidence::Kept(reservation)),
+            // A disk that failed is no lack of space: the process is ending.
+            Err(_)
+                if ruling.policy().when_down.evidence.passes(now_ms)
+                    && !self.ledger.has_failed() =>
+            {
+                self.waived.fetch_add(1, Ordering::AcqRel);
+                Ok(Evidence::Waived)
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn waived_leaf(&self) -> Option<Leaf> {
+        let count = self.waived.swap(0, Ordering::AcqRel);
+        (count > 0).then(|| {
+            Leaf::Event(Event {
+                v: RECORD_VERSION,
+                at_ms: self.clock().now_ms(),
+                act: Act::Degraded,
+                by: "node".to_owned(),
+                subject: "evidence".to_owned(),
+                facts: std::collections::BTreeMap::from([(
+                    "unrecorded".to_owned(),
+                    count.to_string(),
+                )]),
+            })
+        })
     }
 
     /// Writes the counts of refused strangers that wait, and who was locked
     /// out; all of them at the end.
     pub(crate) async fn write_strangers(&self, all: bool) {
         let id = ExchangeId::new(self.clock(), self.entropy());
-        for leaf in self.lockout_leaves(&id, all) {
+        for leaf in self
+            .lockout_leaves(&id, all)
+            .into_iter()
+            .chain(self.waived_leaf())
+        {
             if self.record(leaf).await.is_err() {
                 return;
             }

@@ -70,6 +70,7 @@ impl Strangers {
                     from_ms: line.from_ms,
                     to_ms: line.to_ms,
                     code,
+                    reference: *id,
                     network: key.commit(id, "network", network.as_bytes()),
                     count: line.count,
                 })

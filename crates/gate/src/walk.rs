@@ -59,7 +59,11 @@ async fn rooms(
         }
     };
     match answering.sanitise(gate, slot).await {
-        Ok(closed) => tracing::debug!(exchange, sequence = closed.sequence(), "closed"),
+        Ok(closed) => tracing::debug!(
+            exchange,
+            sequence = closed.sequence().unwrap_or_default(),
+            "closed"
+        ),
         // Dropping the slot cut the connection; the failed ledger is told by
         // the one who watches it.
         Err(_) => tracing::error!(exchange, "no record could be made; the reply was cut off"),
@@ -89,7 +93,7 @@ fn no_answer(unanswered: &Unanswered, dialect: Dialect, exchange: &str) -> Respo
         Unanswered::Closed(closed, refusal) => {
             tracing::debug!(
                 exchange,
-                sequence = closed.sequence(),
+                sequence = closed.sequence().unwrap_or_default(),
                 code = refusal.code().word(),
                 "closed without an answer"
             );

@@ -16,6 +16,7 @@ mod node;
 mod present;
 mod source;
 mod state;
+mod telemetry;
 
 use std::process::ExitCode;
 

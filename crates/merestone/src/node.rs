@@ -65,6 +65,14 @@ impl Node {
         }
     }
 
+    /// What the log is told of the node.
+    pub fn about(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("node".to_owned(), self.fixed.node().to_owned()),
+            ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ])
+    }
+
     /// Records which ruling is in force and that its canaries were caught.
     pub async fn record_ruling(
         &self,

@@ -15,6 +15,7 @@ mod rates;
 mod ruling;
 mod switches;
 mod tally;
+mod when_down;
 
 pub use actions::{ActionFault, ActionTable};
 pub use grant::{Beyond, Grant, GrantFault, ModelPattern};
@@ -23,3 +24,4 @@ pub use rates::{Exceeded, Meter, Rates, Reserved};
 pub use ruling::{ControlPolicy, ControlRule, Decision, Passage, Policy, RatesPolicy};
 pub use switches::{Call, Off, Scope, ScopeFault, Switches, TooManySwitches};
 pub use tally::{CONTROLS_REPLY, CONTROLS_REQUEST, FINDINGS_MAX, Silent, Tallied, Tally};
+pub use when_down::{WhenDown, WithoutIt};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use terms::{Action, Control, DetectorId, Digest, Durability, Kind, Mode, Slot};
 
-use crate::{ActionTable, LockoutRule, Rates, permission::Permission};
+use crate::{ActionTable, LockoutRule, Rates, WhenDown, permission::Permission};
 
 /// How far one control's decisions are carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -108,6 +108,8 @@ pub struct Policy {
     pub rates: RatesPolicy,
     /// When a source is locked out that fails to say who it is.
     pub lockout: Option<LockoutRule>,
+    /// What is done when something is down.
+    pub when_down: WhenDown,
 }
 
 impl Policy {
@@ -126,6 +128,7 @@ impl Policy {
                 durability: Durability::BeforeReply,
                 rates: RatesPolicy::default(),
                 lockout: None,
+                when_down: WhenDown::default(),
             })
     }
 
@@ -204,8 +207,8 @@ impl Policy {
             self.media, self.opaque, self.remote_features, self.durability
         ));
         hash.update(format!(
-            "rates={:?};lockout={:?};",
-            self.rates, self.lockout
+            "rates={:?};lockout={:?};when_down={:?};",
+            self.rates, self.lockout, self.when_down
         ));
         Digest(hash.finalize().into())
     }

@@ -246,6 +246,8 @@ pub struct RefusedSummary {
     pub to_ms: u64,
     /// Why.
     pub code: Code,
+    /// The name under which `network` was committed to.
+    pub reference: ExchangeId,
     /// Commitment to the source network (/24 or /48).
     pub network: Commitment,
     /// How many.

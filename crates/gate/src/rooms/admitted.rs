@@ -65,11 +65,17 @@ impl Admitted {
             ruling: &ruling,
             tally: &mut tally,
             tokens: &mut tokens,
+            open: ruling.policy().when_down.controls.passes(exchange.at_ms),
+            unseen: 0,
         };
         let dialect = exchange.dialect;
         let screened = work::heavy(document.raw().len(), || {
             look(&mut screen, dialect, &document, &passed)
         });
+        if screen.unseen > 0 {
+            let texts = screen.unseen;
+            exchange.note(gate, Room::Screened, format!("{texts} texts passed that no control could look through whole, as the policy lets them for a time"));
+        }
         let silent = |_| Refusal::new(Code::ControlSilent);
         let settled = screened.and_then(|(body, expected)| {
             let tallied = tally.settle(expected).map_err(silent)?;

@@ -118,6 +118,7 @@ impl Arrived {
             share,
             hold,
             input_tokens: 0,
+            asked: (String::new(), false),
             rooms: Vec::with_capacity(6),
         };
         exchange.note(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::{Ledger, Reservation};
+use ledger::Ledger;
 use policy::Tallied;
 use terms::{
     Closed as ClosedLeaf, Code, ExchangeId, Leaf, Outcome, RECORD_VERSION, Refusal, RestoreCounts,
@@ -11,8 +11,8 @@ use terms::{
 
 use super::Exchange;
 use crate::{
-    Gate,
-    evidence::Recording,
+    Ended, Gate, Observer,
+    evidence::{Evidence, Recording},
     metrics::Metrics,
     running::{Cut, Run},
     state::SharedClock,
@@ -23,7 +23,7 @@ use crate::{
 /// the last byte of a reply go.
 #[derive(Debug)]
 pub struct Closed {
-    sequence: u64,
+    sequence: Option<u64>,
 }
 
 impl Closed {
@@ -35,7 +35,10 @@ impl Closed {
                 exchange: Some(exchange),
             });
         };
-        let mut recording = Recording::start(&ending.ledger, leaf, &ending.metrics);
+        let mut recording = match &ending.evidence {
+            Evidence::Kept(_) => Recording::start(&ending.ledger, leaf, &ending.metrics),
+            Evidence::Waived => Recording::waived(),
+        };
         match recording.wait().await {
             Ok(sequence) => Ok(Self { sequence }),
             Err(_) => Err(Unrecorded {
@@ -44,9 +47,10 @@ impl Closed {
         }
     }
 
-    /// Sequence number of the second record in the ledger.
+    /// Sequence number of the second record in the ledger; `None` only where
+    /// the operator lets exchanges go without one while there is no space.
     #[must_use]
-    pub const fn sequence(&self) -> u64 {
+    pub const fn sequence(&self) -> Option<u64> {
         self.sequence
     }
 }
@@ -83,14 +87,15 @@ pub struct Ending {
     pub(super) exchange: Exchange,
     run: Run,
     ledger: Ledger,
-    _reservation: Reservation,
+    evidence: Evidence,
     draft: Option<Box<ClosedLeaf>>,
     metrics: Arc<Metrics>,
+    observer: Option<Arc<dyn Observer>>,
     clock: Arc<dyn SharedClock>,
 }
 
 impl Ending {
-    pub(super) fn new(gate: &Gate, exchange: Exchange, run: Run, reservation: Reservation) -> Self {
+    pub(super) fn new(gate: &Gate, exchange: Exchange, run: Run, evidence: Evidence) -> Self {
         let auth = vendor::authentication(exchange.vendor.api).to_owned();
         let draft = ClosedLeaf {
             v: RECORD_VERSION,
@@ -122,8 +127,9 @@ impl Ending {
             exchange,
             run,
             metrics: gate.metrics_shared(),
+            observer: gate.observer(),
             ledger: gate.ledger().clone(),
-            _reservation: reservation,
+            evidence,
             draft: Some(Box::new(draft)),
             clock: gate.shared_clock(),
         }
@@ -197,6 +203,22 @@ impl Ending {
         self.run.cut()
     }
 
+    fn tell(&self, closed: &ClosedLeaf) {
+        if let Some(observer) = &self.observer {
+            let exchange = &self.exchange;
+            observer.ended(&Ended {
+                exchange: exchange.id,
+                arrived_ms: exchange.at_ms,
+                vendor: &exchange.vendor.name,
+                address: exchange.vendor.authority.as_str(),
+                dialect: exchange.dialect,
+                model: &exchange.asked.0,
+                stream: exchange.asked.1,
+                closed,
+            });
+        }
+    }
+
     fn take(&mut self) -> Option<Leaf> {
         let total_us = self.elapsed_us();
         let at_ms = self.clock.now_ms();
@@ -208,6 +230,7 @@ impl Ending {
             .used(used_tokens(&draft, self.exchange.input_tokens));
         self.metrics
             .closed(&self.exchange.vendor.name, self.exchange.dialect, &draft);
+        self.tell(&draft);
         Some(Leaf::Closed(draft))
     }
 }
@@ -224,6 +247,9 @@ fn used_tokens(draft: &ClosedLeaf, input_tokens: u64) -> u64 {
 impl Drop for Ending {
     fn drop(&mut self) {
         let Some(leaf) = self.take() else { return };
+        if matches!(self.evidence, Evidence::Waived) {
+            return;
+        }
         let ledger = self.ledger.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { ledger.append(leaf).await });

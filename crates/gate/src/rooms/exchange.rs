@@ -26,6 +26,8 @@ pub struct Exchange {
     pub(super) hold: Hold,
     /// Tokens that the request itself is taken to have.
     pub(super) input_tokens: u64,
+    /// The model asked for, as the record names it, and whether as a stream.
+    pub(super) asked: (String, bool),
     pub(super) rooms: Vec<RoomNote>,
 }
 

@@ -163,6 +163,7 @@ impl Judging<'_> {
         } = understood;
         let known = request_facts(gate, exchange, &parts.headers, &document, &facts);
         *request = Some(known.clone());
+        exchange.asked = (known.model.clone(), known.stream);
         principal
             .allowed
             .permit(&exchange.vendor.name, &facts.model)?;

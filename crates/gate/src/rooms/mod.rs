@@ -22,10 +22,10 @@
 //! and an exchange that was sent ends only as [`Closed`], which holds the
 //! sequence number of its durable record:
 //! ```
-//! fn sequence(closed: &gate::Closed) -> u64 { closed.sequence() }
+//! fn sequence(closed: &gate::Closed) -> Option<u64> { closed.sequence() }
 //! ```
 //! ```compile_fail,E0451
-//! fn forge() -> gate::Closed { gate::Closed { sequence: 1 } }
+//! fn forge() -> gate::Closed { gate::Closed { sequence: Some(1) } }
 //! ```
 
 mod admitted;

@@ -15,7 +15,12 @@ use terms::{
 use wire::Dialect;
 
 use super::{Answering, Closed, Ending, Exchange, Turned, Unanswered, Unrecorded};
-use crate::{Gate, ReplySlot, evidence::Recording, running::Run, vendor};
+use crate::{
+    Gate, ReplySlot,
+    evidence::{Evidence, Recording},
+    running::Run,
+    vendor,
+};
 
 /// A request that every control has seen. Only this can be sent.
 #[derive(Debug)]
@@ -85,9 +90,9 @@ impl Screened {
         slot: &mut ReplySlot,
     ) -> Result<Answering, Unanswered> {
         let built = self.request();
-        let (reservation, built) = match self
+        let (evidence, built) = match self
             .may_leave(gate)
-            .and_then(|()| Ok((gate.reserve()?, built?)))
+            .and_then(|()| Ok((self.evidence(gate)?, built?)))
         {
             Ok(both) => both,
             Err(refusal) => return Err(Unanswered::Turned(self.away(gate, refusal).await)),
@@ -96,11 +101,14 @@ impl Screened {
         let (cut, vendor) = (run.cut(), Arc::clone(&exchange.vendor));
         let ruling = Arc::clone(&exchange.ruling);
         let durability = exchange.ruling.policy().durability;
-        let mut recording = gate.record_later(leaf);
+        let mut recording = match &evidence {
+            Evidence::Kept(_) => gate.record_later(leaf),
+            Evidence::Waived => Recording::waived(),
+        };
         if durability == Durability::BeforeDispatch && recording.wait().await.is_err() {
             return Err(Unanswered::Unrecorded(Unrecorded::new(&exchange)));
         }
-        let ending = Ending::new(gate, exchange, run, reservation);
+        let ending = Ending::new(gate, exchange, run, evidence);
         let sent = tokio::time::timeout(gate.limits().first_byte_time, ruling.client().send(built));
         let outcome = tokio::select! {
             answered = sent => answered.unwrap_or_else(|_| Err(Refusal::new(Code::VendorSlow))),
@@ -129,6 +137,10 @@ impl Screened {
             return Err(Refusal::new(code));
         }
         self.exchange.vendor.may_be_asked(gate.clock().now_ms())
+    }
+
+    fn evidence(&self, gate: &Gate) -> Result<Evidence, Refusal> {
+        gate.evidence(&self.exchange.ruling, gate.clock().now_ms())
     }
 
     /// The request as the vendor will get it.

@@ -27,6 +27,7 @@ use crate::{
     present,
     source::{SystemClock, SystemEntropy},
     state::State,
+    telemetry::Telemetry,
 };
 
 pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
@@ -126,7 +127,7 @@ pub(super) async fn up(
     let ledger = node.admin.ledger.clone();
     ledger.mark_running()?;
     node.admin
-        .record(Act::GateReady, "node", "gate", BTreeMap::new())
+        .record(Act::GateReady, "node", "gate", node.about())
         .await?;
     let mut beside = JoinSet::new();
     beside.spawn(control::answer(doors.control, Arc::clone(&node)));
@@ -178,6 +179,7 @@ async fn open(
         StoreAt::Postgres(at) => Store::later(at.clone()),
         StoreAt::Unfetched => anyhow::bail!("the store's URL was not fetched"),
     };
+    let telemetry = Telemetry::begin(settled.telemetry.as_deref(), &settled.settings.node)?;
     let admin = Admin {
         store,
         ledger: ledger.clone(),
@@ -192,6 +194,7 @@ async fn open(
         commitments: state.commitments(&SystemEntropy)?,
         tokens: state.tokens(&SystemEntropy)?,
         tls: settled.tls.clone(),
+        observer: telemetry.observer(),
     };
     let fixed = config::RestartOnly::of(&settled);
     let keys_age_ms_max = settled.keys_age_ms_max;

@@ -35,6 +35,41 @@ pub(super) struct Raw {
     pub(super) store: RawStore,
     #[serde(default)]
     pub(super) reload: RawReload,
+    #[serde(default)]
+    pub(super) when_down: RawWhenDown,
+    #[serde(default)]
+    pub(super) telemetry: RawTelemetry,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTelemetry {
+    pub(super) otlp: Option<Spanned<String>>,
+}
+
+/// What is done when something is down.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawWhenDown {
+    pub(super) store: Option<RawStoreDown>,
+    pub(super) evidence: Option<Spanned<RawWithoutIt>>,
+    pub(super) evidence_until: Option<Spanned<String>>,
+    pub(super) controls: Option<Spanned<RawWithoutIt>>,
+    pub(super) controls_until: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawStoreDown {
+    LastKeys,
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawWithoutIt {
+    Closed,
+    Open,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -13,6 +13,7 @@ pub struct RestartOnly {
     admin: Option<SocketAddr>,
     store: StoreAt,
     free_bytes_min: u64,
+    telemetry: Option<String>,
     encrypted: bool,
 }
 
@@ -26,6 +27,7 @@ impl RestartOnly {
             admin: settled.admin,
             store: settled.store.clone(),
             free_bytes_min: settled.free_bytes_min,
+            telemetry: settled.telemetry.clone(),
             encrypted: settled.tls.is_some(),
         }
     }
@@ -58,6 +60,7 @@ impl RestartOnly {
             ),
             ("admin.listen", self.admin == other.admin),
             ("store", self.store.same(&other.store)),
+            ("telemetry.otlp", self.telemetry == other.telemetry),
             ("limits", settings.0.limits == settings.1.limits),
             (
                 "evidence.free_bytes_min",

@@ -24,7 +24,7 @@ use super::{
     VendorKeys,
     raw::{
         Raw, RawControl, RawControls, RawGate, RawLimits, RawPassage, RawRestore, RawSecrets,
-        RawStore,
+        RawStore, RawStoreDown,
     },
     secrets::{Sources, Vault},
 };
@@ -34,6 +34,9 @@ pub(super) type Fault = (Option<Range<usize>>, String);
 
 /// LIMIT: bytes of a node's or vendor's name.
 const NAME_BYTES_MAX: usize = 64;
+/// How long the keys count if they do not at all without the store: a few of
+/// the looks that are taken at it.
+const KEYS_ALIVE_MS: u64 = 3_000;
 /// How long the keys count without the store's word, if nothing else is said.
 const KEYS_MINUTES_MAX: u64 = 15;
 /// The least free space that admits, if nothing else is said.
@@ -66,6 +69,8 @@ pub struct Settled {
     pub store: StoreAt,
     /// How long the keys count without the store's word, milliseconds.
     pub keys_age_ms_max: u64,
+    /// The collector to which exchanges are told.
+    pub telemetry: Option<String>,
     /// Whether a changed file is taken up without being told.
     pub watches: bool,
     /// The files that the configuration is made of, besides itself.
@@ -100,6 +105,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     let tls = raw.gate.tls.as_ref();
     let tls = tls.map(|raw| tls::settle(raw, folder)).transpose()?;
     policy.rates = access::rates(&raw.rates)?;
+    policy.when_down = access::when_down(&raw.when_down)?;
     policy.lockout = access::lockout(raw.lockout.as_ref())?;
     access::profile(
         raw.gate.profile,
@@ -116,8 +122,13 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
         permission,
         admin: access::admin(raw.admin.listen.as_ref())?,
         store,
-        keys_age_ms_max: bounded(&raw.store.keys_minutes_max, KEYS_MINUTES_MAX, 1, 1_440)?
-            .saturating_mul(60_000),
+        keys_age_ms_max: match raw.when_down.store {
+            Some(RawStoreDown::Closed) => KEYS_ALIVE_MS,
+            None | Some(RawStoreDown::LastKeys) => {
+                bounded(&raw.store.keys_minutes_max, KEYS_MINUTES_MAX, 1, 1_440)? * 60_000
+            }
+        },
+        telemetry: access::collector(raw.telemetry.otlp.as_ref())?,
         watches: raw.reload.watch.unwrap_or(true),
         watched,
         settings: Settings {

@@ -271,6 +271,10 @@ fn strangers_are_counted_and_prove_nothing() {
             from_ms: NOW_MS - 1_000,
             to_ms: NOW_MS,
             code: Code::KeyUnknown,
+            reference: terms::ExchangeId::new(
+                &terms::FixedClock::new(1),
+                &terms::SeededEntropy::new(1),
+            ),
             network: terms::Commitment([7; 32]),
             count: 12,
         }));

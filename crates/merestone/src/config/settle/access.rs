@@ -4,12 +4,14 @@
 use std::{num::NonZeroU32, path::Path};
 
 use policy::permission::Permission;
-use policy::{LockoutRule, Policy, RatesPolicy, permission};
+use policy::{LockoutRule, Policy, RatesPolicy, WhenDown, WithoutIt, permission};
 use terms::Durability;
 use toml::Spanned;
 
 use super::{Fault, bounded};
-use crate::config::raw::{RawLockout, RawPermission, RawProfile, RawRates};
+use crate::config::raw::{
+    RawLockout, RawPermission, RawProfile, RawRates, RawWhenDown, RawWithoutIt,
+};
 
 /// PCI DSS 4.0.1, 8.3.4: at most so many failures, at least so long.
 const PCI_FAILURES_MAX: u32 = 10;
@@ -68,6 +70,34 @@ pub(super) fn lockout(raw: Option<&RawLockout>) -> Result<Option<LockoutRule>, F
     }))
 }
 
+/// What is done when something is down. An exception has an end.
+pub(super) fn when_down(raw: &RawWhenDown) -> Result<WhenDown, Fault> {
+    Ok(WhenDown {
+        evidence: without_it(raw.evidence.as_ref(), raw.evidence_until.as_ref())?,
+        controls: without_it(raw.controls.as_ref(), raw.controls_until.as_ref())?,
+    })
+}
+
+fn without_it(
+    raw: Option<&Spanned<RawWithoutIt>>,
+    until: Option<&Spanned<String>>,
+) -> Result<WithoutIt, Fault> {
+    match (raw.map(Spanned::get_ref), until) {
+        (None | Some(RawWithoutIt::Closed), None) => Ok(WithoutIt::Closed),
+        (Some(RawWithoutIt::Open), Some(until)) => Ok(WithoutIt::Open {
+            until_ms: super::day(until)?,
+        }),
+        (Some(RawWithoutIt::Open), None) => {
+            let says = "an exception needs an end: write its last day beside it, as `evidence_until = \"2027-01-31\"`";
+            Err((raw.map(Spanned::span), says.to_owned()))
+        }
+        (None | Some(RawWithoutIt::Closed), Some(until)) => {
+            let says = "a last day goes with \"open\" only; leave it out";
+            Err((Some(until.span()), says.to_owned()))
+        }
+    }
+}
+
 /// Fills in what a profile demands; refuses what falls short of it.
 pub(super) fn profile(
     raw: Option<RawProfile>,
@@ -83,6 +113,10 @@ pub(super) fn profile(
         return Err((None, says.to_owned()));
     }
     policy.durability = Durability::BeforeDispatch;
+    if policy.when_down != WhenDown::default() {
+        let says = "the PCI profile allows no exception in [when_down]";
+        return Err((None, says.to_owned()));
+    }
     let rule = policy.lockout.get_or_insert(LockoutRule {
         failures_max: NonZeroU32::new(PCI_FAILURES_MAX).unwrap_or(NonZeroU32::MIN),
         time_ms: PCI_MINUTES * 60_000,
@@ -112,4 +146,23 @@ pub(super) fn admin(
         return Err((Some(text.span()), says.to_owned()));
     }
     Ok(Some(address))
+}
+
+/// The address of a collector: encrypted beyond this machine.
+pub(super) fn collector(address: Option<&Spanned<String>>) -> Result<Option<String>, Fault> {
+    let Some(text) = address else { return Ok(None) };
+    let uri = text.get_ref().parse::<http::Uri>().ok();
+    let host = uri.as_ref().and_then(http::Uri::host).unwrap_or_default();
+    let near = host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    match uri.as_ref().and_then(http::Uri::scheme_str) {
+        Some("https") => Ok(Some(text.get_ref().clone())),
+        Some("http") if near => Ok(Some(text.get_ref().clone())),
+        _ => {
+            let says = "write the collector's address as \"https://collector.example:4318\"; http:// is for this machine only";
+            Err((Some(text.span()), says.to_owned()))
+        }
+    }
 }
