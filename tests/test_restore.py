@@ -125,9 +125,34 @@ CARRIERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def unsanitised(_folders):
+    """Restoring alone: what carries a value out is not taken away before."""
+    from harness.gate import House
+
+    house = House(_folders("restore-alone"), modes={"sanitising": "off"})
+    yield house
+    house.close()
+
+
 @pytest.mark.parametrize("carrier", sorted(CARRIERS))
 @pytest.mark.parametrize("name", ["openai content", "anthropic text"])
-def test_nothing_carries_it_out_of_text(house, name, carrier):
+def test_a_value_in_a_text_has_no_carrier_left(house, name, carrier):
+    """With sanitising, a value may stand beside what is left of a carrier,
+    and nothing is left that could take it anywhere."""
+    channel = CHANNEL[name]
+    text = CARRIERS[carrier].format(placeholder(house, EMAIL.text, channel.api))
+    for streamed, body in [(False, channel.whole(text)), (True, channel.stream(list(text)))]:
+        reply, _ = ask(house, EMAIL.text, channel.api, streamed, body)
+        shown = channel.read(reply.body, streamed) or ""
+        if leaks(shown, EMAIL):
+            assert "evil.example" not in shown and "data:" not in shown, shown
+
+
+@pytest.mark.parametrize("carrier", sorted(CARRIERS))
+@pytest.mark.parametrize("name", ["openai content", "anthropic text"])
+def test_nothing_carries_it_out_of_text(unsanitised, name, carrier):
+    house = unsanitised
     channel = CHANNEL[name]
     token = placeholder(house, EMAIL.text, channel.api)
     text = CARRIERS[carrier].format(token)

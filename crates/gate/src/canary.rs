@@ -124,6 +124,7 @@ impl Ruling {
                 .map(|(_, detector)| (detector, policy.actions.weakest(detector).0))
                 .filter(|(_, action)| *action < Action::Redact)
                 .map(|(detector, action)| format!("{detector} {action}"))
+                .chain(mild_slots(&policy.actions, &found))
                 .take(MILD_MAX)
                 .collect();
             if !mild.is_empty() {
@@ -150,6 +151,17 @@ fn found_in_samples(ruling: &Ruling, control: Control) -> BTreeSet<(Kind, Detect
         .filter(|finding| finding.control == control)
         .map(|finding| (finding.kind, finding.detector))
         .collect()
+}
+
+fn mild_slots(actions: &ActionTable, found: &BTreeSet<(Kind, DetectorId)>) -> Vec<String> {
+    let detectors: BTreeSet<&DetectorId> = found.iter().map(|(_, detector)| detector).collect();
+    let of = |detector: &DetectorId| {
+        let slots = actions.mild_slots(detector).into_iter();
+        slots
+            .map(|(slot, action)| format!("{detector}@{slot} {action}"))
+            .collect::<Vec<_>>()
+    };
+    detectors.into_iter().flat_map(of).collect()
 }
 
 fn weakest_by_kind(

@@ -93,11 +93,15 @@ impl ActionTable {
     }
 
     /// The mildest action that a detector has in any slot, and the slots where
-    /// it has it.
+    /// it has it; those left aside in which the catalogue itself is mild.
     #[must_use]
     pub fn weakest(&self, detector: &DetectorId) -> (Action, Vec<Slot>) {
         let (mut mildest, mut slots) = (Action::Block, Vec::new());
+        let catalogued = self.mild_slots(detector);
         for slot in Slot::ALL {
+            if catalogued.iter().any(|(mild, _)| mild == slot) {
+                continue;
+            }
             let action = self.action(detector, *slot);
             if action < mildest {
                 mildest = action;
@@ -108,6 +112,33 @@ impl ActionTable {
             }
         }
         (mildest, slots)
+    }
+
+    /// The slots in which the catalogue itself stops nothing of a detector that
+    /// it has stopped elsewhere, as far as the policy leaves that so.
+    #[must_use]
+    pub fn mild_slots(&self, detector: &DetectorId) -> Vec<(Slot, Action)> {
+        let mild = |slot: &Slot| {
+            let action = self
+                .slot_defaults
+                .get(&(detector.clone(), *slot))
+                .copied()
+                .filter(|action| *action < Action::Redact)?;
+            (!self.is_chosen(detector, *slot)).then_some((*slot, action))
+        };
+        Slot::ALL.iter().filter_map(mild).collect()
+    }
+
+    fn is_chosen(&self, detector: &DetectorId, slot: Slot) -> bool {
+        let named = Some(detector.clone());
+        [
+            (named.clone(), Some(slot)),
+            (named, None),
+            (None, Some(slot)),
+            (None, None),
+        ]
+        .iter()
+        .any(|selector| self.chosen.contains_key(selector))
     }
 
     /// Whether the catalogue itself has what this detector finds redacted or
@@ -182,8 +213,12 @@ mod tests {
         assert_eq!(table.action(&card, Slot::ToolCall), Action::Allow);
         assert_eq!(table.action(&card, Slot::Turn), Action::Redact);
         assert_eq!(table.action(&card, Slot::Unknown), Action::Redact);
+        assert_eq!(table.mild_slots(&card), [(Slot::ToolCall, Action::Allow)]);
+        assert_eq!(table.weakest(&card).0, Action::Redact);
         table.choose("*", Action::Flag).unwrap();
         assert_eq!(table.action(&card, Slot::ToolCall), Action::Flag);
+        assert!(table.mild_slots(&card).is_empty());
+        assert_eq!(table.weakest(&card), (Action::Flag, Slot::ALL.to_vec()));
     }
 
     #[test]

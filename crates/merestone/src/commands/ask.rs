@@ -62,6 +62,8 @@ async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Res
         commitments: state.commitments(&SystemEntropy)?,
         clock,
     };
+    // Made together, so that one that is missing later was lost.
+    state.tokens(&SystemEntropy)?;
     let answer = carry_out(&admin, state, request, &account(state)?).await;
     drop(opened);
     ledger.close().await?;

@@ -25,8 +25,22 @@ impl rusqlite::ToSql for Value {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        let code = error.sqlite_error_code();
-        Self::Engine(code.map_or_else(|| "no engine code".to_owned(), |code| format!("{code:?}")))
+        use rusqlite::ErrorCode;
+        // Of its own words: the engine's may quote values.
+        let says = match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => "its file is not a database".to_owned(),
+            Some(ErrorCode::CannotOpen) => "its file cannot be opened".to_owned(),
+            Some(ErrorCode::DiskFull) => "its disk is full".to_owned(),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                "its file cannot be written".to_owned()
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another process holds its file".to_owned()
+            }
+            Some(code) => format!("{code:?}"),
+            None => "no engine code".to_owned(),
+        };
+        Self::Engine(says)
     }
 }
 
