@@ -40,7 +40,7 @@ const SURE_BYTES_MIN: usize = 9;
 const SURE_LITERAL_BYTES_MIN: usize = 3;
 
 /// A compiled detector.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Rule {
     detector: Detector,
     patterns: Vec<Regex>,
@@ -60,7 +60,7 @@ fn sure(pattern: &str) -> bool {
 }
 
 /// What ends a match that an opener begins.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Closer {
     pattern: Regex,
     /// The longest that it can be, if it can be told from its own bytes alone.
@@ -124,20 +124,7 @@ impl Engine {
                 detector: detector.clone(),
             });
         }
-        let mut alive = BTreeMap::new();
-        for direction in Direction::ALL {
-            let rules = rules
-                .iter()
-                .filter(|rule| rule.detector.directions.contains(direction));
-            let patterns: Vec<&str> = rules
-                .flat_map(|rule| rule.detector.patterns.iter().map(String::as_str))
-                .chain([token_pattern.as_str()])
-                .collect();
-            alive.insert(
-                *direction,
-                Alive::new(&patterns).ok_or_else(|| fault("all"))?,
-            );
-        }
+        let alive = alive(&rules, &token_pattern).ok_or_else(|| fault("all"))?;
         let redactions = catalogue
             .detectors()
             .iter()
@@ -153,6 +140,31 @@ impl Engine {
         })))
     }
 
+    /// The same detectors, less those of controls that are left out; `None` if
+    /// they cannot be put together.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(Control) -> bool) -> Option<Self> {
+        let inner = &self.0;
+        let rules: Vec<Rule> = inner
+            .rules
+            .iter()
+            .filter(|rule| keep(rule.detector.control))
+            .cloned()
+            .collect();
+        Some(Self(Arc::new(Inner {
+            alive: alive(&rules, inner.token.as_str())?,
+            rules,
+            token: inner.token.clone(),
+            digest: inner.digest,
+            redactions: inner.redactions.clone(),
+        })))
+    }
+
+    fn looks(&self, direction: Direction) -> bool {
+        let mut rules = self.0.rules.iter();
+        rules.any(|rule| rule.detector.directions.contains(&direction))
+    }
+
     /// Looks at a whole text. What is found in an encoded run is the whole
     /// run, since half of one means nothing; a stream, which may have let the
     /// run's beginning go, gives the part that holds the match.
@@ -166,6 +178,14 @@ impl Engine {
     /// match runs over into it, and its bytes do not count.
     #[must_use]
     pub fn scan_after(&self, before: &str, text: &str, direction: Direction) -> Scan {
+        if !self.looks(direction) {
+            // Nothing looks: no byte counts as looked at.
+            return Scan {
+                findings: Vec::new(),
+                bytes: 0,
+                work_exceeded: false,
+            };
+        }
         let views = view::views(text, false);
         let mut findings = Vec::new();
         for view in &views.views {
@@ -236,6 +256,22 @@ impl Engine {
             .map(|example| Filler::new(1).fill(example))
             .collect()
     }
+}
+
+/// For each direction, what tells how far back a match may begin.
+fn alive(rules: &[Rule], token_pattern: &str) -> Option<BTreeMap<Direction, Alive>> {
+    let mut alive = BTreeMap::new();
+    for direction in Direction::ALL {
+        let rules = rules
+            .iter()
+            .filter(|rule| rule.detector.directions.contains(direction));
+        let patterns: Vec<&str> = rules
+            .flat_map(|rule| rule.detector.patterns.iter().map(String::as_str))
+            .chain([token_pattern])
+            .collect();
+        alive.insert(*direction, Alive::new(&patterns)?);
+    }
+    Some(alive)
 }
 
 impl fmt::Display for Engine {

@@ -75,7 +75,7 @@ pub(crate) fn show(ruling: &Ruling, now_ms: u64) -> Result<Vec<Shown>, CanaryFau
 /// Whether at least one detector's own example leads to a decision that the
 /// record would show.
 fn caught(ruling: &Ruling, control: Control, direction: Direction, now_ms: u64) -> bool {
-    let engine = ruling.engine();
+    let engine = ruling.looking();
     engine.samples(control, direction).iter().any(|sample| {
         let mut tally = Tally::new(ruling.policy(), direction, now_ms);
         let scan = engine.scan(sample, direction);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use detect::{Engine, Scan};
-use policy::{Policy, permission::Permission};
+use policy::{ControlRule, Policy, permission::Permission};
 use terms::{Direction, PolicyVersion, Slot};
 
 use crate::{
@@ -18,6 +18,8 @@ pub struct Ruling {
     policy: Policy,
     permission: Permission,
     engine: Engine,
+    /// The detectors of controls that are not off.
+    looking: Engine,
     vendors: Vec<Arc<Vendor>>,
     client: VendorClient,
     version: PolicyVersion,
@@ -37,7 +39,17 @@ impl Ruling {
             policy: policy.digest_with(&permission),
             rules: engine.digest(),
         };
+        // Without it every detector looks, and what is found for a control that
+        // is off counts for nothing.
+        let looking = engine
+            .only(|control| {
+                policy
+                    .control(control)
+                    .is_none_or(|policy| policy.rule != ControlRule::Off)
+            })
+            .unwrap_or_else(|| engine.clone());
         Self {
+            looking,
             policy,
             permission,
             engine,
@@ -65,6 +77,11 @@ impl Ruling {
         &self.engine
     }
 
+    /// Those that look at exchanges: the ones of controls that are not off.
+    pub(crate) const fn looking(&self) -> &Engine {
+        &self.looking
+    }
+
     /// The vendors.
     #[must_use]
     pub fn vendors(&self) -> &[Arc<Vendor>] {
@@ -79,9 +96,9 @@ impl Ruling {
     /// Looks at a text of this slot; `keys` are those of the value.
     pub(crate) fn look(&self, keys: &str, text: &str, slot: Slot, direction: Direction) -> Scan {
         if slot == Slot::Opaque {
-            self.engine.scan_opaque(text, direction)
+            self.looking.scan_opaque(text, direction)
         } else {
-            self.engine.scan_after(keys, text, direction)
+            self.looking.scan_after(keys, text, direction)
         }
     }
 

@@ -71,7 +71,7 @@ impl Screen<'_> {
         }
         let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
         if run.len() > 1 {
-            let scan = self.whole(self.ruling.engine().scan(&joined, Direction::Request))?;
+            let scan = self.whole(self.ruling.looking().scan(&joined, Direction::Request))?;
             findings.extend(
                 scan.findings
                     .into_iter()

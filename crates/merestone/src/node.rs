@@ -31,6 +31,8 @@ pub struct Node {
     pub(crate) admin: Admin,
     path: PathBuf,
     state: State,
+    /// The files that the configuration in force is made of.
+    watched: std::sync::Mutex<Vec<PathBuf>>,
     /// What a reload cannot change.
     fixed: RestartOnly,
     /// Held while the configuration or the keys change, so that an older state
@@ -59,6 +61,7 @@ impl Node {
             admin,
             path,
             state,
+            watched: std::sync::Mutex::default(),
             fixed,
             changing: Mutex::default(),
             switching: Mutex::default(),

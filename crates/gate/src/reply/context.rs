@@ -68,7 +68,7 @@ impl Context {
 
     /// A scan for one channel.
     pub(crate) fn scan(&self) -> StreamScan {
-        self.ruling.engine().stream(
+        self.ruling.looking().stream(
             Direction::Reply,
             StreamLimits {
                 held_bytes_max: self.held_bytes_max,
@@ -244,7 +244,7 @@ impl Context {
         let mut texts = BTreeMap::new();
         for run in seams::runs(leaves) {
             let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
-            let scan = self.ruling.engine().scan(&joined, Direction::Reply);
+            let scan = self.ruling.looking().scan(&joined, Direction::Reply);
             if scan.work_exceeded {
                 return Err(Refusal::new(Code::ReplyLimit));
             }

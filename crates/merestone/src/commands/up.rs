@@ -136,7 +136,8 @@ pub(super) async fn up(
     beside.spawn(Arc::clone(&node).follow_keys());
     beside.spawn(Arc::clone(&node).watch_vendor_keys());
     if watch {
-        beside.spawn(Arc::clone(&node).follow_files(watched));
+        node.watch(watched);
+        beside.spawn(Arc::clone(&node).follow_files());
     }
     if let Some(listener) = doors.admin {
         let admin = listener.local_addr()?;

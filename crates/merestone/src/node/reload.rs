@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -57,6 +57,7 @@ impl Node {
             tokio::task::spawn_blocking(move || config::load(&path, VendorKeys::Fetch)).await??;
         self.fixed.same(&RestartOnly::of(&settled))?;
         let tls = settled.tls.clone();
+        self.watch(settled.watched.clone());
         let ruling = ruling(settled, &self.admin).await?;
         let facts = ruling_facts(&ruling, &self.admin);
         let shown = self.gate.install(ruling)?;
@@ -64,20 +65,35 @@ impl Node {
         self.record_ruling(facts, &shown, by).await
     }
 
+    /// The files that the configuration is made of from now on.
+    pub fn watch(&self, mut files: Vec<PathBuf>) {
+        files.push(self.path.clone());
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = files;
+    }
+
+    fn seen(&self) -> Seen {
+        let files = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        seen(&files)
+    }
+
     /// Takes a changed file up. A change is taken when it has stood for one
     /// look, so that a half-written file is not.
-    pub async fn follow_files(self: Arc<Self>, mut watched: Vec<PathBuf>) {
-        watched.push(self.path.clone());
-        let mut taken = seen(&watched);
+    pub async fn follow_files(self: Arc<Self>) {
+        let mut taken = self.seen();
         let mut before = taken.clone();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let now = seen(&watched);
+            let now = self.seen();
             if now != taken && now == before {
-                taken.clone_from(&now);
                 if let Err(error) = self.reload("node").await {
                     tracing::error!("the old configuration stays in force: {error:#}");
                 }
+                // A new configuration may be made of other files; what changed
+                // among the same ones meanwhile is another change.
+                let after = self.seen();
+                taken = if after.len() == now.len() { now } else { after };
+                before.clone_from(&taken);
+                continue;
             }
             before = now;
         }

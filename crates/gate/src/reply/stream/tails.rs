@@ -148,7 +148,7 @@ fn over(
     text: &str,
 ) -> Result<Option<String>, Refusal> {
     let joined = [before, head(text)].concat();
-    let scan = context.ruling.engine().scan(&joined, Direction::Reply);
+    let scan = context.ruling.looking().scan(&joined, Direction::Reply);
     if scan.work_exceeded {
         return Err(Refusal::new(Code::ReplyLimit).at(leaf.place.clone()));
     }
