@@ -100,6 +100,17 @@ impl Callers {
         now_ms.saturating_sub(self.confirmed_ms.load(Ordering::Acquire))
     }
 
+    /// Keys whose time, or whose maker's, is over.
+    #[must_use]
+    pub fn expired(&self, now_ms: u64) -> Vec<KeyId> {
+        let over = |principal: &&Arc<Principal>| {
+            !principal.revoked && principal.expires_ms.is_some_and(|at| at <= now_ms)
+        };
+        let table = self.by_hash.load();
+        let expired = table.values().filter(over);
+        expired.map(|principal| principal.key.clone()).collect()
+    }
+
     /// Whether the table still counts.
     ///
     /// # Errors

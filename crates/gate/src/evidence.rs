@@ -20,7 +20,14 @@ pub(crate) enum Evidence {
 
 /// A record on its way to the disk.
 #[derive(Debug)]
-pub(crate) struct Recording(Option<JoinHandle<Result<u64, ledger::AppendError>>>);
+pub(crate) struct Recording(State);
+
+#[derive(Debug)]
+enum State {
+    Running(JoinHandle<Result<u64, ledger::AppendError>>),
+    /// Its number, if there is a record.
+    Done(Result<Option<u64>, Lost>),
+}
 
 /// The record could not be made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +37,7 @@ impl Recording {
     /// Starts at once; the disk works while the vendor thinks.
     pub(crate) fn start(ledger: &Ledger, leaf: Leaf, metrics: &Arc<Metrics>) -> Self {
         let (ledger, metrics) = (ledger.clone(), Arc::clone(metrics));
-        Self(Some(tokio::spawn(async move {
+        Self(State::Running(tokio::spawn(async move {
             let since = Instant::now();
             let appended = ledger.append(leaf).await;
             metrics.appended(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX));
@@ -40,18 +47,22 @@ impl Recording {
 
     /// No record, as the operator wants it.
     pub(crate) const fn waived() -> Self {
-        Self(None)
+        Self(State::Done(Ok(None)))
     }
 
-    /// Waits until the record is durable; answers its sequence number, if
+    /// Waits until the record is durable, as often as it is asked; answers its sequence number, if
     /// there is to be a record.
     pub(crate) async fn wait(&mut self) -> Result<Option<u64>, Lost> {
-        let Some(appending) = &mut self.0 else {
-            return Ok(None);
-        };
-        match appending.await {
-            Ok(Ok(sequence)) => Ok(Some(sequence)),
-            Ok(Err(_)) | Err(_) => Err(Lost(())),
+        if let State::Running(appending) = &mut self.0 {
+            let done = match appending.await {
+                Ok(Ok(sequence)) => Ok(Some(sequence)),
+                Ok(Err(_)) | Err(_) => Err(Lost(())),
+            };
+            self.0 = State::Done(done);
+        }
+        match &self.0 {
+            State::Done(done) => *done,
+            State::Running(_) => Err(Lost(())),
         }
     }
 }

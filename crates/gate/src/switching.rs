@@ -78,13 +78,13 @@ impl Gate {
         }
     }
 
-    /// Ends the exchanges of keys that no longer hold.
-    pub fn end_keys(&self, keys: &[KeyId]) -> usize {
+    /// Ends the exchanges of keys that no longer hold, for this reason.
+    pub fn end_keys(&self, keys: &[KeyId], code: Code) -> usize {
         if keys.is_empty() {
             return 0;
         }
         let revoked = |call: &policy::Call<'_>| call.keys.iter().any(|key| keys.contains(key));
-        self.running().end(Code::KeyRevoked, revoked).len()
+        self.running().end(code, revoked).len()
     }
 
     async fn held(&self, changed: bool, ended: &[ExchangeId], since_us: u64) -> Held {

@@ -292,14 +292,38 @@ fn listed<T: ToString>(names: impl Iterator<Item = T>) -> String {
     }
 }
 
-/// A key as the command line shows it.
-pub fn key_json(record: &KeyRecord, now_ms: u64) -> serde_json::Value {
-    let state = if record.revoked_ms.is_some() {
-        "revoked"
-    } else if record.expires_ms.is_some_and(|at| at <= now_ms) {
-        "expired"
-    } else {
-        "active"
+/// The keys as the command line shows them.
+pub fn keys_json(records: &[KeyRecord], now_ms: u64) -> Vec<serde_json::Value> {
+    let by_id: BTreeMap<&KeyId, &KeyRecord> =
+        records.iter().map(|record| (&record.id, record)).collect();
+    let shown = records.iter();
+    shown
+        .map(|record| key_json(record, &by_id, now_ms))
+        .collect()
+}
+
+/// A key and its state, which is that of all the keys behind it.
+fn key_json(
+    record: &KeyRecord,
+    by_id: &BTreeMap<&KeyId, &KeyRecord>,
+    now_ms: u64,
+) -> serde_json::Value {
+    let (mut revoked, mut expired) = (false, false);
+    let mut next = Some(record);
+    for step in 0..=MAKERS_MAX {
+        let Some(record) = next else { break };
+        revoked |= record.revoked_ms.is_some() || step == MAKERS_MAX;
+        expired |= record.expires_ms.is_some_and(|at| at <= now_ms);
+        next = record.made_by.as_ref().and_then(|maker| {
+            let maker = by_id.get(maker).copied();
+            revoked |= maker.is_none();
+            maker
+        });
+    }
+    let state = match (revoked, expired) {
+        (true, _) => "revoked",
+        (false, true) => "expired",
+        (false, false) => "active",
     };
     let mut value = serde_json::to_value(record).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {

@@ -12,14 +12,14 @@ use terms::{Act, Clock, Verb};
 use tokio::sync::Mutex;
 
 use crate::{
-    admin::{Admin, Answer, Request, Stats, key_json},
+    admin::{Admin, Answer, Request, Stats, keys_json},
     config::RestartOnly,
     control::Serve,
     state::State,
 };
 
 pub use reload::{ruling, ruling_facts};
-pub use switches::{SwitchFile, offline};
+pub use switches::{SwitchFile, fit, offline};
 
 /// LIMIT: parties that the statistics name.
 const PARTIES_MAX: usize = 64;
@@ -143,9 +143,7 @@ impl Node {
             Request::KeyList => {
                 self.allowed(Verb::ViewLog, by).await?;
                 let now_ms = self.admin.clock.now_ms();
-                let keys = self.admin.list().await?;
-                let keys = keys.iter().map(|key| key_json(key, now_ms));
-                Ok(Answer::Keys(keys.collect()))
+                Ok(Answer::Keys(keys_json(&self.admin.list().await?, now_ms)))
             }
             Request::Reload => {
                 self.allowed(Verb::Admin, by).await?;

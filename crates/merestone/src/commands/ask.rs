@@ -6,8 +6,8 @@ use store::Store;
 use terms::Clock;
 
 use crate::{
-    admin::{Admin, Answer, Request, key_json},
-    config::{Settled, StoreAt},
+    admin::{Admin, Answer, Request, keys_json},
+    config::{self, Settled, StoreAt},
     control, node,
     source::{SystemClock, SystemEntropy},
     state::State,
@@ -23,6 +23,15 @@ pub(super) fn ask(settled: &Settled, request: Request) -> anyhow::Result<Answer>
         .enable_all()
         .build()?;
     runtime.block_on(here(settled, &state, request))
+}
+
+/// Through the control socket of a running gate, whatever the configuration
+/// says by now; `None` if none runs.
+pub(super) fn ask_past(path: &Path, request: &Request) -> anyhow::Result<Option<Answer>> {
+    match State::existing(&config::state_folder(path)) {
+        Ok(state) => control::ask(&state.socket(), request),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Through the control socket of a running gate; there must be one.
@@ -48,8 +57,7 @@ async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Res
     let store = store(settled, state).await?;
     if matches!(request, Request::KeyList) {
         let keys = store::Keys::new(&store).list().await?;
-        let keys = keys.iter().map(|key| key_json(key, clock.now_ms()));
-        return Ok(Answer::Keys(keys.collect()));
+        return Ok(Answer::Keys(keys_json(&keys, clock.now_ms())));
     }
     let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
     let ledger = opened.ledger.clone();
@@ -64,7 +72,7 @@ async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Res
     };
     // Made together, so that one that is missing later was lost.
     state.tokens(&SystemEntropy)?;
-    let answer = carry_out(&admin, state, request, &account(state)?).await;
+    let answer = carry_out(settled, &admin, state, request).await;
     drop(opened);
     ledger.close().await?;
     answer
@@ -81,11 +89,12 @@ async fn store(settled: &Settled, state: &State) -> anyhow::Result<Store> {
 }
 
 async fn carry_out(
+    settled: &Settled,
     admin: &Admin,
     state: &State,
     request: Request,
-    by: &str,
 ) -> anyhow::Result<Answer> {
+    let by = &account(state)?;
     match request {
         Request::KeyCreate(wish) => {
             anyhow::ensure!(
@@ -100,9 +109,11 @@ async fn carry_out(
             Ok(Answer::Done)
         }
         Request::SwitchOff { scope, reason } => {
+            node::fit(&reason, |reason| is_clean(settled, reason))?;
             node::offline(state, admin, &scope, reason, true, by).await
         }
         Request::SwitchOn { scope, reason } => {
+            node::fit(&reason, |reason| is_clean(settled, reason))?;
             node::offline(state, admin, &scope, reason, false, by).await
         }
         Request::KeyList | Request::SwitchList | Request::Reload | Request::Stats => {
@@ -116,4 +127,12 @@ fn account(state: &State) -> anyhow::Result<String> {
     use std::os::unix::fs::MetadataExt;
     let path: &Path = &state.ledger();
     Ok(format!("uid:{}", std::fs::metadata(path)?.uid()))
+}
+
+/// Whether no detector minds a text that is to stand in the record for ever.
+fn is_clean(settled: &Settled, text: &str) -> bool {
+    terms::Direction::ALL.iter().all(|direction| {
+        let scan = settled.engine.scan(text, *direction);
+        scan.findings.is_empty() && !scan.work_exceeded
+    })
 }

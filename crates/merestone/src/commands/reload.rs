@@ -2,24 +2,24 @@
 
 use std::{path::Path, process::ExitCode};
 
+use super::ask::{ask_past, refused};
 use crate::{
     admin::{Answer, Request},
-    config::{self, VendorKeys},
-    control, present,
-    state::State,
+    config, present,
 };
 
 pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
-    let settled = config::load(path, VendorKeys::Leave)?;
-    let state = State::existing(&settled.state)?;
-    match control::ask(&state.socket(), &Request::Reload)? {
-        None => anyhow::bail!("no gate is running on {}", settled.state.display()),
+    // Nothing is settled here: the gate does it, and records it either way.
+    match ask_past(path, &Request::Reload)? {
+        None => anyhow::bail!(
+            "no gate is running on {}",
+            config::state_folder(path).display()
+        ),
         Some(Answer::Refused(why)) => anyhow::bail!("the old configuration stays in force: {why}"),
-        Some(_) => {
-            present::say!(
-                "the new vendors and controls are in force; listen, state, node, evidence and limits change at the next start"
-            )?;
+        Some(Answer::Done) => {
+            present::say!("the new configuration is in force")?;
             Ok(ExitCode::SUCCESS)
         }
+        Some(other) => Err(refused(other)),
     }
 }

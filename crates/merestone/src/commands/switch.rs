@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use policy::{Scope, Switches};
 use serde_json::json;
 
-use super::ask::{ask, refused};
+use super::ask::{ask, ask_past, refused};
 use crate::{
     admin::{Answer, Request},
     cli::SwitchCommand,
@@ -60,17 +60,18 @@ pub(super) fn run(command: SwitchCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn switch(path: &Path, scope: &Scope, request: Request, json: bool) -> anyhow::Result<ExitCode> {
-    let settled = config::load(path, VendorKeys::Leave)?;
     let word = if matches!(request, Request::SwitchOff { .. }) {
         "off"
     } else {
         "on"
     };
-    let Scope::Vendor(name) = scope else {
-        return told(ask(&settled, request)?, scope, word, json);
-    };
-    let known = settled.vendors.iter().any(|vendor| vendor.name == *name);
-    if !known {
+    if let Some(answer) = ask_past(path, &request)? {
+        return told(answer, scope, word, json);
+    }
+    let settled = config::load(path, VendorKeys::Leave)?;
+    if let Scope::Vendor(name) = scope
+        && !settled.vendors.iter().any(|vendor| vendor.name == *name)
+    {
         present::note(&format!(
             "note: no vendor `{name}` is configured; the switch holds if one will be"
         ));

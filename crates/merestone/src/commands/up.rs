@@ -134,6 +134,7 @@ pub(super) async fn up(
     beside.spawn(Arc::clone(&node).follow_hangups(doors.hangups));
     beside.spawn(Arc::clone(&node).follow_switches());
     beside.spawn(Arc::clone(&node).follow_keys());
+    beside.spawn(Arc::clone(&node).end_expired_keys());
     beside.spawn(Arc::clone(&node).watch_vendor_keys());
     if watch {
         node.watch(watched);

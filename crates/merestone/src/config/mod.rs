@@ -18,6 +18,9 @@ pub use settle::{Settled, StoreAt};
 /// LIMIT: bytes of the configuration file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// Name of the state folder when none is given.
+const DEFAULT_STATE: &str = "merestone-data";
+
 /// Where the file is looked for when no path is given.
 pub const DEFAULT_PATH: &str = "merestone.toml";
 
@@ -46,6 +49,21 @@ pub fn load(path: &Path, keys: VendorKeys) -> Result<Settled, ConfigFault> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(reason(&error)))?;
     settle(path, &text, keys)
+}
+
+/// Where the state folder is, of a file that need not mean anything else: in an
+/// emergency a running gate is reached past a configuration that is broken.
+#[must_use]
+pub fn state_folder(path: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let named = text.parse::<toml::Table>().ok().and_then(|table| {
+        let state = table.get("gate")?.get("state")?.as_str()?;
+        Some(state.to_owned())
+    });
+    let folder = path
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    folder.join(named.as_deref().unwrap_or(DEFAULT_STATE))
 }
 
 fn reason(error: &std::io::Error) -> String {

@@ -220,7 +220,7 @@ pub(super) struct RawInspection {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawEvidence {
-    pub(super) durability: Option<terms::Durability>,
+    pub(super) durability: Option<Spanned<terms::Durability>>,
     pub(super) free_bytes_min: Option<u64>,
 }
 

@@ -97,8 +97,8 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     policy.media = passage(raw.inspection.media);
     policy.opaque = passage(raw.inspection.opaque);
     policy.remote_features = passage(raw.inspection.remote_features);
-    if let Some(durability) = raw.evidence.durability {
-        policy.durability = durability;
+    if let Some(durability) = &raw.evidence.durability {
+        policy.durability = *durability.get_ref();
     }
     let engine = Engine::new(catalogue)
         .map_err(|fault| (None, format!("the embedded catalogue is broken: {fault}")))?;
@@ -110,7 +110,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     access::profile(
         raw.gate.profile,
         raw.lockout.as_ref(),
-        raw.evidence.durability,
+        raw.evidence.durability.as_ref(),
         &mut policy,
     )?;
     let permission = access::permission(&raw.permission, folder)?;
@@ -236,7 +236,7 @@ fn gate(raw: &RawGate, folder: &Path) -> Result<(SocketAddr, PathBuf, String), F
         let says = "keys and prompts would cross the network in the clear; write a [gate.tls] table, keep a loopback address, or write `listen_beyond_loopback = true` if something in front encrypts";
         return Err((raw.listen.as_ref().map(Spanned::span), says.to_owned()));
     }
-    let state = folder.join(raw.state.as_deref().unwrap_or("merestone-data"));
+    let state = folder.join(raw.state.as_deref().unwrap_or(super::DEFAULT_STATE));
     let node = match &raw.node {
         None => "node".to_owned(),
         Some(text) => name(text, "a node's name")?,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use store::{KeyRecord, Keys, VendorKeys};
-use terms::{Act, Clock, KeyId};
+use terms::{Act, Clock, Code, KeyId};
 
 use super::{Changing, Node};
 use crate::admin::{Answer, KeyWish};
@@ -93,7 +93,7 @@ impl Node {
         let number = Keys::new(&self.admin.store).number().await?;
         let keys: Vec<KeyRecord> = self.admin.list().await?;
         let gone = self.gate.callers().install(&keys, as_of_ms);
-        self.gate.end_keys(&gone);
+        self.gate.end_keys(&gone, Code::KeyRevoked);
         changing.keys_number = Some(number);
         if self.fixed.shares_store() {
             self.state
@@ -152,6 +152,17 @@ impl Node {
                     let _ = self.down(&mut changing, &error).await;
                 }
             }
+        }
+    }
+
+    /// Ends what runs under keys whose time is over. It waits for nothing: a
+    /// store that hangs keeps no key alive.
+    pub async fn end_expired_keys(self: Arc<Self>) {
+        let mut every = tokio::time::interval(LOOK_EVERY);
+        loop {
+            every.tick().await;
+            let expired = self.gate.callers().expired(self.admin.clock.now_ms());
+            self.gate.end_keys(&expired, Code::KeyExpired);
         }
     }
 

@@ -93,16 +93,18 @@ impl Node {
         let mut refused = None;
         loop {
             every.tick().await;
-            if let Some(why) = self.look_at_switches().await
-                && refused.as_ref() != Some(&why)
-            {
-                tracing::error!("the file of switches is not carried out: {why}");
-                let facts = BTreeMap::from([("why".to_owned(), why.clone())]);
-                let _ = self
-                    .admin
-                    .record(Act::SwitchesRefused, "node", "switches", facts)
-                    .await;
-                refused = Some(why);
+            match self.look_at_switches().await {
+                None => refused = None,
+                Some(why) if refused.as_ref() == Some(&why) => {}
+                Some(why) => {
+                    tracing::error!("the file of switches is not carried out: {why}");
+                    let facts = BTreeMap::from([("why".to_owned(), why.clone())]);
+                    let _ = self
+                        .admin
+                        .record(Act::SwitchesRefused, "node", "switches", facts)
+                        .await;
+                    refused = Some(why);
+                }
             }
         }
     }
@@ -146,7 +148,7 @@ impl Node {
         by: &str,
     ) -> anyhow::Result<Answer> {
         let since_us = self.gate.clock().monotonic_us();
-        self.fit(&reason)?;
+        fit(&reason, |reason| self.gate.ruling().is_clean(reason))?;
         // Not behind the lock: nothing may keep a switch waiting.
         let held = self
             .gate
@@ -165,7 +167,7 @@ impl Node {
         by: &str,
     ) -> anyhow::Result<Answer> {
         let since_us = self.gate.clock().monotonic_us();
-        self.fit(&reason)?;
+        fit(&reason, |reason| self.gate.ruling().is_clean(reason))?;
         let carried_out = self.switching.lock().await;
         let held = self.on(&carried_out, &scope, reason, by, since_us).await?;
         anyhow::ensure!(
@@ -213,20 +215,6 @@ impl Node {
         }
     }
 
-    /// A reason stands in the record for ever: it holds nothing sensitive.
-    fn fit(&self, reason: &str) -> anyhow::Result<()> {
-        let plain = reason.chars().all(|letter| !letter.is_control());
-        anyhow::ensure!(
-            !reason.trim().is_empty() && reason.len() <= REASON_BYTES_MAX && plain,
-            "a reason is one line of 1 to {REASON_BYTES_MAX} bytes"
-        );
-        anyhow::ensure!(
-            self.gate.ruling().is_clean(reason),
-            "the reason holds what looks sensitive, and it would stand in the record for ever; write it without"
-        );
-        Ok(())
-    }
-
     /// Keeps and records what was switched.
     async fn told(
         &self,
@@ -260,6 +248,24 @@ impl Node {
     }
 }
 
+/// That a reason may stand in the record for ever: one line, and nothing
+/// sensitive.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn fit(reason: &str, is_clean: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    let plain = reason.chars().all(|letter| !letter.is_control());
+    anyhow::ensure!(
+        !reason.trim().is_empty() && reason.len() <= REASON_BYTES_MAX && plain,
+        "a reason is one line of 1 to {REASON_BYTES_MAX} bytes"
+    );
+    anyhow::ensure!(
+        is_clean(reason),
+        "the reason holds what looks sensitive, and it would stand in the record for ever; write it without"
+    );
+    Ok(())
+}
+
 /// The same while no gate runs: it holds from the next start on.
 pub async fn offline(
     state: &State,
@@ -269,10 +275,6 @@ pub async fn offline(
     off: bool,
     by: &str,
 ) -> anyhow::Result<Answer> {
-    anyhow::ensure!(
-        !reason.trim().is_empty() && reason.len() <= REASON_BYTES_MAX,
-        "a reason is one line of 1 to {REASON_BYTES_MAX} bytes"
-    );
     let mut kept: Kept = state.read_switches()?;
     let now_ms = admin.clock.now_ms();
     let changed = if off {
@@ -294,9 +296,12 @@ pub async fn offline(
     } else {
         Act::SwitchedOn
     };
+    let none = || "0".to_owned();
     let facts = BTreeMap::from([
         ("reason".to_owned(), reason),
-        ("ended".to_owned(), "0".to_owned()),
+        ("took_us".to_owned(), none()),
+        ("ended".to_owned(), none()),
+        ("left".to_owned(), none()),
     ]);
     admin.record(act, by, &scope.to_string(), facts).await?;
     Ok(Answer::Switched {

@@ -102,15 +102,15 @@ fn without_it(
 pub(super) fn profile(
     raw: Option<RawProfile>,
     lockout: Option<&RawLockout>,
-    durability: Option<Durability>,
+    durability: Option<&Spanned<Durability>>,
     policy: &mut Policy,
 ) -> Result<(), Fault> {
     let Some(RawProfile::Pci) = raw else {
         return Ok(());
     };
-    if durability == Some(Durability::BeforeReply) {
+    if let Some(weaker) = durability.filter(|word| *word.get_ref() == Durability::BeforeReply) {
         let says = "the PCI profile asks for `durability = \"before-dispatch\"`; leave it out";
-        return Err((None, says.to_owned()));
+        return Err((Some(weaker.span()), says.to_owned()));
     }
     policy.durability = Durability::BeforeDispatch;
     if policy.when_down != WhenDown::default() {
