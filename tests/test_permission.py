@@ -205,8 +205,18 @@ def test_policies_that_do_not_fit_are_refused_with_their_place(ruled, name):
     assert ask(house, key).status == 200
     assert denied(ask(house, key, model="n"))
     put(house, good)
-    acts = [leaf.get("act") for leaf in house.gate.ledger()]
-    assert "config-refused" in acts
+
+
+def test_a_refused_reload_is_recorded(build_house):
+    tables = {"permission": {"policies": "p.cedar"}, "reload": {"watch": False}}
+    house = build_house(start=False, tables=tables)
+    put(house, ALL)
+    house.gate.start()
+    put(house, ALL + "permit (principal, action, nothing);")
+    assert house.gate.cli("reload").code != 0
+    put(house, ALL)
+    # The commands read the policies too.
+    house.gate.await_leaf(lambda leaf: leaf.get("act") == "config-refused", 3)
 
 
 def test_a_missing_file_of_policies_is_told_at_its_line(build_house):
