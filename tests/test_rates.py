@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from harness import raw, sse
+from harness import needles, raw, sse
 from harness.calls import PARAMS
 from harness.gate import Gate, House
 from harness.running import CONTENT, Call, await_that, trickle
@@ -45,7 +45,8 @@ def at_once(do, count=CALLERS):
 
 
 def codes(replies):
-    return Counter(200 if reply.status == 200 else reply.json["error"]["code"] for reply in replies)
+    """How many replies came with 200, and how many with each code."""
+    return Counter(200 if reply.status == 200 else reply.message[:12] for reply in replies)
 
 
 def limited(reply, code, party):
@@ -311,8 +312,7 @@ def test_tokens_are_settled_by_what_the_vendor_counted(build_house, api, stream)
     path = CONTENT[api].route
     replies = [post(house, key, path, max_tokens=900, stream=stream) for _ in range(8)]
     assert [reply.status for reply in replies] == [200] * 7 + [429]
-    assert limited(replies[-1], "MS-LIMIT-002", "key") if api == "openai" else True
-    assert "MS-LIMIT-002" in replies[-1].message
+    assert limited(replies[-1], "MS-LIMIT-002", "key")
     used = uses(house, "key", key["id"])
     assert (used["tokens"], used["in_flight"]) == (3_500, 0)
     # A smaller one still fits.
@@ -433,8 +433,6 @@ def test_what_was_set_aside_comes_back_however_it_ends(build_house, end):
 def test_what_is_refused_sets_nothing_aside(build_house):
     house = build_house(redaction="block", tables={"rates.model": {"in_flight": 1}})
     key = house.gate.key(models=["m"], **TIGHT)
-    from harness import needles
-
     card = [{"role": "user", "content": f"take {needles.ALL['card'].text}"}]
     for more, status in (({"messages": card}, 400), ({"model": "n"}, 403), ({"messages": 1}, 400)):
         for _ in range(3):

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness import needles, raw, sse
+from harness.calls import PARAMS
 from harness.gate import House
 from harness.paths import rng
 from harness.running import CONTENT, Call, await_that, never, trickle
 from harness.sdk import CALLS, MODULES
-from harness.calls import PARAMS
-from harness.sockets import connect
+from harness.sockets import connect, unused_port
 from harness.vendor import EVENTS, script
 
 APIS = ["openai", "anthropic"]
@@ -496,12 +496,13 @@ WRONG_FILES = {
 def test_wrong_files_are_refused(house):
     file = house.gate.folder / "data" / "switches"
     for number, (name, (data, says)) in enumerate(WRONG_FILES.items()):
-        before = len(events(house, "switches-refused"))
         # Each at a line of its own, so that no two say the same.
         file.write_bytes(b"#\n" * number + data)
-        says = f"line {number + 1}" if says == "line" else says
-        await_that(lambda n=before: len(events(house, "switches-refused")) > n, 5, name)
-        assert says in events(house, "switches-refused")[-1]["facts"]["why"], name
+        says = f"line {number + 1}:" if says == "line" else says
+        house.gate.await_leaf(
+            lambda leaf, says=says: leaf.get("act") == "switches-refused"
+            and says in leaf["facts"]["why"]
+        )
         assert post(house, "openai").status == 200, name
     assert house.gate.cli("switch", "list", "--json").json["off"] == {}
 
@@ -566,3 +567,27 @@ def test_the_file_works_while_the_configuration_is_broken(house):
     house.gate.file.write_text(house.config())
 
 
+def told(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        reply.read()
+        return reply.status
+    finally:
+        connection.close()
+
+
+def test_readiness_tells_of_a_switch_and_is_not_asked_by_it(build_house):
+    """Only when all is off is the gate of no use; it lives, and is steered."""
+    port = urlsplit(unused_port()).port
+    house = build_house(tables={"admin": {"listen": f"127.0.0.1:{port}"}})
+    assert told(port, "/readyz") == 200
+    assert switch(house, "off", "vendor openai").code == 0
+    assert told(port, "/readyz") == 200, "the other vendor can be asked"
+    assert switch(house, "off", "all").code == 0
+    assert told(port, "/readyz") == 503 and told(port, "/livez") == 200
+    assert is_off(post(house, "anthropic"))
+    assert switch(house, "on", "all").code == 0
+    assert told(port, "/readyz") == 200 and post(house, "anthropic").status == 200
+    assert is_off(post(house, "openai")), "what was off apart stays off"
