@@ -7,7 +7,6 @@ which its limit is met.
 
 import json
 import re
-import socket
 import threading
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ import pytest
 
 from harness import needles, raw, sse
 from harness.calls import PARAMS
-from harness.gate import Gate, House
+from harness.gate import Gate
 from harness.running import CONTENT, Call, await_that, trickle
 from harness.sdk import CALLS, MODULES
 from harness.sockets import unused_port
