@@ -60,12 +60,17 @@ class Gate:
         self._starts = 0
         STATES.append(folder / "data")
 
-    def cli(self, *words, secret=False, seconds=60):
-        """Runs one command against this gate's configuration."""
+    def cli(self, *words, secret=False, seconds=60, env=None):
+        """Runs one command against this gate's configuration; `env` stands
+        beside the fixed environment."""
         assert MERESTONE.exists(), f"{MERESTONE} is not built; set MERESTONE_BIN"
         command = [str(MERESTONE), *map(str, words), "--config", str(self.file)]
         done = subprocess.run(
-            command, capture_output=True, env=ENV, timeout=seconds, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            env={**ENV, **(env or {})},
+            timeout=seconds,
+            stdin=subprocess.DEVNULL,
         )
         result = Result(done)
         if not secret:
@@ -100,8 +105,9 @@ class Gate:
             self.file.write_text(text)
         return self.start()
 
-    def key(self, owner="tester", vendors=(), models=(), expires_in=None):
-        """A new virtual key: {"key": the secret, "id": its public name}."""
+    def ask_key(self, owner="tester", vendors=(), models=(), expires_in=None, maker=None, **more):
+        """What `key create` says: `maker` is the key by which it is made,
+        `more` are options such as requests_per_minute and verb (a list)."""
         words = ["key", "create", "--owner", owner, "--json"]
         for vendor in vendors:
             words += ["--vendor", vendor]
@@ -109,7 +115,18 @@ class Gate:
             words += ["--model", model]
         if expires_in:
             words += ["--expires-in", expires_in]
-        made = self.cli(*words, secret=True).json
+        for name, values in more.items():
+            for value in values if isinstance(values, (list, tuple)) else [values]:
+                words += ["--" + name.replace("_", "-"), value]
+        env = None
+        if maker is not None:
+            words += ["--made-by-env", "MAKER_KEY"]
+            env = {"MAKER_KEY": maker["key"]}
+        return self.cli(*words, secret=True, env=env)
+
+    def key(self, *args, **wanted):
+        """A new virtual key: {"key": the secret, "id": its public name}."""
+        made = self.ask_key(*args, **wanted).json
         KEYS.add(made["key"])
         return made
 

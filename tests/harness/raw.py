@@ -85,6 +85,25 @@ def post(base, path, body, key, **headers):
     return send(base, "POST", path, body, heads)
 
 
+def post_from(source, base, path, body, key):
+    """POSTs as a caller at another address of this machine, on a connection
+    of its own."""
+    parts = urlsplit(base)
+    connection = http.client.HTTPConnection(
+        parts.hostname, parts.port, timeout=60, source_address=(source, 0)
+    )
+    heads = {"content-type": "application/json"}
+    if key is not None:
+        heads["authorization"] = f"Bearer {key}"
+    try:
+        connection.request("POST", path, body=json.dumps(body).encode(), headers=heads)
+        reply = connection.getresponse()
+        heads = {name.lower(): value for name, value in reply.getheaders()}
+        return Reply(reply.status, heads, reply.read())
+    finally:
+        connection.close()
+
+
 def in_parallel(do, items, workers=WORKERS):
     """Does one thing to all items on a few threads; results in order."""
     items = list(items)
