@@ -31,6 +31,8 @@ def write(
     openai_key="env:FAKE_OPENAI_KEY",
     anthropic_key="env:FAKE_ANTHROPIC_KEY",
     authority=None,
+    openai=None,
+    tables=None,
 ):
     """The text of a merestone.toml.
 
@@ -39,10 +41,13 @@ def write(
     actions:   control -> {detector or detector@slot: action}.
     restore:   tool -> kinds that may be restored in its arguments.
     authority: file with a certificate authority for the first vendor.
+    openai:    further settings of the first vendor.
+    tables:    further tables, name -> settings.
     """
     modes, actions = modes or {}, actions or {}
     trusts = {"authority": authority} if authority else {}
-    tables = [
+    trusts.update(openai or {})
+    texts = [
         _table("gate", {"listen": "127.0.0.1:0", "state": "data", **(gate or {})}),
         _table("vendors.openai", {"api": "openai", "base_url": openai_url, "key": openai_key, **trusts}),
         _table(
@@ -52,16 +57,17 @@ def write(
     ]
     for control in CONTROLS:
         mode = modes.get(control, "enforce")
-        tables.append(
+        texts.append(
             _table(f"controls.{control}", {"mode": mode} if isinstance(mode, str) else mode)
         )
         wanted = dict(actions.get(control, {}))
         if control == "redaction":
             wanted = {"*": redaction, **wanted}
         if wanted:
-            tables.append(_table(f"controls.{control}.actions", wanted))
+            texts.append(_table(f"controls.{control}.actions", wanted))
     if restore:
-        tables.append(_table("restore.tools", restore))
+        texts.append(_table("restore.tools", restore))
     if limits:
-        tables.append(_table("limits", limits))
-    return "\n".join(tables)
+        texts.append(_table("limits", limits))
+    texts += [_table(name, entries) for name, entries in (tables or {}).items()]
+    return "\n".join(texts)
