@@ -154,8 +154,9 @@ def records_are_equal(house, came):
         assert request["model"] == f"soak-{api}"
         assert closed[exchange]["outcome"] == "complete"
         assert request["body_bytes"] == length
-        usage = closed[exchange]["usage"]
-        assert used is None or used == (usage["input_tokens"], usage["output_tokens"])
+        if used is not None:
+            usage = closed[exchange]["usage"]
+            assert used == (usage["input_tokens"], usage["output_tokens"])
 
 
 @pytest.mark.parametrize("seconds", [600] if LONG else [20])
