@@ -98,7 +98,8 @@ def test_the_conformance_suite_on_a_real_server(server):
     cargo = shutil.which("cargo") or os.path.expanduser("~/.cargo/bin/cargo")
     assert os.access(cargo, os.X_OK), "cargo is needed for the suite, which is Rust"
     command = [cargo, "nextest", "run", "-p", "store", "--run-ignored", "only"]
-    env = {**os.environ, "MERESTONE_TEST_POSTGRES": server.url(server.database())}
+    url = server.url(server.database())
+    env = {**os.environ, "MERESTONE_TEST_POSTGRES": url, "CARGO_TERM_COLOR": "never"}
     done = subprocess.run(command, capture_output=True, env=env, cwd=ROOT, timeout=1_800)
     text = (done.stdout + done.stderr).decode(errors="replace")
     assert done.returncode == 0, text
