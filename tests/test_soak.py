@@ -142,7 +142,7 @@ def counts_are_equal(house, callers):
     for caller in callers:
         assert not came.keys() & caller.came.keys()
         came.update(caller.came)
-    assert sum((caller.asked for caller in callers), Counter()).total() == len(came) > 100
+    assert sum((caller.asked for caller in callers), Counter()).total() == len(came) > CALLERS
     assert len({(api, stream) for api, stream, *_ in came.values()}) == 4, "all kinds ran"
     verified = house.gate.cli("ledger", "verify", "--json", seconds=120).json
     assert verified["sound"] and verified["open"] == [] and verified["refused"] == 0
