@@ -10,10 +10,10 @@ from collections import Counter
 import pytest
 
 from harness.load import Load
-from harness.paths import rng
+from harness.paths import LONG, rng
 
 # Two or three seconds each.
-TIMES = 20
+TIMES = 50 if LONG else 20
 
 
 def _check(leaves, calls):

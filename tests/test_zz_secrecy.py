@@ -10,7 +10,7 @@ import re
 import pytest
 
 from harness import encode, needles
-from harness.gate import KEYS, OUTPUTS, STATES
+from harness.gate import KEYS, OUTPUTS, SECRETS, STATES
 from harness.paths import VENDOR_KEY
 
 # Room for a value that lies across two reads.
@@ -19,7 +19,7 @@ _PIECE, _OVERLAP = 8 << 20, 4096
 
 def _secrets():
     """What must be nowhere, with a name that may be told."""
-    secrets = {VENDOR_KEY: "the vendor's key"}
+    secrets = {VENDOR_KEY: "the vendor's key", **SECRETS}
     for key in KEYS:
         secrets[key] = secrets[key.removeprefix("mst_")] = "a caller's key"
     for needle in needles.ALL.values():

@@ -14,6 +14,8 @@ from .vendor import Vendor
 OUTPUTS = []
 STATES = []
 KEYS = set()
+# Other secrets of this run (vendors' keys, tokens, passwords), with what each is.
+SECRETS = {}
 
 ENV = {
     **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ},
@@ -21,6 +23,12 @@ ENV = {
     "FAKE_ANTHROPIC_KEY": VENDOR_KEY,
     "NO_COLOR": "1",
 }
+
+
+def secret(text, name):
+    """Enters a secret that no output and no file of a state folder may hold."""
+    SECRETS[text] = name
+    return text
 
 
 class Result:
