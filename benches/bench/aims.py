@@ -6,7 +6,9 @@ MIB = 1 << 20
 
 
 def _number(value, unit=""):
-    return "not measured" if value is None else f"{value:.3g}{unit}"
+    if value is None:
+        return "not measured"
+    return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}") + unit
 
 
 def _ratio(results, name, over, under, cell):

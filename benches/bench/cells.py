@@ -48,7 +48,7 @@ class Plan:
     slow_seconds: dict
 
 
-QUICK = Plan("quick", 1, 1, 1, 3, 4, 420, {32: 3})
+QUICK = Plan("quick", 1, 1, 1, 3, 4, 480, {32: 3})
 FULL = Plan("full", 3, 3, 4, 5, 8, 2160, {32: 5, 256: 20})
 
 

@@ -197,7 +197,8 @@ class Merestone:
         return sum(path.stat().st_size for path in files if path.is_file())
 
     def stop_gate(self):
-        self.gate.stop()
+        if self.gate.process.popen.poll() is None:
+            self.gate.stop()
 
     def stop(self):
         try:
