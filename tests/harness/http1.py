@@ -44,9 +44,18 @@ def line(base, context=None):
             yield tls
 
 
-def converse(base, *pieces, context=None, seconds=5.0):
+def _count(data):
+    """How many whole replies these bytes hold."""
+    try:
+        return len(parse(data))
+    except (AssertionError, KeyError, ValueError):
+        return 0
+
+
+def converse(base, *pieces, context=None, seconds=10.0, replies=None):
     """Sends the pieces, one after the other; all replies, and whether the
-    other side closed within this time of silence."""
+    other side closed within this time of silence. With `replies` it is left
+    as soon as so many came."""
     with line(base, context) as socket:
         socket.settimeout(seconds)
         received, closed = b"", True
@@ -59,6 +68,8 @@ def converse(base, *pieces, context=None, seconds=5.0):
         try:
             while part := socket.recv(65536):
                 received += part
+                if replies and _count(received) >= replies:
+                    break
         except TimeoutError:
             closed = False
         except OSError:
