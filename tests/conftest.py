@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from harness import paths
+from harness import paths, tls
 from harness.gate import House
 
 
@@ -69,3 +69,11 @@ def blocking(_folders):
 def plain_house(_folders):
     """A house with the shipped defaults, one for each file of tests."""
     yield from _shared(_folders, "plain")
+
+
+@pytest.fixture(scope="module")
+def behind_tls(_folders):
+    """A house whose gate speaks TLS, and its certificates."""
+    house, certificates = tls.house(_folders("tls"))
+    yield house, certificates
+    house.close()

@@ -1,0 +1,115 @@
+"""Attackers, and a caller who wants to be served meanwhile."""
+
+import contextlib
+import json
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+MEMORY_MIB_MAX = 256
+
+
+def peak_mib(gate):
+    """The most memory that the gate's process ever had, as the kernel counts."""
+    with open(f"/proc/{gate.process.popen.pid}/status") as file:
+        (line,) = [line for line in file if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
+
+
+class Witness:
+    """A caller in a process of its own (harness/witness.py), who calls again
+    and again and notes how each call went."""
+
+    def __init__(self, url, key):
+        self.took, self.failed = [], []
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "harness.witness"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[1],
+        )
+        self._process.stdin.write(f"{url} {key}\n".encode())
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == b"served\n", "it was served once"
+
+    def stop(self, calls=1):
+        """Ends it, as soon as it made so many calls."""
+        self._process.stdin.write(f"{calls}\n".encode())
+        told, _ = self._process.communicate(timeout=40)
+        self.took, self.failed = json.loads(told)
+        return self
+
+    @property
+    def p99(self):
+        took = sorted(self.took)
+        return took[len(took) * 99 // 100]
+
+
+class Crowd:
+    """Many connections, each of which is served its bytes slowly.
+
+    `begin`: what each sends at once; `drip`: what it sends then, one byte at
+    a time, for ever again from its start.
+    """
+
+    def __init__(self, url, count, begin=b"", drip=b"", every=0.3, half_close=False):
+        parts = urlsplit(url)
+        self._lines, self.drip, self._every = [], drip, every
+        self.answers = {}
+        for _ in range(count):
+            line = socket.create_connection((parts.hostname, parts.port), timeout=10)
+            with contextlib.suppress(OSError):
+                line.sendall(begin)
+                if half_close:
+                    line.shutdown(socket.SHUT_WR)
+            line.setblocking(False)
+            self._lines.append(line)
+            self.answers[line] = b""
+        self._open = set(self._lines)
+
+    @property
+    def open(self):
+        """How many connections the gate has not closed."""
+        return len(self._open)
+
+    def run(self, seconds, until=lambda crowd: False):
+        """Drips and reads for so long, or until there is nobody left."""
+        ends, due, at = time.monotonic() + seconds, 0.0, 0
+        with selectors.DefaultSelector() as selector:
+            for line in self._open:
+                selector.register(line, selectors.EVENT_READ)
+            while self._open and time.monotonic() < ends and not until(self):
+                if self.drip and time.monotonic() >= due:
+                    due = time.monotonic() + self._every
+                    byte = self.drip[at % len(self.drip) :][:1]
+                    at += 1
+                    for line in list(self._open):
+                        with contextlib.suppress(OSError):
+                            line.send(byte)
+                for key, _ in selector.select(0.05):
+                    line = key.fileobj
+                    try:
+                        part = line.recv(65536)
+                    except BlockingIOError:
+                        continue
+                    except OSError:
+                        part = b""
+                    self.answers[line] += part
+                    if not part:
+                        selector.unregister(line)
+                        self._open.discard(line)
+        return self
+
+    def close(self):
+        for line in self._lines:
+            line.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
