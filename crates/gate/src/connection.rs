@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -84,12 +84,7 @@ async fn http1(gate: Arc<Gate>, line: Line, source: IpAddr, closing: Cancellatio
         async move {
             Ok::<_, Infallible>(match misframed {
                 None => answer(gate, request, source, ()).await,
-                Some(code) => {
-                    let mut response = walk::misframed(&gate, code, source);
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(header::CONNECTION, close);
-                    response.map(ReplyBody::whole)
-                }
+                Some(code) => walk::misframed(&gate, code, source).map(ReplyBody::whole),
             })
         }
     });

@@ -38,6 +38,9 @@ pub(crate) fn refusal(
             .map_or(RETRY_AFTER_SECONDS, HeaderValue::from);
         headers.push((header::RETRY_AFTER, after));
     }
+    if ends_connection(refusal.code()) {
+        headers.push((header::CONNECTION, HeaderValue::from_static("close")));
+    }
     if status == StatusCode::UNAUTHORIZED {
         headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
     }
@@ -60,4 +63,18 @@ const fn may_retry(refusal: &Refusal) -> bool {
         Code::TokensLimited => refusal.retry_after_seconds().is_some(),
         _ => false,
     }
+}
+
+/// Whether what follows on the connection may not be what its sender meant.
+const fn ends_connection(code: Code) -> bool {
+    matches!(
+        code,
+        Code::HostRefused
+            | Code::UpgradeRefused
+            | Code::FramingRefused
+            | Code::PathRefused
+            | Code::HeadTooLarge
+            | Code::BodyUnexpected
+            | Code::BodyBroken
+    )
 }

@@ -148,7 +148,7 @@ impl Default for Limits {
             json_depth_max: 64,
             json_values_max: 200_000,
             held_bytes_max: 64 << 10,
-            in_flight_bytes_max: 256 << 20,
+            in_flight_bytes_max: 96 << 20,
             in_flight_max: 1_024,
             connections_max: 4_096,
             header_time: Duration::from_secs(10),

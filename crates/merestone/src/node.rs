@@ -35,9 +35,12 @@ pub struct Node {
     watched: std::sync::Mutex<Vec<PathBuf>>,
     /// What a reload cannot change.
     fixed: RestartOnly,
-    /// Held while the configuration or the keys change, so that an older state
-    /// never replaces a newer one.
+    /// Held while the keys change, so that an older state never replaces a
+    /// newer one.
     changing: Mutex<Changing>,
+    /// Held while a configuration is taken up: a vault that does not answer
+    /// keeps no revocation waiting.
+    reloading: Mutex<()>,
     /// The words of the file of switches that were carried out. A lock of its
     /// own: a store or vault that does not answer keeps no switch waiting.
     switching: Mutex<SwitchFile>,
@@ -64,6 +67,7 @@ impl Node {
             watched: std::sync::Mutex::default(),
             fixed,
             changing: Mutex::default(),
+            reloading: Mutex::default(),
             switching: Mutex::default(),
         }
     }

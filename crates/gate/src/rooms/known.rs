@@ -293,7 +293,12 @@ async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Byte
         if bytes.len().saturating_add(data.len()) > limits.body_bytes_max {
             return Err(Refusal::new(Code::BodyTooLarge));
         }
-        share.grow(data.len())?;
+        // What counts is the room that is made, which grows in steps.
+        let room = bytes.capacity();
+        if room - bytes.len() < data.len() {
+            bytes.reserve(data.len());
+        }
+        share.grow(bytes.capacity() - room)?;
         bytes.extend_from_slice(&data);
     }
 }

@@ -54,7 +54,11 @@ async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Res
     if matches!(request, Request::SwitchList) {
         return Ok(Answer::Switches(state.read_switches()?.off().clone()));
     }
-    let store = store(settled, state).await?;
+    let store = match &request {
+        // The kill switch stands in no need of the store.
+        Request::SwitchOff { .. } | Request::SwitchOn { .. } => Store::in_memory().await?,
+        _ => store(settled, state).await?,
+    };
     if matches!(request, Request::KeyList) {
         let keys = store::Keys::new(&store).list().await?;
         return Ok(Answer::Keys(keys_json(&keys, clock.now_ms())));

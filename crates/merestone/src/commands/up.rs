@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
 use gate::{Gate, Parts, ServeError};
-use store::Store;
+use store::{Store, StoreError};
 use terms::Act;
 use tokio::{
     net::TcpListener,
@@ -29,6 +30,9 @@ use crate::{
     state::State,
     telemetry::Telemetry,
 };
+
+/// For the last uses of keys to be entered at the end.
+const NOTE_TIME: Duration = Duration::from_secs(2);
 
 pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
     logging();
@@ -73,6 +77,14 @@ pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// A shared store with its tables made, if it can be reached by now.
+async fn shared(store: Store) -> anyhow::Result<Store> {
+    match store.migrate().await {
+        Err(error @ (StoreError::TooNew { .. } | StoreError::BadRow)) => Err(error.into()),
+        Ok(()) | Err(_) => Ok(store),
+    }
 }
 
 /// The doors of a node, open before anything is recorded: a start that fails
@@ -149,6 +161,7 @@ pub(super) async fn up(
     let _ = ready.send(address);
     let served = gate::serve(Arc::clone(&node.gate), doors.callers, stop).await;
     beside.shutdown().await;
+    let _ = tokio::time::timeout(NOTE_TIME, node.note_uses()).await;
     let _ = std::fs::remove_file(state.socket());
     match served {
         Ok(()) => {
@@ -177,8 +190,10 @@ async fn open(
     opened.recover(&*clock).await?;
     state.fresh_secrets(opened.entries > 0)?;
     let store = match &settled.store {
-        StoreAt::Embedded => Store::open(&state.keys()).await?,
-        StoreAt::Postgres(at) => Store::later(at.clone()),
+        StoreAt::Embedded => Store::open(&state.keys())
+            .await
+            .context("keys.db in the state folder cannot be used; is its disk full?")?,
+        StoreAt::Postgres(at) => shared(Store::later(at.clone())).await?,
         StoreAt::Unfetched => anyhow::bail!("the store's URL was not fetched"),
     };
     let telemetry = Telemetry::begin(settled.telemetry.as_deref(), &settled.settings.node)?;

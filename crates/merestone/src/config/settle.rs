@@ -103,7 +103,11 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     let engine = Engine::new(catalogue)
         .map_err(|fault| (None, format!("the embedded catalogue is broken: {fault}")))?;
     let tls = raw.gate.tls.as_ref();
-    let tls = tls.map(|raw| tls::settle(raw, folder)).transpose()?;
+    let tls = match keys {
+        // A certificate that is broken on the disk keeps no command from a gate.
+        VendorKeys::Leave => None,
+        VendorKeys::Fetch => tls.map(|raw| tls::settle(raw, folder)).transpose()?,
+    };
     policy.rates = access::rates(&raw.rates)?;
     policy.when_down = access::when_down(&raw.when_down)?;
     policy.lockout = access::lockout(raw.lockout.as_ref())?;
@@ -186,6 +190,10 @@ fn store(raw: &RawStore, sources: &Sources<'_>, keys: VendorKeys) -> Result<Stor
         Some(file) => tls::certificates(file, sources.folder)?,
         None => Vec::new(),
     };
+    if keys == VendorKeys::Leave && url.get_ref().starts_with("vault:") {
+        // A command asks no vault: it may be the one that hangs.
+        return Ok(StoreAt::Unfetched);
+    }
     let text = match sources.fetch(url.get_ref()) {
         Ok(fetched) => fetched.text,
         Err(_) if keys == VendorKeys::Leave => return Ok(StoreAt::Unfetched),
@@ -214,7 +222,9 @@ fn watched(raw: &Raw, folder: &Path) -> Vec<PathBuf> {
     let keys = raw
         .vendors
         .values()
-        .filter_map(|vendor| vendor.key.get_ref().strip_prefix("file:"));
+        .map(|vendor| &vendor.key)
+        .chain(raw.secrets.vault.as_ref().map(|vault| &vault.token))
+        .filter_map(|reference| reference.get_ref().strip_prefix("file:"));
     named
         .map(|file| folder.join(file.get_ref()))
         .chain(keys.map(|file| folder.join(file)))

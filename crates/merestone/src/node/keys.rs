@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use store::{KeyRecord, Keys, VendorKeys};
+use store::{KeyRecord, Keys, StoreError, VendorKeys};
 use terms::{Act, Clock, Code, KeyId};
 
 use super::{Changing, Node};
@@ -20,10 +20,12 @@ impl Node {
         let mut changing = self.changing.lock().await;
         match self.look(&mut changing).await {
             Ok(()) => Ok(()),
+            Err(error) if is_no_outage(&error) => Err(error),
             Err(error) => {
-                let (keys, as_of_ms) = self.state.read_keys(&self.admin.commitments).context(
-                    "the store is out of reach, and no earlier table of the keys can be used",
-                )?;
+                let kept = self.state.read_keys(&self.admin.commitments);
+                let (keys, as_of_ms) = kept.with_context(|| {
+                    format!("the store is out of reach ({error:#}), and no earlier table of the keys can be used")
+                })?;
                 self.gate.callers().install(&keys, as_of_ms);
                 self.down(&mut changing, &error).await
             }
@@ -172,15 +174,23 @@ impl Node {
         let mut every = tokio::time::interval(Duration::from_secs(30));
         loop {
             every.tick().await;
+            self.note_uses().await;
             let ruling = self.gate.ruling();
             for vendor in ruling.vendors() {
-                let used_ms = vendor.used_ms.load(std::sync::atomic::Ordering::Relaxed);
-                if used_ms > 0 {
-                    let print = self.admin.fingerprint(vendor.key.reveal());
-                    let keys = VendorKeys::new(&self.admin.store);
-                    let _ = keys.used(&vendor.name, print, used_ms).await;
-                }
                 let _ = self.tell_key_age(&vendor.name, vendor.key_age).await;
+            }
+        }
+    }
+
+    /// Enters when each vendor's key was used last.
+    pub async fn note_uses(&self) {
+        let ruling = self.gate.ruling();
+        for vendor in ruling.vendors() {
+            let used_ms = vendor.used_ms.load(std::sync::atomic::Ordering::Relaxed);
+            if used_ms > 0 {
+                let print = self.admin.fingerprint(vendor.key.reveal());
+                let keys = VendorKeys::new(&self.admin.store);
+                let _ = keys.used(&vendor.name, print, used_ms).await;
             }
         }
     }
@@ -217,4 +227,13 @@ impl Node {
             .record(Act::VendorKeyAged, "node", vendor, facts)
             .await
     }
+}
+
+/// Whether the store answers and is none that this build can use: nothing to
+/// be bridged.
+fn is_no_outage(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<StoreError>(),
+        Some(StoreError::TooNew { .. } | StoreError::BadRow)
+    )
 }

@@ -50,7 +50,7 @@ impl Node {
     }
 
     async fn take_up(&self, by: &str) -> anyhow::Result<()> {
-        let _changing = self.changing.lock().await;
+        let _reloading = self.reloading.lock().await;
         let path = self.path.clone();
         // A vault may take its time.
         let settled =

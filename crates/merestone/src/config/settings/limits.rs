@@ -48,9 +48,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting(
         "limits",
         "in_flight_bytes_max",
-        "268435456",
+        "100663296",
         false,
-        "Most bytes of bodies in memory at once.",
+        "Most bytes of bodies in memory at once; a body counts with the room that was made for it.",
     ),
     setting(
         "limits",
