@@ -124,21 +124,11 @@ impl ActionTable {
                 .get(&(detector.clone(), *slot))
                 .copied()
                 .filter(|action| *action < Action::Redact)?;
-            (!self.is_chosen(detector, *slot)).then_some((*slot, action))
+            self.choice(detector, *slot)
+                .is_none()
+                .then_some((*slot, action))
         };
         Slot::ALL.iter().filter_map(mild).collect()
-    }
-
-    fn is_chosen(&self, detector: &DetectorId, slot: Slot) -> bool {
-        let named = Some(detector.clone());
-        [
-            (named.clone(), Some(slot)),
-            (named, None),
-            (None, Some(slot)),
-            (None, None),
-        ]
-        .iter()
-        .any(|selector| self.chosen.contains_key(selector))
     }
 
     /// Whether the catalogue itself has what this detector finds redacted or
@@ -151,6 +141,16 @@ impl ActionTable {
     }
 
     fn exact(&self, detector: &DetectorId, slot: Slot) -> Action {
+        self.choice(detector, slot)
+            .or_else(|| self.slot_defaults.get(&(detector.clone(), slot)).copied())
+            .or_else(|| self.defaults.get(detector).copied())
+            // INVARIANT: a detector without a default cannot be loaded; if one
+            // comes all the same, its match goes nowhere.
+            .unwrap_or(Action::Block)
+    }
+
+    /// What the operator chose, the nearest selector first.
+    fn choice(&self, detector: &DetectorId, slot: Slot) -> Option<Action> {
         let named = Some(detector.clone());
         [
             (named.clone(), Some(slot)),
@@ -160,12 +160,7 @@ impl ActionTable {
         ]
         .iter()
         .find_map(|selector| self.chosen.get(selector))
-        .or_else(|| self.slot_defaults.get(&(detector.clone(), slot)))
-        .or_else(|| self.defaults.get(detector))
         .copied()
-        // INVARIANT: a detector without a default cannot be loaded; if one
-        // comes all the same, its match goes nowhere.
-        .unwrap_or(Action::Block)
     }
 
     /// Every selector that was set, as text, with its action.
