@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use detect::{Engine, Scan};
 use policy::{ControlRule, Policy, permission::Permission};
-use terms::{Direction, PolicyVersion, Slot};
+use terms::{Control, Direction, PolicyVersion, Slot};
 
 use crate::{
     VendorClient,
@@ -39,15 +39,18 @@ impl Ruling {
             policy: policy.digest_with(&permission),
             rules: engine.digest(),
         };
-        // Without it every detector looks, and what is found for a control that
-        // is off counts for nothing.
-        let looking = engine
-            .only(|control| {
-                policy
-                    .control(control)
-                    .is_none_or(|policy| policy.rule != ControlRule::Off)
-            })
-            .unwrap_or_else(|| engine.clone());
+        let on = |control: Control| {
+            policy
+                .control(control)
+                .is_none_or(|policy| policy.rule != ControlRule::Off)
+        };
+        let looking = if Control::ALL.iter().all(|control| on(*control)) {
+            engine.clone()
+        } else {
+            // Without it every detector looks, and what is found for a control
+            // that is off counts for nothing.
+            engine.only(on).unwrap_or_else(|| engine.clone())
+        };
         Self {
             looking,
             policy,
