@@ -171,7 +171,10 @@ def test_a_body_of_a_gibibyte(siege, told):
     request = Request(besieged.url, "nobody" if told == "by nobody known" else besieged.house.key)
     more = CHUNKED if told == "chunked" else f"content-length: {GIB}"
     head = request(more=more, length=False, body=b"")
-    code = b"MS-KNOW-002" if told == "by nobody known" else b"MS-ARRIVE-002"
+    codes = [b"MS-KNOW-002"] if told == "by nobody known" else [b"MS-ARRIVE-002"]
+    if told == "chunked":
+        # Four at once are more than there is room for.
+        codes.append(b"MS-ARRIVE-007")
 
     def attack(_):
         return _pour(besieged.url, head, chunked=told == "chunked")
@@ -179,7 +182,7 @@ def test_a_body_of_a_gibibyte(siege, told):
     with besieged.attacked(), ThreadPoolExecutor(4) as pool:
         for received, sent in pool.map(attack, range(4)):
             # A reply may be lost when the gate closes upon what still comes.
-            assert code in received or received == b"", received[:300]
+            assert received == b"" or any(code in received for code in codes), received[:300]
             # The body that is allowed and what the sockets hold.
             assert sent < (32 << 20) + (16 << 20), "it takes the whole of it"
     assert of_model(besieged.house, "m") == []

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use terms::{Code, Refusal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -71,9 +72,65 @@ impl Share {
     }
 }
 
+/// How much room is made at most beyond what is needed now.
+const STEP_BYTES_MAX: usize = 1 << 20;
+
+/// A body that arrives piece by piece. What counts against the allowance is
+/// the room that is made for it, which grows in bounded steps.
+#[derive(Debug, Default)]
+pub(crate) struct Gathering(Vec<u8>);
+
+impl Gathering {
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds a piece; `charge` is asked before room is made.
+    pub(crate) fn add(
+        &mut self,
+        piece: &[u8],
+        charge: impl FnOnce(usize) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let room = self.0.capacity() - self.0.len();
+        if room < piece.len() {
+            let step = piece.len().max(self.0.len().min(STEP_BYTES_MAX));
+            charge(step - room)?;
+            self.0.reserve_exact(step);
+        }
+        self.0.extend_from_slice(piece);
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Bytes {
+        Bytes::from(self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_is_charged_for_the_room_that_is_made() {
+        let (mut body, mut charged) = (Gathering::default(), 0);
+        let piece = vec![7; 8_192];
+        for _ in 0..1_000 {
+            let charge = |bytes| {
+                charged += bytes;
+                Ok(())
+            };
+            body.add(&piece, charge).unwrap();
+            assert!(charged >= body.len() && charged <= body.len() * 2 + piece.len());
+            assert!(charged - body.len() <= STEP_BYTES_MAX);
+        }
+        assert_eq!(charged, body.0.capacity());
+        let full = |_| Err(Refusal::new(Code::TooBusy));
+        while body.0.capacity() - body.len() >= piece.len() {
+            body.add(&piece, full).unwrap();
+        }
+        assert!(body.add(&piece, full).is_err());
+        assert_eq!(body.finish().len() % piece.len(), 0);
+    }
 
     #[test]
     fn shares_are_bounded_and_come_back() {

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, header};
 use terms::{Code, Outcome, Refusal};
 use wire::{Document, Leaf, LeafEdits, LeafKind, ReplyWalk, Surrogates};
 
 use super::{Context, guard::ChannelGuard, head::Head, logprobs, source::Source};
 use crate::{
-    Gate, ReplySlot, respond,
+    Gate, ReplySlot,
+    budget::Gathering,
+    respond,
     rooms::{Closed, Ending, Unrecorded},
     seams, slot, work,
 };
@@ -75,15 +77,14 @@ async fn read(
     source: &mut Source,
     slot: &mut ReplySlot,
 ) -> Result<Bytes, Refusal> {
-    let mut bytes = BytesMut::new();
+    let mut bytes = Gathering::default();
     while let Some(data) = source.next(gate, slot).await? {
         if bytes.len().saturating_add(data.len()) > gate.limits().reply_bytes_max {
             return Err(Refusal::new(Code::ReplyLimit));
         }
-        ending.grow(data.len())?;
-        bytes.extend_from_slice(&data);
+        bytes.add(&data, |room| ending.grow(room))?;
     }
-    Ok(bytes.freeze())
+    Ok(bytes.finish())
 }
 
 /// Looks at every text of the document and rewrites what has to be.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, header, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -14,7 +14,14 @@ use terms::{Caller, Code, Refusal, RequestFacts, Room, Verb};
 use wire::{Document, Facts, Surrogates};
 
 use super::{Admitted, Exchange, Turned};
-use crate::{Gate, budget::Share, callers::Principal, headers, parties::Party, running::Run};
+use crate::{
+    Gate,
+    budget::{Gathering, Share},
+    callers::Principal,
+    headers,
+    parties::Party,
+    running::Run,
+};
 
 /// LIMIT: bytes of a model's name.
 const MODEL_BYTES_MAX: usize = 128;
@@ -277,13 +284,13 @@ async fn understand(
 /// Reads the whole body within its limits of size, memory and time.
 async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Bytes, Refusal> {
     let limits = gate.limits();
-    let mut bytes = BytesMut::new();
+    let mut bytes = Gathering::default();
     loop {
         let frame = tokio::time::timeout(limits.body_idle_time, body.frame())
             .await
             .map_err(|_| Refusal::new(Code::BodySlow))?;
         let Some(frame) = frame else {
-            return Ok(bytes.freeze());
+            return Ok(bytes.finish());
         };
         let frame = frame.map_err(|_| Refusal::new(Code::BodyBroken))?;
         // Trailers are dropped.
@@ -293,13 +300,7 @@ async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Byte
         if bytes.len().saturating_add(data.len()) > limits.body_bytes_max {
             return Err(Refusal::new(Code::BodyTooLarge));
         }
-        // What counts is the room that is made, which grows in steps.
-        let room = bytes.capacity();
-        if room - bytes.len() < data.len() {
-            bytes.reserve(data.len());
-        }
-        share.grow(bytes.capacity() - room)?;
-        bytes.extend_from_slice(&data);
+        bytes.add(&data, |room| share.grow(room))?;
     }
 }
 
