@@ -12,10 +12,14 @@ pub fn colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
+/// Whether colour is wanted on standard error.
+pub fn colour_of_notes() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// What stands before an error.
 pub fn error_mark() -> &'static str {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if colour {
+    if colour_of_notes() {
         "\u{1b}[31merror:\u{1b}[0m"
     } else {
         "error:"

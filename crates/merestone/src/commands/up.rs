@@ -54,6 +54,7 @@ fn logging() {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(present::colour_of_notes())
         .with_target(false);
     let json = std::env::var_os("MERESTONE_LOG_FORMAT").is_some_and(|format| format == "json");
     let _ = if json {
