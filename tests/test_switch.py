@@ -167,7 +167,7 @@ def test_what_runs_ends_within_a_second(house, api, by_file):
         (house.gate.folder / "data" / "switches").write_text(f"off vendor {api}: a leak\n")
     else:
         held = switch(house, "off", f"vendor {api}").json
-        assert held["ended"] == 3 and held["left"] == 0 and held["took_us"] < 3_000_000
+        assert held["ended"] == 3 and held["left"] == 0 and held["took_us"] < 1_000_000
     replies = [call.wait() for call in (stream, half, silent)]
     for call in (stream, half, silent):
         assert call.ended - began < HOLDS_SECONDS
@@ -225,7 +225,7 @@ def test_a_caller_that_does_not_read_keeps_nothing_running(house, api):
         time.sleep(1)  # so that all buffers are full
         await_in_flight(house)
         held = switch(house, "off", "all").json
-        assert held["ended"] == 1 and held["left"] == 0 and held["took_us"] < 3_000_000
+        assert held["ended"] == 1 and held["left"] == 0 and held["took_us"] < 1_000_000
         leaf = house.gate.await_leaf(lambda leaf: leaf["type"] == "closed", HOLDS_SECONDS)
         assert (leaf["outcome"], leaf["code"]) == ("switched-off", "MS-KILL-001")
 
@@ -241,7 +241,7 @@ def test_twenty_streams_at_once(house):
         call.await_start()
     began = time.monotonic()
     held = switch(house, "off", "all").json
-    assert held["ended"] == 20 and held["left"] == 0 and held["took_us"] < 3_000_000
+    assert held["ended"] == 20 and held["left"] == 0 and held["took_us"] < 1_000_000
     for call in calls:
         reply = call.wait()
         assert call.ended - began < HOLDS_SECONDS
