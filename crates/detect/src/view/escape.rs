@@ -9,7 +9,7 @@ use super::{Builder, View, decode::pair};
 /// No unfinished escape is longer.
 const UNFINISHED_BYTES_MAX: usize = 16;
 /// LIMIT: bytes between two escapes of different kinds that are read together.
-const REACH_BYTES: usize = 1_024;
+const REACH_BYTES: usize = 256;
 /// LIMIT: digits of a numeric escape, zeros before it included.
 const DIGITS_MAX: usize = 10;
 /// LIMIT: bytes of a name below.
@@ -178,14 +178,14 @@ fn rewritten(
     let mut group: Vec<(u8, Range<usize>)> = Vec::new();
     let mut at = 0;
     let mut near = begun;
-    for (start, stop, value) in escapes {
+    for (start, stop, value) in escapes.filter(|(start, stop, _)| is_near(view, &(*start..*stop))) {
         if start > at || at == 0 {
             builder.bytes(&group, false);
             group.clear();
             builder.copy(text, at..start);
         }
         group.extend(value.map(|value| (value, start..stop)));
-        near = near || (tells(text, &(start..stop), value) && is_near(view, &(start..stop)));
+        near = near || tells(text, &(start..stop), value);
         at = stop;
     }
     builder.bytes(&group, view.open && at == end);
@@ -229,9 +229,9 @@ pub(super) fn spelled(view: &View<'_>, end: usize) -> Option<Builder> {
             Some(b'\\') => backslash(bytes, mark),
             _ => entity(bytes, mark),
         };
-        if let Some((value, length)) = found {
-            let escape = mark..mark + length;
-            near = near || is_near(view, &escape);
+        let escape = found.map(|(value, length)| (value, mark..mark + length));
+        if let Some((value, escape)) = escape.filter(|(_, escape)| is_near(view, escape)) {
+            near = true;
             builder.copy(text, at..mark);
             builder.push(value, &escape);
             at = escape.end;
