@@ -217,20 +217,27 @@ impl Engine {
     /// match runs over into it, and its bytes do not count.
     #[must_use]
     pub fn scan_after(&self, before: &str, text: &str, direction: Direction) -> Scan {
-        self.look(before, text, direction, false).0
+        self.look(before, text, Some(direction), false).0
+    }
+
+    /// Whether no detector finds anything in a text, whichever way it goes.
+    #[must_use]
+    pub fn is_clean(&self, text: &str) -> bool {
+        let (scan, _) = self.look("", text, None, false);
+        scan.findings.is_empty() && !scan.work_exceeded
     }
 
     /// Likewise, with the matches that are no findings, and why.
     #[must_use]
     pub fn explain(&self, text: &str, direction: Direction) -> (Scan, Vec<Refused>) {
-        self.look("", text, direction, true)
+        self.look("", text, Some(direction), true)
     }
 
     fn look(
         &self,
         before: &str,
         text: &str,
-        direction: Direction,
+        direction: Option<Direction>,
         explain: bool,
     ) -> (Scan, Vec<Refused>) {
         let mut scan = Scan {
@@ -240,7 +247,7 @@ impl Engine {
             work: 0,
         };
         let mut refused = Vec::new();
-        if !self.looks(direction) {
+        if direction.is_some_and(|direction| !self.looks(direction)) {
             // Nothing looks: no byte counts as looked at.
             return (scan, refused);
         }

@@ -205,9 +205,8 @@ pub(crate) struct Views<'a> {
     pub(crate) bytes: usize,
 }
 
-/// Makes the views. `open` says that the text may go on, so that a sequence
-/// at its end may be unfinished.
-pub(crate) fn views(text: &str, open: bool) -> Views<'_> {
+/// The text as it is, and no other view.
+pub(crate) fn plain(text: &str, open: bool) -> Views<'_> {
     let plain = View {
         kind: Kind::Plain,
         text: Cow::Borrowed(text),
@@ -216,12 +215,18 @@ pub(crate) fn views(text: &str, open: bool) -> Views<'_> {
         open,
         pending: None,
     };
-    let most = text.len().saturating_mul(BYTES_FACTOR).max(BYTES_FLOOR);
-    let mut all = Views {
+    Views {
         views: vec![plain],
         exceeded: false,
         bytes: text.len(),
-    };
+    }
+}
+
+/// Makes the views. `open` says that the text may go on, so that a sequence
+/// at its end may be unfinished.
+pub(crate) fn views(text: &str, open: bool) -> Views<'_> {
+    let most = text.len().saturating_mul(BYTES_FACTOR).max(BYTES_FLOOR);
+    let mut all = plain(text, open);
     let mut level = 0..1;
     for _ in 0..DEPTH_MAX {
         let start = all.views.len();

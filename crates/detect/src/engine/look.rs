@@ -35,7 +35,8 @@ pub(super) struct Found {
 /// What is looked for where.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Task<'a> {
-    pub(super) direction: Direction,
+    /// `None` for both.
+    pub(super) direction: Option<Direction>,
     /// Matches that end before this source byte do not count.
     pub(super) from: usize,
     /// Where a part of a longer text begins.
@@ -312,7 +313,10 @@ impl Looking<'_> {
 
     fn looks(&self, spot: &Spot) -> bool {
         match spot.rule.and_then(|rule| self.rules.get(rule)) {
-            Some(rule) => rule.detector.directions.contains(&self.task.direction),
+            Some(rule) => {
+                let directions = &rule.detector.directions;
+                self.task.direction.is_none_or(|direction| directions.contains(&direction))
+            }
             // A placeholder that is still being written.
             None => self.view.open && self.view.kind == Reading::Plain,
         }

@@ -179,6 +179,15 @@ impl StreamScan {
         }
     }
 
+    /// Takes the rest of the text at once, and judges all as it stands. Nothing
+    /// has to be held, so there is no limit to it.
+    pub fn whole(&mut self, text: &str) -> Vec<Segment> {
+        self.bytes = self.bytes.saturating_add(text.len() as u64);
+        self.buffer.push_str(text);
+        self.opened = None;
+        self.advance(false)
+    }
+
     /// The text ended: what is held is judged as it stands.
     pub fn finish(&mut self) -> Vec<Segment> {
         self.advance(false)
@@ -235,13 +244,18 @@ impl StreamScan {
         {
             self.looks += 1;
         }
-        let views = view::views(&self.buffer, open);
+        let views = if self.engine.looks(self.direction) {
+            view::views(&self.buffer, open)
+        } else {
+            // Only placeholders are looked for, which stand in the text itself.
+            view::plain(&self.buffer, open)
+        };
         self.exceeded |= views.exceeded;
         let mut hold = self.buffer.len();
         let mut pieces: Vec<Piece> = Vec::new();
         let mut openers: Vec<(usize, Opened)> = Vec::new();
         let task = Task {
-            direction: self.direction,
+            direction: Some(self.direction),
             from: self.context,
             seam: self.seam,
             before: "",
