@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use terms::Code;
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -14,7 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Gate, connection};
+use crate::{Gate, connection, metrics::Cause, sources::Place};
 
 /// How often the counts of refused strangers are written.
 const STRANGERS_EVERY: Duration = Duration::from_secs(1);
@@ -60,11 +61,13 @@ pub async fn serve(
     let outcome = loop {
         tokio::select! {
             accepted = accept(&listener, &room) => {
-                if let Some((stream, source, permit)) = accepted {
+                if let Some((stream, source, permit)) = accepted
+                    && let Some(place) = place(&gate, source)
+                {
                     let (gate, closing) = (Arc::clone(&gate), open.closing.clone());
                     open.connections.spawn(async move {
                         connection::serve(gate, stream, source, closing).await;
-                        drop(permit);
+                        drop((permit, place));
                     });
                 }
             }
@@ -80,6 +83,20 @@ pub async fn serve(
     }
     finish(&gate, &open).await;
     outcome
+}
+
+/// A place among its source's connections. Without one it is closed at once:
+/// nothing was said on it yet that could be answered, and a handshake for the
+/// answer would cost what the limit is there to spare.
+fn place(gate: &Gate, source: IpAddr) -> Option<Place> {
+    let place = gate.sources().enter(source);
+    if place.is_none() {
+        gate.strangers()
+            .count(Code::SourceConnections, source, gate.clock().now_ms());
+        gate.metrics().refused(Code::SourceConnections);
+        gate.metrics().connection_ended(Cause::SourceFull);
+    }
+    place
 }
 
 async fn finish(gate: &Gate, open: &Open) {
