@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from harness import paths, tls
+from harness.floods import Siege
 from harness.gate import House
 
 
@@ -45,6 +46,16 @@ def build_house(_folders, request):
     yield build
     for house in houses:
         house.close()
+
+
+@pytest.fixture
+def siege(build_house):
+    """A house under attack: `siege(body_idle_seconds_max=1, ...)`."""
+
+    def build(tables=None, **limits):
+        return Siege(build_house(limits=limits, tables=tables))
+
+    return build
 
 
 def _shared(folders, name, **wanted):

@@ -10,7 +10,11 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from . import paths
+from .http1 import Request
+
 MEMORY_MIB_MAX = 256
+QUIET_SECONDS = 10 if paths.LONG else 1
 
 
 def peak_mib(gate):
@@ -113,3 +117,31 @@ class Crowd:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Siege:
+    """A house, what its caller sees in peace, and what it sees under attack."""
+
+    def __init__(self, house):
+        self.house, self.url = house, house.url
+        self.request = Request(house.url, house.key)
+        quiet = Witness(house.url, house.key)
+        time.sleep(QUIET_SECONDS)
+        self.quiet = quiet.stop(calls=20)
+        assert not self.quiet.failed and len(self.quiet.took) >= 20
+
+    @contextlib.contextmanager
+    def attacked(self, served=10):
+        """While this runs another caller is served, at least so often, and
+        the gate keeps its memory."""
+        witness = Witness(self.url, self.house.key)
+        try:
+            yield witness
+        finally:
+            witness.stop(calls=served)
+        assert not witness.failed, witness.failed[:3]
+        assert len(witness.took) >= served
+        assert peak_mib(self.house.gate) < MEMORY_MIB_MAX
+        if paths.LONG:
+            assert witness.p99 < 2 * self.quiet.p99, (witness.p99, self.quiet.p99)
+        assert self.house.gate.process.popen.poll() is None
