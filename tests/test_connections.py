@@ -17,7 +17,7 @@ from harness.http1 import Request
 from harness.metrics import ADMIN, Metrics
 from harness.running import await_that
 from harness.streaming import CHAT, Streaming, slow_script
-from harness.vendor import script
+from harness.vendor import EVENTS, script
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 HERE, THERE = "127.0.0.2", "127.0.0.3"
@@ -251,9 +251,8 @@ def test_a_reply_that_nobody_fetches_is_not_kept(told):
             line.sendall(request)
         closed = lambda: metrics("exchanges_total", outcome="complete") == 2
         await_that(closed, 60, "both replies are there")
-        ended = {"name": "connections_ended_total", "cause": "peer-slow"}
-        await_that(lambda: metrics(**ended) == 2, 20, "they are held for ever")
-        await_that(lambda: metrics("connections") == 0, 5)
+        await_that(lambda: metrics("replies_unfetched_total") == 2, 20, "they are kept")
+        await_that(lambda: metrics("connections") == 0, 20, "they are held for ever")
         # Their room is free for others.
         assert raw.post(house.url, CHAT, {**HELLO, "model": "big"}, house.key).status == 200
         for line in held:
@@ -280,4 +279,19 @@ def test_a_reply_that_is_fetched_slowly_arrives_whole(told):
         assert time.monotonic() - started > 4, "longer than the idle time"
         (answer,) = http1.parse(data)
         assert answer.status == 200 and len(answer.body) > BIG
+    assert metrics("replies_unfetched_total") == 0
     assert metrics("connections_ended_total", cause="peer-slow") == 0
+
+
+def test_a_stream_that_nobody_fetches_leaves_no_connection(told):
+    """Its walk ends it; what is in the connection's buffers holds it no longer."""
+    house, metrics = told(caller_idle_seconds_max=1)
+    body = CHANNELS[0].stream(["word " * 20_000] * 200)
+    house.openai.script(script(body, kind=EVENTS))
+    with narrow(house.url) as line:
+        line.sendall(Request(house.url, house.key)(stream=True))
+        leaf = house.gate.await_leaf(lambda leaf: leaf["type"] == "closed", 30)
+        assert (leaf["outcome"], leaf["code"]) == ("caller-gone", "MS-REPLY-005")
+        ended = {"name": "connections_ended_total", "cause": "peer-slow"}
+        await_that(lambda: metrics(**ended) == 1, 30, "it is held for ever")
+        assert metrics("connections") == 0

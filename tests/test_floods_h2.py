@@ -17,7 +17,7 @@ from harness.running import await_that
 from harness.vendor import script
 
 HELLO = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
-MIB = 1 << 20
+MIB, KIB = 1 << 20, 1 << 10
 STREAMS_MAX = 128
 
 
@@ -130,11 +130,11 @@ def test_windows_of_zero_and_replies_that_wait(siege):
     the memory, however many there are in the end."""
     besieged = siege(tables=ADMIN, caller_idle_seconds_max=2)
     house, metrics = besieged.house, Metrics(besieged.house.gate)
-    body = CHANNELS[0].whole("word " * (MIB // 5))
+    body = CHANNELS[0].whole("word " * (500 * KIB // 5))
     house.openai.script(script(body, once=False, model="big"))
     ask = json.dumps({**json.loads(HELLO), "model": "big"}).encode()
     block = frames.head(besieged.url, house.key, len(ask))
-    peers, streams, rounds = [], 40, 8
+    peers, streams, rounds = [], 60, 10
     with besieged.attacked():
         for number in range(1, rounds + 1):
             peer = Peer(besieged.url, frames.settings(initial_window_size=0))
@@ -143,7 +143,7 @@ def test_windows_of_zero_and_replies_that_wait(siege):
             served = lambda peer: all(ok(peer, n) for n in ids(streams))
             assert peer.await_that(served, 60), "the heads come, the bodies cannot"
             assert metrics("exchanges_total", outcome="complete") >= number * streams
-            time.sleep(3)
+            await_that(lambda: metrics("replies_unfetched_total") == number * streams, 20)
     assert rounds * streams * len(body) > 256 * MIB, "kept, they would be too much"
     assert not any(peer.of(frames.DATA) for peer in peers)
     # Those that open their window now learn that the rest is gone.

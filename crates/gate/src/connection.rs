@@ -50,6 +50,9 @@ const HEADER_TABLE_BYTES: u32 = 4_096;
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long
 /// it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(20);
+/// How much longer than its walk a connection waits for a caller that takes
+/// nothing: the walk knows what was asked and has the first word.
+const WALK_TIME: Duration = Duration::from_secs(10);
 /// An HTTP/2 connection without a request for this long is closed.
 const IDLE_TIME: Duration = Duration::from_secs(60);
 
@@ -60,8 +63,7 @@ pub(crate) async fn serve(
     source: IpAddr,
     closing: CancellationToken,
 ) {
-    // The walk has the first word on a caller that is slow to read.
-    let write_time = gate.limits().caller_idle_time.saturating_mul(2);
+    let write_time = gate.limits().caller_idle_time.saturating_add(WALK_TIME);
     let opening = tokio::time::timeout(
         gate.limits().header_time,
         line::open(stream, gate.tls_config(), write_time),

@@ -128,6 +128,7 @@ pub struct Metrics {
     uninspected_bytes: Counter,
     reloads: Family<CodeLabels, Counter>,
     connections_ended: Family<CauseLabels, Counter>,
+    unfetched: Counter,
     unrecorded: Counter,
     unseen: Counter,
     tally: Mutex<Tally>,
@@ -152,6 +153,7 @@ impl Default for Metrics {
             uninspected_bytes: Counter::default(),
             reloads: Family::default(),
             connections_ended: Family::default(),
+            unfetched: Counter::default(),
             unrecorded: Counter::default(),
             unseen: Counter::default(),
             tally: Mutex::default(),
@@ -251,6 +253,11 @@ impl Metrics {
         self.connections_ended.get_or_create(&labels).inc();
     }
 
+    /// A reply was not fetched by its caller, and taken back.
+    pub(crate) fn unfetched(&self) {
+        self.unfetched.inc();
+    }
+
     /// An exchange passes without a record, as the operator wants it.
     pub(crate) fn unrecorded(&self) {
         self.unrecorded.inc();
@@ -337,6 +344,11 @@ impl Metrics {
             "connections_ended",
             "Connections that the gate ended unanswered, by cause",
             self.connections_ended.clone(),
+        );
+        registry.register(
+            "replies_unfetched",
+            "Whole replies that their callers did not fetch in time",
+            self.unfetched.clone(),
         );
         registry.register(
             "exchanges_unrecorded",

@@ -38,6 +38,8 @@ pub(crate) struct Loan {
 pub(super) struct Borrowed {
     rest: Arc<Rest>,
     left: usize,
+    /// It is one piece.
+    whole: bool,
     /// Dropped with the last piece, or with the body.
     over: Option<oneshot::Sender<()>>,
 }
@@ -53,6 +55,7 @@ pub(super) fn lend(bytes: Bytes) -> (Loan, Borrowed) {
     let borrowed = Borrowed {
         rest,
         left,
+        whole: left <= PIECE_BYTES_MAX,
         over: (left > 0).then_some(borrower),
     };
     (loan, borrowed)
@@ -61,8 +64,8 @@ pub(super) fn lend(bytes: Bytes) -> (Loan, Borrowed) {
 impl Loan {
     /// Waits until all of it is fetched or the body is gone; takes the rest
     /// back when nothing was fetched `within` this time, or within a moment
-    /// while others are `pressed` for room.
-    pub(crate) async fn fetched(self, within: Duration, pressed: impl Fn() -> bool) {
+    /// while others are `pressed` for room. Answers whether it was left.
+    pub(crate) async fn fetched(self, within: Duration, pressed: impl Fn() -> bool) -> bool {
         let Self { rest, mut over } = self;
         let left = || rest.lock().as_ref().map_or(0, Bytes::len);
         let moment = within.min(MOMENT);
@@ -73,12 +76,13 @@ impl Loan {
                 still = still.saturating_add(moment);
                 if still >= within || pressed() {
                     *rest.lock() = None;
-                    return;
+                    return false;
                 }
             } else {
                 (before, still) = (now, Duration::ZERO);
             }
         }
+        true
     }
 }
 
@@ -94,7 +98,14 @@ impl Borrowed {
             self.left = 0;
             return Some(None);
         };
-        let piece = bytes.split_to(bytes.len().min(PIECE_BYTES_MAX));
+        let size = bytes.len().min(PIECE_BYTES_MAX);
+        let piece = if self.whole {
+            bytes.split_to(size)
+        } else {
+            // A copy: a slice that waits in the connection's buffers would
+            // keep the memory of the whole.
+            Bytes::copy_from_slice(&bytes.split_to(size))
+        };
         self.left = bytes.len();
         if self.left == 0 {
             self.over = None;
@@ -134,8 +145,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_fetches_is_taken_back() {
-        let (loan, mut borrowed) = lend(Bytes::from(vec![7; 3 * PIECE_BYTES_MAX]));
-        assert!(borrowed.next().unwrap().is_some());
+        let bytes = Bytes::from(vec![7; 3 * PIECE_BYTES_MAX]);
+        let whole = bytes.clone();
+        let (loan, mut borrowed) = lend(bytes);
+        let piece = borrowed.next().unwrap().unwrap();
+        assert!(!whole.as_ptr_range().contains(&piece.as_ptr()));
+        drop(whole);
         let rest = Arc::clone(&borrowed.rest);
         tokio::time::timeout(LONG, loan.fetched(BRIEF, || false))
             .await
@@ -149,7 +164,7 @@ mod tests {
     async fn while_others_are_pressed_a_moment_is_enough() {
         let (loan, borrowed) = lend(Bytes::from(vec![7; 3 * PIECE_BYTES_MAX]));
         let since = tokio::time::Instant::now();
-        loan.fetched(LONG, || true).await;
+        assert!(!loan.fetched(LONG, || true).await);
         assert_eq!(since.elapsed(), MOMENT);
         assert!(borrowed.rest.lock().is_none());
     }

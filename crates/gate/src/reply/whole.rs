@@ -64,8 +64,10 @@ pub(super) async fn deliver(
     let closed = Closed::close(ending).await?;
     let within = gate.limits().caller_idle_time;
     let pressed = || gate.budget().is_pressed();
-    slot.lend(response.map(|()| body), &closed, within, pressed)
-        .await;
+    let lent = slot.lend(response.map(|()| body), &closed, within, pressed);
+    if !lent.await {
+        gate.metrics().unfetched();
+    }
     drop(room);
     Ok(closed)
 }
