@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use terms::Code;
 use thiserror::Error;
 use tokio::{
@@ -22,6 +24,12 @@ const STRANGERS_EVERY: Duration = Duration::from_secs(1);
 /// Pause after the system refused a connection, so that a full table of files
 /// does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// LIMIT: bytes of a reply that the system takes before it could send them.
+/// With its own choice, megabytes, a caller that reads slowly and steadily
+/// could not be told from one that does not read.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
 /// Why the gate stopped other than it was asked to.
 #[derive(Debug, Error)]
@@ -128,6 +136,10 @@ async fn accept(
     match accepted {
         Ok((stream, source)) => {
             let _ = stream.set_nodelay(true);
+            // Where a system does not know it, a slow caller is seen in
+            // coarser steps.
+            #[cfg(target_os = "linux")]
+            let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
             Some((stream, source.ip(), permit))
         }
         Err(_) => {

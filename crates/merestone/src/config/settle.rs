@@ -345,6 +345,10 @@ fn day(text: &Spanned<String>) -> Result<u64, Fault> {
     if let Ok(moment) = text.get_ref().parse::<jiff::Timestamp>() {
         return u64::try_from(moment.as_millisecond()).map_err(|_| fault());
     }
+    // A date with a time and no zone is neither.
+    if text.get_ref().len() != "2027-01-31".len() {
+        return Err(fault());
+    }
     let date: jiff::civil::Date = text.get_ref().parse().map_err(|_| fault())?;
     let next = date.tomorrow().map_err(|_| fault())?;
     let start = next
