@@ -2,6 +2,7 @@
 memory, serves its other callers, and ends the connection where RFC 9113 says
 so."""
 
+import contextlib
 import json
 import struct
 import time
@@ -135,24 +136,23 @@ def test_windows_of_zero_and_replies_that_wait(siege):
     house.openai.script(script(body, once=False, model="big"))
     ask = json.dumps({**json.loads(HELLO), "model": "big"}).encode()
     block = frames.head(besieged.url, house.key, len(ask))
-    peers, streams, rounds = [], 40, 10
-    with besieged.attacked():
+    peers, streams, rounds = [], 16, 14
+    idle = peak_mib(house.gate)
+    with besieged.attacked(), contextlib.ExitStack() as stack:
         for number in range(1, rounds + 1):
             peer = Peer(besieged.url, frames.settings(initial_window_size=0))
-            peers.append(peer)
+            peers.append(stack.enter_context(peer))
             peer.send(b"".join(frames.open_stream(n, block, ask) for n in ids(streams)))
             served = lambda peer: all(ok(peer, n) for n in ids(streams))
             assert peer.await_that(served, 60), "the heads come, the bodies cannot"
             assert metrics("exchanges_total", outcome="complete") >= number * streams
             await_that(lambda: metrics("replies_unfetched_total") == number * streams, 20)
-    assert rounds * streams * len(body) > 256 * MIB, "kept, they would be too much"
-    assert not any(peer.of(frames.DATA) for peer in peers)
-    # Those that open their window now learn that the rest is gone.
-    peer = peers[0]
-    peer.send(frame(frames.WINDOW, struct.pack(">I", 1 << 20), stream=1))
-    assert peer.await_that(lambda peer: 1 in peer.resets, 5)
-    for peer in peers:
-        peer.close()
+        assert idle + rounds * streams * len(body) / MIB > 256, "kept, they would be too much"
+        assert not any(peer.of(frames.DATA) for peer in peers)
+        # Those that open their window now learn that the rest is gone.
+        peer = peers[-1]
+        peer.send(frame(frames.WINDOW, struct.pack(">I", 1 << 20), stream=1))
+        assert peer.await_that(lambda peer: 1 in peer.resets, 5)
 
 
 def test_windows_of_zero_and_streams_that_wait(siege):

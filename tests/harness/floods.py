@@ -162,5 +162,7 @@ class Siege:
         assert len(witness.took) >= served
         assert peak_mib(self.house.gate) < MEMORY_MIB_MAX
         if paths.LONG:
+            took = [round(p99 * 1_000, 1) for p99 in (self.quiet.p99, witness.p99)]
+            print(f"p99 quiet and attacked: {took} ms, {len(witness.took)} calls", flush=True)
             assert witness.p99 < 2 * self.quiet.p99, (witness.p99, self.quiet.p99)
         assert self.house.gate.process.popen.poll() is None
