@@ -1,10 +1,12 @@
 """Shared fixtures: houses (two fake vendors and a gate) on random ports."""
 
 import itertools
+import shutil
 
 import pytest
 
-from harness import paths, tls
+from harness import disk, paths, tls
+from harness.floods import Siege
 from harness.gate import House
 
 
@@ -45,6 +47,45 @@ def build_house(_folders, request):
     yield build
     for house in houses:
         house.close()
+
+
+@pytest.fixture
+def on_disk(build_house):
+    """A running gate with its state on a disk of so many MiB."""
+    disks, houses = [], []
+
+    def build(mib, free_bytes_min=disk.MIB, tables=None, **wanted):
+        house = build_house(start=False)
+        disks.append(disk.Disk(house.gate.folder / "data", mib))
+        evidence = {"free_bytes_min": free_bytes_min, **wanted}
+        house.gate.file.write_text(house.config(tables={"evidence": evidence, **(tables or {})}))
+        house.gate.start()
+        houses.append(house)
+        return house, disks[-1]
+
+    yield build
+    for house in houses:
+        process = house.gate.process.popen
+        if process.poll() is None:
+            house.gate.kill()
+    # The final search looks at what stood there.
+    for small in disks:
+        small.clear()
+        kept = small.folder.with_name("data-kept")
+        shutil.copytree(small.folder, kept, ignore=shutil.ignore_patterns("*.sock"))
+        small.close()
+        shutil.copytree(kept, small.folder, dirs_exist_ok=True)
+        shutil.rmtree(kept)
+
+
+@pytest.fixture
+def siege(build_house):
+    """A house under attack: `siege(body_idle_seconds_max=1, ...)`."""
+
+    def build(tables=None, **limits):
+        return Siege(build_house(limits=limits, tables=tables))
+
+    return build
 
 
 def _shared(folders, name, **wanted):

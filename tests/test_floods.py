@@ -16,7 +16,7 @@ import pytest
 
 from harness import http1, paths, raw
 from harness.channels import CHANNELS
-from harness.floods import MEMORY_MIB_MAX, Crowd, Witness, peak_mib
+from harness.floods import MEMORY_MIB_MAX, Crowd, peak_mib
 from harness.http1 import Request
 from harness.needles import fill
 from harness.paths import rng
@@ -26,43 +26,6 @@ CHAT = "/v1/chat/completions"
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 CHUNKED = "transfer-encoding: chunked"
 GIB = 1 << 30
-QUIET_SECONDS = 10 if paths.LONG else 1
-
-
-class Siege:
-    """A house, what its caller sees in peace, and what it sees under attack."""
-
-    def __init__(self, house):
-        self.house, self.url = house, house.url
-        self.request = Request(house.url, house.key)
-        quiet = Witness(house.url, house.key)
-        time.sleep(QUIET_SECONDS)
-        self.quiet = quiet.stop(calls=20)
-        assert not self.quiet.failed and len(self.quiet.took) >= 20
-
-    @contextlib.contextmanager
-    def attacked(self, served=10):
-        """While this runs another caller is served, at least so often, and
-        the gate keeps its memory."""
-        witness = Witness(self.url, self.house.key)
-        try:
-            yield witness
-        finally:
-            witness.stop(calls=served)
-        assert not witness.failed, witness.failed[:3]
-        assert len(witness.took) >= served
-        assert peak_mib(self.house.gate) < MEMORY_MIB_MAX
-        if paths.LONG:
-            assert witness.p99 < 2 * self.quiet.p99, (witness.p99, self.quiet.p99)
-        assert self.house.gate.process.popen.poll() is None
-
-
-@pytest.fixture
-def siege(build_house):
-    def build(**limits):
-        return Siege(build_house(limits=limits))
-
-    return build
 
 
 def of_model(house, model):

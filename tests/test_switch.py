@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import time
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -591,3 +592,55 @@ def test_readiness_tells_of_a_switch_and_is_not_asked_by_it(build_house):
     assert switch(house, "on", "all").code == 0
     assert told(port, "/readyz") == 200 and post(house, "anthropic").status == 200
     assert is_off(post(house, "openai")), "what was off apart stays off"
+
+
+def test_the_list_of_a_stopped_gate_knows_the_file(house):
+    """What holds from the next start on, also what no gate has seen yet."""
+    assert switch(house, "off", "vendor openai", "a leak").code == 0
+    house.gate.stop()
+    file = house.gate.folder / "data" / "switches"
+    listed = lambda: house.gate.cli("switch", "list", "--json")
+    assert set(listed().json["off"]) == {"vendor openai"}
+    file.write_text("off model m: by file\noff key mk-0123456789ab: too\non vendor openai: mended\n")
+    assert {name: off["reason"] for name, off in listed().json["off"].items()} == {
+        "model m": "by file",
+        "key mk-0123456789ab": "too",
+    }
+    # Looking changes nothing.
+    assert len(events(house, "switched-off")) == 1 and not events(house, "switched-on")
+    # A wrong file changes nothing, and that is said.
+    file.write_text("off model m: by file\nstop everything\n")
+    wrong = listed()
+    assert set(wrong.json["off"]) == {"vendor openai"}
+    assert "not carried out" in wrong.stderr and "line 2" in wrong.stderr
+    # A command carries the file out first, as a gate would have.
+    file.write_text(f"off model m: by file\noff vendor anthropic: the card {CARD} leaked\n")
+    assert switch(house, "on", "model m", "mended").json["changed"] is True
+    assert set(listed().json["off"]) == {"vendor openai", "vendor anthropic"}
+    acts = [leaf for leaf in house.gate.ledger() if leaf.get("act", "").startswith("switched-")]
+    told = [(leaf["act"], leaf["subject"], leaf["facts"]["reason"]) for leaf in acts]
+    assert sorted(told[1:3]) == [
+        ("switched-off", "model m", "by file"),
+        ("switched-off", "vendor anthropic", "(withheld)"),
+    ]
+    assert told[3:] == [("switched-on", "model m", "mended")]
+    house.gate.start()
+    assert set(listed().json["off"]) == {"vendor openai", "vendor anthropic"}
+    assert is_off(post(house, "anthropic")) and is_off(post(house, "openai"))
+    assert len(events(house, "switched-off")) == 3, "what was carried out is not carried out again"
+
+
+def test_a_switch_in_the_middle_of_a_long_look(house):
+    """A text that takes the controls long: nothing of it reaches the vendor,
+    and the switch does not wait for them."""
+    text = "".join(rng("long").choices("abcdef0123456789", k=4_000_000))
+    body = {**HELLO, "messages": [{"role": "user", "content": text}]}
+    calls = [Thread(target=raw.post, args=(house.url, CONTENT["openai"].route, body, house.key)) for _ in range(3)]
+    for call in calls:
+        call.start()
+    await_in_flight(house, 3)
+    held = switch(house, "off", "all").json
+    assert held["ended"] == 3 and held["left"] == 0 and held["took_us"] < 1_000_000
+    for call in calls:
+        call.join()
+    assert house.openai.requests() == []

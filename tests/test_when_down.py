@@ -18,7 +18,6 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
 import time
 
 import pytest
@@ -45,68 +44,6 @@ def await_that(holds, seconds, what):
 
 
 # The disk is full.
-
-
-class Disk:
-    """A small file system for a gate's state folder."""
-
-    def __init__(self, folder, mib):
-        assert os.geteuid() == 0, "a small disk is a tmpfs, and only root mounts one"
-        self.folder = folder
-        folder.mkdir(parents=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=700", "merestone-test", folder]
-        subprocess.run(list(map(str, command)), check=True, timeout=30)
-
-    @property
-    def free(self):
-        facts = os.statvfs(self.folder)
-        return facts.f_bavail * facts.f_frsize
-
-    def fill(self, leave=0):
-        """Another program takes what is free."""
-        with open(self.folder / "another-program", "ab") as file:
-            while self.free > leave:
-                length = min(self.free - leave, MIB)
-                try:
-                    file.write(b"x" * length)
-                    file.flush()
-                except OSError:
-                    break
-
-    def clear(self):
-        (self.folder / "another-program").unlink(missing_ok=True)
-
-    def close(self):
-        subprocess.run(["umount", "-l", str(self.folder)], check=True, timeout=30)
-
-
-@pytest.fixture
-def on_disk(build_house):
-    """A running gate with its state on a disk of so many MiB."""
-    disks, houses = [], []
-
-    def build(mib, free_bytes_min=MIB, **wanted):
-        house = build_house(start=False)
-        disks.append(Disk(house.gate.folder / "data", mib))
-        evidence = {"free_bytes_min": free_bytes_min, **wanted}
-        house.gate.file.write_text(house.config(tables={"evidence": evidence}))
-        house.gate.start()
-        houses.append(house)
-        return house, disks[-1]
-
-    yield build
-    for house in houses:
-        process = house.gate.process.popen
-        if process.poll() is None:
-            house.gate.kill()
-    # The final search looks at what stood there.
-    for disk in disks:
-        disk.clear()
-        kept = disk.folder.with_name("data-kept")
-        shutil.copytree(disk.folder, kept, ignore=shutil.ignore_patterns("*.sock"))
-        disk.close()
-        shutil.copytree(kept, disk.folder, dirs_exist_ok=True)
-        shutil.rmtree(kept)
 
 
 def restarted(house, disk):

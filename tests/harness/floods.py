@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import selectors
 import socket
 import subprocess
@@ -10,7 +11,11 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from . import paths
+from .http1 import Request
+
 MEMORY_MIB_MAX = 256
+QUIET_SECONDS = 10 if paths.LONG else 1
 
 
 def peak_mib(gate):
@@ -113,3 +118,51 @@ class Crowd:
 
     def __exit__(self, *_):
         self.close()
+
+
+@contextlib.contextmanager
+def on_idle_processors():
+    """What this thread does, and what it starts, runs where nobody else wants
+    to: an attacker has a machine of their own, and what the gate does for them
+    is to be seen, not what they do themselves."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except PermissionError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+class Siege:
+    """A house, what its caller sees in peace, and what it sees under attack."""
+
+    def __init__(self, house):
+        self.house, self.url = house, house.url
+        self.request = Request(house.url, house.key)
+        quiet = Witness(house.url, house.key)
+        time.sleep(QUIET_SECONDS)
+        self.quiet = quiet.stop(calls=20)
+        assert not self.quiet.failed and len(self.quiet.took) >= 20
+
+    @contextlib.contextmanager
+    def attacked(self, served=10):
+        """While this runs another caller is served, at least so often, and
+        the gate keeps its memory."""
+        witness = Witness(self.url, self.house.key)
+        try:
+            with on_idle_processors():
+                yield witness
+        finally:
+            witness.stop(calls=served)
+        assert not witness.failed, witness.failed[:3]
+        assert len(witness.took) >= served
+        assert peak_mib(self.house.gate) < MEMORY_MIB_MAX
+        if paths.LONG:
+            took = [round(p99 * 1_000, 1) for p99 in (self.quiet.p99, witness.p99)]
+            print(f"p99 quiet and attacked: {took} ms, {len(witness.took)} calls", flush=True)
+            assert witness.p99 < 2 * self.quiet.p99, (witness.p99, self.quiet.p99)
+        assert self.house.gate.process.popen.poll() is None

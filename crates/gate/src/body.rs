@@ -1,5 +1,7 @@
 //! The body of a reply to the caller: it can end well only with a record.
 
+mod loan;
+
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -12,6 +14,8 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::rooms::Closed;
+use loan::Borrowed;
+pub(crate) use loan::Loan;
 
 /// LIMIT: pieces on their way to one caller. Back-pressure beyond.
 const PIECES_MAX: usize = 8;
@@ -42,6 +46,7 @@ pub struct ReplyBody(Source);
 
 enum Source {
     Whole(Option<Bytes>),
+    Lent(Borrowed),
     Pieces {
         pieces: mpsc::Receiver<Piece>,
         ended: bool,
@@ -58,6 +63,13 @@ impl ReplyBody {
     /// A body that is known whole: refusals only, whose record is made first.
     pub(crate) const fn whole(bytes: Bytes) -> Self {
         Self(Source::Whole(Some(bytes)))
+    }
+
+    /// A body that is known whole and may be large: it is lent, and taken back
+    /// from a caller that does not fetch it.
+    pub(crate) fn lent(bytes: Bytes) -> (Loan, Self) {
+        let (loan, borrowed) = loan::lend(bytes);
+        (loan, Self(Source::Lent(borrowed)))
     }
 
     /// A body that is written piece by piece.
@@ -146,6 +158,11 @@ impl Body for ReplyBody {
                     .filter(|bytes| !bytes.is_empty())
                     .map(|bytes| Ok(Frame::data(bytes))),
             ),
+            Source::Lent(borrowed) => Poll::Ready(
+                borrowed
+                    .next()
+                    .map(|piece| piece.map(Frame::data).ok_or(CutOff(()))),
+            ),
             Source::Pieces { ended: true, .. } => Poll::Ready(None),
             Source::Pieces { pieces, ended } => match pieces.poll_recv(cx) {
                 Poll::Pending => Poll::Pending,
@@ -165,6 +182,7 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Source::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Source::Lent(borrowed) => borrowed.left() == 0,
             Source::Pieces { ended, .. } => *ended,
         }
     }
@@ -174,6 +192,7 @@ impl Body for ReplyBody {
             Source::Whole(bytes) => http_body::SizeHint::with_exact(
                 bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
             ),
+            Source::Lent(borrowed) => http_body::SizeHint::with_exact(borrowed.left() as u64),
             Source::Pieces { .. } => http_body::SizeHint::default(),
         }
     }

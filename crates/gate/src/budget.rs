@@ -14,6 +14,7 @@ const UNIT_BYTES: usize = 1_024;
 pub(crate) struct Budget {
     exchanges: Arc<Semaphore>,
     units: Arc<Semaphore>,
+    units_max: usize,
 }
 
 /// One exchange's share; given back when dropped.
@@ -32,7 +33,13 @@ impl Budget {
         Self {
             exchanges: Arc::new(Semaphore::new(exchanges)),
             units: Arc::new(Semaphore::new(units)),
+            units_max: units,
         }
+    }
+
+    /// Whether more than half of the bytes are taken.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.units.available_permits() < self.units_max / 2
     }
 
     /// Enters an exchange, or refuses at once: a queue here would only hide
@@ -50,7 +57,19 @@ impl Budget {
     }
 }
 
+/// The room for an exchange's bytes, after the exchange itself has ended.
+#[derive(Debug)]
+pub(crate) struct Room(
+    #[expect(dead_code, reason = "holding it is its use")] Option<OwnedSemaphorePermit>,
+);
+
 impl Share {
+    /// Leaves the room for the bytes to somebody else, who still has them.
+    pub(crate) fn leave_room(&mut self) -> Room {
+        self.bytes = 0;
+        Room(self.held.take())
+    }
+
     /// Makes room for this many more bytes in memory.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         let after = self.bytes.saturating_add(bytes);
@@ -130,6 +149,21 @@ mod tests {
         }
         assert!(body.add(&piece, full).is_err());
         assert_eq!(body.finish().len() % piece.len(), 0);
+    }
+
+    #[test]
+    fn room_outlives_the_exchange() {
+        let budget = Budget::new(1, 4 * UNIT_BYTES);
+        let mut first = budget.enter().unwrap();
+        first.grow(3 * UNIT_BYTES).unwrap();
+        let room = first.leave_room();
+        drop(first);
+        let mut second = budget.enter().unwrap();
+        assert!(second.grow(2 * UNIT_BYTES).is_err());
+        assert!(budget.is_pressed());
+        drop(room);
+        assert!(!budget.is_pressed());
+        second.grow(4 * UNIT_BYTES).unwrap();
     }
 
     #[test]

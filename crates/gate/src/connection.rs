@@ -28,7 +28,7 @@ use self::{
     framed::{Framed, Misframing},
     line::{Line, Protocol},
 };
-use crate::{Gate, ReplySlot, body::ReplyBody, walk};
+use crate::{Gate, ReplySlot, body::ReplyBody, metrics::Cause, walk};
 
 /// LIMIT: header lines of one request.
 const HEADERS_MAX: usize = 100;
@@ -40,9 +40,19 @@ const STREAM_WINDOW_BYTES: u32 = 128 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
 /// LIMIT: bytes of one HTTP/2 reply that wait for the caller.
 const SEND_BYTES_MAX: usize = 64 << 10;
+/// LIMIT: streams that a peer opened and reset before they were looked at,
+/// and frames against the protocol that were answered with a reset, on one
+/// connection; beyond, it ends (RFC 9113, 10.5).
+const RESETS_UNSEEN_MAX: usize = 20;
+const RESETS_FOR_ERRORS_MAX: usize = 256;
+/// LIMIT: bytes of the table by which a peer's headers are unpacked.
+const HEADER_TABLE_BYTES: u32 = 4_096;
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long
 /// it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(20);
+/// How much longer than its walk a connection waits for a caller that takes
+/// nothing: the walk knows what was asked and has the first word.
+const WALK_TIME: Duration = Duration::from_secs(10);
 /// An HTTP/2 connection without a request for this long is closed.
 const IDLE_TIME: Duration = Duration::from_secs(60);
 
@@ -53,9 +63,10 @@ pub(crate) async fn serve(
     source: IpAddr,
     closing: CancellationToken,
 ) {
+    let write_time = gate.limits().caller_idle_time.saturating_add(WALK_TIME);
     let opening = tokio::time::timeout(
         gate.limits().header_time,
-        line::open(stream, gate.tls_config()),
+        line::open(stream, gate.tls_config(), write_time),
     );
     let opened = tokio::select! {
         opened = opening => opened,
@@ -63,10 +74,18 @@ pub(crate) async fn serve(
     };
     // Whoever did not get this far said nothing that could be answered. A
     // connection that breaks is the caller's business: the walk has its record.
-    match opened {
-        Ok(Ok((line, Protocol::Http1))) => http1(gate, line, source, closing).await,
-        Ok(Ok((line, Protocol::Http2))) => http2(gate, line, source, closing).await,
-        Ok(Err(_)) | Err(_) => {}
+    let (line, protocol) = match opened {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(_)) => return gate.metrics().connection_ended(Cause::HandshakeFailed),
+        Err(_) => return gate.metrics().connection_ended(Cause::HandshakeSlow),
+    };
+    let stalled = line.stalled();
+    match protocol {
+        Protocol::Http1 => http1(Arc::clone(&gate), line, source, closing).await,
+        Protocol::Http2 => http2(Arc::clone(&gate), line, source, closing).await,
+    }
+    if stalled.load(Ordering::Relaxed) {
+        gate.metrics().connection_ended(Cause::PeerSlow);
     }
 }
 
@@ -105,11 +124,12 @@ async fn http1(gate: Arc<Gate>, line: Line, source: IpAddr, closing: Cancellatio
 }
 
 async fn http2(gate: Arc<Gate>, line: Line, source: IpAddr, closing: CancellationToken) {
+    let serving = Arc::clone(&gate);
     let header_bytes_max = u32::try_from(gate.limits().header_bytes_max).unwrap_or(u32::MAX);
     let used = Arc::new(Used::default());
     let counted = Arc::clone(&used);
     let service = service_fn(move |request: Request<Incoming>| {
-        let gate = Arc::clone(&gate);
+        let gate = Arc::clone(&serving);
         counted.requests.fetch_add(1, Ordering::Relaxed);
         let using = Arc::clone(&counted);
         async move { Ok::<_, Infallible>(answer(gate, request, source, using).await) }
@@ -117,6 +137,9 @@ async fn http2(gate: Arc<Gate>, line: Line, source: IpAddr, closing: Cancellatio
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_UNSEEN_MAX)
+        .max_local_error_reset_streams(RESETS_FOR_ERRORS_MAX)
+        .header_table_size(HEADER_TABLE_BYTES)
         .max_header_list_size(header_bytes_max)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -127,10 +150,18 @@ async fn http2(gate: Arc<Gate>, line: Line, source: IpAddr, closing: Cancellatio
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+            return;
+        }
         () = idle(&used) => connection.as_mut().graceful_shutdown(),
     }
-    let _ = connection.await;
+    // No walk runs: what is left is replies that the caller does not fetch.
+    let within = gate.limits().caller_idle_time;
+    if tokio::time::timeout(within, connection).await.is_err() {
+        gate.metrics().connection_ended(Cause::Undelivered);
+    }
 }
 
 /// What an HTTP/2 connection was used for. Each running walk holds it.

@@ -1,9 +1,12 @@
 //! The gate's hold on the ledger: records that must be durable before something happens.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use ledger::{AppendError, Appending, Handed, Ledger, Reservation, Written};
-use terms::{Code, Leaf, Refusal};
+use terms::{Act, Code, Event, Leaf, RECORD_VERSION, Refusal};
 use tokio::task::JoinHandle;
 
 use crate::Metrics;
@@ -16,6 +19,56 @@ pub(crate) enum Evidence {
     Kept(#[expect(dead_code, reason = "holding it is its use")] Reservation),
     /// It is counted only.
     Waived,
+}
+
+/// Exchanges that went without a record and are not yet told.
+#[derive(Debug, Default)]
+pub(crate) struct Waived(Mutex<Option<Gap>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    from_ms: u64,
+    to_ms: u64,
+    count: u64,
+}
+
+impl Waived {
+    /// Counts one; answers whether it is the first of its gap.
+    pub(crate) fn count(&self, now_ms: u64) -> bool {
+        let mut gap = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = gap.is_none();
+        let gap = gap.get_or_insert(Gap {
+            from_ms: now_ms,
+            to_ms: now_ms,
+            count: 0,
+        });
+        gap.to_ms = now_ms;
+        gap.count = gap.count.saturating_add(1);
+        first
+    }
+
+    /// What is to be told of them, once.
+    pub(crate) fn take(&self, now_ms: u64) -> Option<Leaf> {
+        let mut gap = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Gap {
+            from_ms,
+            to_ms,
+            count,
+        } = gap.take()?;
+        let facts = [
+            ("unrecorded", count),
+            ("from_ms", from_ms),
+            ("to_ms", to_ms),
+        ];
+        Some(Leaf::Event(Event {
+            v: RECORD_VERSION,
+            at_ms: now_ms,
+            act: Act::Degraded,
+            by: "node".to_owned(),
+            subject: "evidence".to_owned(),
+            facts: BTreeMap::from(facts.map(|(name, value)| (name.to_owned(), value.to_string()))),
+        }))
+    }
 }
 
 /// A record on its way to the disk.

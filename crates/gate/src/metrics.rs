@@ -35,6 +35,38 @@ struct CodeLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CauseLabels {
+    cause: &'static str,
+}
+
+/// Why the gate ended a connection that said nothing which could be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Its source has as many as it may have.
+    SourceFull,
+    /// The handshake, or the first bytes, did not come in time.
+    HandshakeSlow,
+    /// They failed.
+    HandshakeFailed,
+    /// The peer took nothing of what was written for too long.
+    PeerSlow,
+    /// What was left to deliver was not taken in time.
+    Undelivered,
+}
+
+impl Cause {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::SourceFull => "source-full",
+            Self::HandshakeSlow => "handshake-slow",
+            Self::HandshakeFailed => "handshake-failed",
+            Self::PeerSlow => "peer-slow",
+            Self::Undelivered => "undelivered",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ControlLabels {
     control: &'static str,
     direction: &'static str,
@@ -64,6 +96,8 @@ struct TokenLabels {
 pub struct Readings {
     /// Exchanges now.
     pub in_flight: u64,
+    /// Connections now.
+    pub connections: u64,
     /// Entries that wait for the disk.
     pub ledger_waiting: u64,
     /// Whether the ledger failed.
@@ -93,6 +127,10 @@ pub struct Metrics {
     append: Histogram,
     uninspected_bytes: Counter,
     reloads: Family<CodeLabels, Counter>,
+    connections_ended: Family<CauseLabels, Counter>,
+    unfetched: Counter,
+    unrecorded: Counter,
+    unseen: Counter,
     tally: Mutex<Tally>,
 }
 
@@ -114,6 +152,10 @@ impl Default for Metrics {
             append: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             uninspected_bytes: Counter::default(),
             reloads: Family::default(),
+            connections_ended: Family::default(),
+            unfetched: Counter::default(),
+            unrecorded: Counter::default(),
+            unseen: Counter::default(),
             tally: Mutex::default(),
         }
     }
@@ -204,6 +246,28 @@ impl Metrics {
         self.tally().appended(took_us);
     }
 
+    pub(crate) fn connection_ended(&self, cause: Cause) {
+        let labels = CauseLabels {
+            cause: cause.word(),
+        };
+        self.connections_ended.get_or_create(&labels).inc();
+    }
+
+    /// A reply was not fetched by its caller, and taken back.
+    pub(crate) fn unfetched(&self) {
+        self.unfetched.inc();
+    }
+
+    /// An exchange passes without a record, as the operator wants it.
+    pub(crate) fn unrecorded(&self) {
+        self.unrecorded.inc();
+    }
+
+    /// So many texts pass that no control could look through.
+    pub(crate) fn unseen(&self, texts: u32) {
+        self.unseen.inc_by(u64::from(texts));
+    }
+
     /// A reload took hold, or did not.
     pub fn reloaded(&self, held: bool) {
         let labels = CodeLabels {
@@ -276,6 +340,26 @@ impl Metrics {
             self.uninspected_bytes.clone(),
         );
         registry.register("reloads", "Reloads, held and refused", self.reloads.clone());
+        registry.register(
+            "connections_ended",
+            "Connections that the gate ended unanswered, by cause",
+            self.connections_ended.clone(),
+        );
+        registry.register(
+            "replies_unfetched",
+            "Whole replies that their callers did not fetch in time",
+            self.unfetched.clone(),
+        );
+        registry.register(
+            "exchanges_unrecorded",
+            "Exchanges that passed without a record, by when_down.evidence",
+            self.unrecorded.clone(),
+        );
+        registry.register(
+            "texts_unseen",
+            "Texts that passed without a whole look, by when_down.controls",
+            self.unseen.clone(),
+        );
     }
 }
 
@@ -286,6 +370,7 @@ fn enter_readings(registry: &mut Registry, readings: &Readings) {
         registry.register(name, help, gauge);
     };
     gauge("in_flight", "Exchanges now", readings.in_flight);
+    gauge("connections", "Connections now", readings.connections);
     gauge(
         "ledger_waiting",
         "Entries that wait for the disk",

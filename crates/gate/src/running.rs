@@ -2,11 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use policy::Call;
-use terms::{Code, ExchangeId, KeyId};
+use terms::{Code, ExchangeId, KeyId, Refusal};
 use tokio_util::sync::CancellationToken;
 
 /// The word that an exchange must end, and why.
@@ -14,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Cut {
     token: CancellationToken,
     code: OnceLock<Code>,
+    /// Whether it is in the middle of long work, after which it asks first of
+    /// all whether it must end: nothing of it passes until then.
+    busy: AtomicBool,
 }
 
 impl Cut {
@@ -28,11 +34,33 @@ impl Cut {
         self.token.is_cancelled().then(|| self.code())
     }
 
+    /// Asked in the middle of long work, so that a switch does not wait for
+    /// the end of it.
+    ///
+    /// # Errors
+    /// When the exchange must end.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        self.now().map_or(Ok(()), |code| Err(Refusal::new(code)))
+    }
+
+    /// Does long work. INVARIANT: whoever calls it asks [`Cut::check`] next.
+    pub(crate) fn busy<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.busy.store(true, Ordering::SeqCst);
+        let done = work();
+        self.busy.store(false, Ordering::SeqCst);
+        done
+    }
+
+    /// Whether it is in the middle of that.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::SeqCst)
+    }
+
     fn code(&self) -> Code {
         self.code.get().copied().unwrap_or(Code::ShuttingDown)
     }
 
-    fn end(&self, code: Code) {
+    pub(crate) fn end(&self, code: Code) {
         let _ = self.code.set(code);
         self.token.cancel();
     }
@@ -126,10 +154,14 @@ impl Running {
         self.end(Code::ShuttingDown, |_| true);
     }
 
-    /// How many of these still run.
+    /// Of how many of these, which were ended, something could still pass.
     pub(crate) fn left(&self, of: &[ExchangeId]) -> usize {
         let lines = self.lines();
-        of.iter().filter(|id| lines.by_id.contains_key(id)).count()
+        let passes = |id: &&ExchangeId| {
+            let line = lines.by_id.get(id);
+            line.is_some_and(|line| !line.cut.is_busy())
+        };
+        of.iter().filter(passes).count()
     }
 
     /// How many run.

@@ -12,6 +12,7 @@ use wire::{Document, Leaf, LeafEdits, LeafKind, Walk};
 
 use crate::{
     Ruling, replace,
+    running::Cut,
     seams::{self, Cluster, Part},
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct Screen<'a> {
     pub(crate) open: bool,
     /// How many did.
     pub(crate) unseen: u32,
+    /// The word that the exchange must end, also in the middle of the work.
+    pub(crate) cut: &'a Cut,
 }
 
 impl Screen<'_> {
@@ -33,6 +36,7 @@ impl Screen<'_> {
     pub(crate) fn document(&mut self, document: &Document, walk: &Walk) -> Result<Bytes, Refusal> {
         let mut edits = LeafEdits::default();
         for unit in seams::units(&walk.leaves) {
+            self.cut.check()?;
             self.unit(&unit, &walk.leaves, &mut edits)?;
         }
         Ok(wire::apply(document, edits))

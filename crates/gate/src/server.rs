@@ -7,6 +7,9 @@ use std::{
     time::Duration,
 };
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
+use terms::Code;
 use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -14,13 +17,19 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Gate, connection};
+use crate::{Gate, connection, metrics::Cause, sources::Place};
 
 /// How often the counts of refused strangers are written.
 const STRANGERS_EVERY: Duration = Duration::from_secs(1);
 /// Pause after the system refused a connection, so that a full table of files
 /// does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// LIMIT: bytes of a reply that the system takes before it could send them.
+/// With its own choice, megabytes, a caller that reads slowly and steadily
+/// could not be told from one that does not read.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
 /// Why the gate stopped other than it was asked to.
 #[derive(Debug, Error)]
@@ -60,11 +69,13 @@ pub async fn serve(
     let outcome = loop {
         tokio::select! {
             accepted = accept(&listener, &room) => {
-                if let Some((stream, source, permit)) = accepted {
+                if let Some((stream, source, permit)) = accepted
+                    && let Some(place) = place(&gate, source)
+                {
                     let (gate, closing) = (Arc::clone(&gate), open.closing.clone());
                     open.connections.spawn(async move {
                         connection::serve(gate, stream, source, closing).await;
-                        drop(permit);
+                        drop((permit, place));
                     });
                 }
             }
@@ -80,6 +91,20 @@ pub async fn serve(
     }
     finish(&gate, &open).await;
     outcome
+}
+
+/// A place among its source's connections. Without one it is closed at once:
+/// nothing was said on it yet that could be answered, and a handshake for the
+/// answer would cost what the limit is there to spare.
+fn place(gate: &Gate, source: IpAddr) -> Option<Place> {
+    let place = gate.sources().enter(source);
+    if place.is_none() {
+        gate.strangers()
+            .count(Code::SourceConnections, source, gate.clock().now_ms());
+        gate.metrics().refused(Code::SourceConnections);
+        gate.metrics().connection_ended(Cause::SourceFull);
+    }
+    place
 }
 
 async fn finish(gate: &Gate, open: &Open) {
@@ -111,6 +136,10 @@ async fn accept(
     match accepted {
         Ok((stream, source)) => {
             let _ = stream.set_nodelay(true);
+            // Where a system does not know it, a slow caller is seen in
+            // coarser steps.
+            #[cfg(target_os = "linux")]
+            let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
             Some((stream, source.ip(), permit))
         }
         Err(_) => {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::uri::{Authority, Scheme};
+use ipnet::IpNet;
 use terms::{Code, Refusal, Secret};
 use wire::Api;
 
@@ -123,10 +124,20 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Most connections at once.
     pub connections_max: usize,
+    /// Most connections at once from one address (a /64 of IPv6).
+    pub connections_per_source_max: usize,
+    /// Networks of proxies in front, whose connections stand for many
+    /// callers: the limit above is not theirs.
+    pub connections_per_source_exempt: Vec<IpNet>,
     /// For the headers of a request to arrive.
     pub header_time: Duration,
     /// For the next piece of a request body to arrive.
     pub body_idle_time: Duration,
+    /// For a whole request body to arrive.
+    pub body_time: Duration,
+    /// Fewest bytes of a request body in each second, once the first
+    /// `body_idle_time` is over; 0 for no such limit.
+    pub body_bytes_per_second_min: u64,
     /// For a connection to a vendor to be made.
     pub connect_time: Duration,
     /// For a vendor's first byte.
@@ -151,8 +162,12 @@ impl Default for Limits {
             in_flight_bytes_max: 96 << 20,
             in_flight_max: 1_024,
             connections_max: 4_096,
+            connections_per_source_max: 512,
+            connections_per_source_exempt: Vec::new(),
             header_time: Duration::from_secs(10),
             body_idle_time: Duration::from_secs(30),
+            body_time: Duration::from_secs(600),
+            body_bytes_per_second_min: 512,
             connect_time: Duration::from_secs(10),
             first_byte_time: Duration::from_secs(600),
             reply_idle_time: Duration::from_secs(120),

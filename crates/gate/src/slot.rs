@@ -55,6 +55,28 @@ impl ReplySlot {
         }
     }
 
+    /// Answers with a whole reply that may be large, shown the closed record,
+    /// and waits until the caller has it. One that takes nothing of it `within`
+    /// this time, or within a moment while others are `pressed` for room, does
+    /// not get the rest, and the answer is no.
+    pub(crate) async fn lend(
+        self,
+        response: Response<Bytes>,
+        closed: &Closed,
+        within: Duration,
+        pressed: impl Fn() -> bool,
+    ) -> bool {
+        let _recorded = closed;
+        if let State::Waiting(sender) = self.0 {
+            let (head, bytes) = response.into_parts();
+            let (loan, body) = ReplyBody::lent(bytes);
+            if sender.send(Response::from_parts(head, body)).is_ok() {
+                return loan.fetched(within, pressed).await;
+            }
+        }
+        true
+    }
+
     /// Sends the head of a stream; the body follows piece by piece.
     pub(crate) fn begin(&mut self, response: Response<()>) -> Result<(), Gone> {
         if let State::Waiting(sender) = std::mem::replace(&mut self.0, State::Over) {

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -17,13 +17,15 @@ use crate::{
     budget::Budget,
     callers::Callers,
     canary::{self, CanaryFault, Shown},
-    evidence::{self, Evidence, Lost, Recording},
+    evidence::{self, Evidence, Lost, Recording, Waived},
     lockouts::Lockouts,
     metrics::Readings,
     parties::{Parties, Use},
     running::Running,
     settings::{Limits, Settings},
+    sources::Sources,
     strangers::Strangers,
+    work::Work,
 };
 
 /// Everything that a gate is made from.
@@ -67,16 +69,17 @@ pub struct Gate {
     ruling: ArcSwap<Ruling>,
     tls: ArcSwap<Option<ServerTls>>,
     budget: Budget,
+    work: Work,
     strangers: Strangers,
     lockouts: Lockouts,
     parties: Arc<Parties>,
+    sources: Arc<Sources>,
     running: Running,
     /// INVARIANT: changed before `running` is searched, see [`Running::enter`].
     pub(crate) switches: ArcSwap<Switches>,
     metrics: Arc<Metrics>,
     observer: Option<Arc<dyn Observer>>,
-    /// Exchanges that went without a record and are not yet told.
-    waived: AtomicU64,
+    waived: Waived,
     stopping: AtomicBool,
     tasks: TaskTracker,
 }
@@ -97,6 +100,10 @@ impl Gate {
         let clock: Arc<dyn SharedClock> = parts.clock;
         let gate = Self {
             parties: Arc::new(Parties::new(Arc::clone(&clock))),
+            sources: Arc::new(Sources::new(
+                limits.connections_per_source_max,
+                limits.connections_per_source_exempt.clone(),
+            )),
             budget: Budget::new(limits.in_flight_max, limits.in_flight_bytes_max),
             settings: parts.settings,
             clock,
@@ -107,13 +114,14 @@ impl Gate {
             callers: Callers::default(),
             ruling: ArcSwap::from_pointee(ruling),
             tls: ArcSwap::from_pointee(parts.tls),
+            work: Work::default(),
             strangers: Strangers::default(),
             lockouts: Lockouts::default(),
             running: Running::default(),
             switches: ArcSwap::default(),
             metrics: Arc::default(),
             observer: parts.observer,
-            waived: AtomicU64::new(0),
+            waived: Waived::default(),
             stopping: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         };
@@ -185,6 +193,10 @@ impl Gate {
         &self.budget
     }
 
+    pub(crate) const fn work(&self) -> &Work {
+        &self.work
+    }
+
     pub(crate) const fn strangers(&self) -> &Strangers {
         &self.strangers
     }
@@ -216,6 +228,10 @@ impl Gate {
 
     pub(crate) fn parties(&self) -> Arc<Parties> {
         Arc::clone(&self.parties)
+    }
+
+    pub(crate) const fn sources(&self) -> &Arc<Sources> {
+        &self.sources
     }
 
     /// Counts and times.
@@ -252,38 +268,36 @@ impl Gate {
                 if ruling.policy().when_down.evidence.passes(now_ms)
                     && !self.ledger.has_failed() =>
             {
-                self.waived.fetch_add(1, Ordering::AcqRel);
+                self.metrics.unrecorded();
+                if self.waived.count(now_ms) {
+                    tracing::error!(
+                        "there is no room for evidence: exchanges pass without a record, as when_down.evidence says"
+                    );
+                }
                 Ok(Evidence::Waived)
             }
             Err(refusal) => Err(refusal),
         }
     }
 
-    fn waived_leaf(&self) -> Option<Leaf> {
-        let count = self.waived.swap(0, Ordering::AcqRel);
-        (count > 0).then(|| {
-            Leaf::Event(Event {
-                v: RECORD_VERSION,
-                at_ms: self.clock().now_ms(),
-                act: Act::Degraded,
-                by: "node".to_owned(),
-                subject: "evidence".to_owned(),
-                facts: std::collections::BTreeMap::from([(
-                    "unrecorded".to_owned(),
-                    count.to_string(),
-                )]),
-            })
-        })
+    /// Whether there is room for records; a log that failed has none either,
+    /// but there it makes no difference.
+    pub(crate) fn has_room(&self) -> bool {
+        self.ledger.has_failed() || self.reserve().is_ok()
     }
 
     /// Writes the counts of refused strangers that wait, and who was locked
-    /// out; all of them at the end.
+    /// out; all of them at the end. While there is no room they wait: a write
+    /// that fails would end the process.
     pub(crate) async fn write_strangers(&self, all: bool) {
+        if !all && !self.has_room() {
+            return;
+        }
         let id = ExchangeId::new(self.clock(), self.entropy());
         for leaf in self
             .lockout_leaves(&id, all)
             .into_iter()
-            .chain(self.waived_leaf())
+            .chain(self.waived.take(self.clock().now_ms()))
         {
             if self.record(leaf).await.is_err() {
                 return;
@@ -370,6 +384,7 @@ impl Gate {
         });
         Readings {
             in_flight: self.running.count() as u64,
+            connections: self.sources.count() as u64,
             ledger_waiting: self.ledger.waiting() as u64,
             ledger_failed: self.ledger.has_failed(),
             sources_locked: self.lockouts.locked(now_ms) as u64,

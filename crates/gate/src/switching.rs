@@ -12,6 +12,15 @@ const HOLD_TIME: Duration = Duration::from_secs(5);
 /// How often it is looked whether the last exchange has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
+/// A switch that is in force, its effect on what runs not yet looked at.
+#[derive(Debug)]
+#[must_use = "how long it took to hold is to be recorded"]
+pub struct Ordered {
+    changed: bool,
+    ended: Vec<ExchangeId>,
+    since_us: u64,
+}
+
 /// What a switch did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
@@ -19,7 +28,7 @@ pub struct Held {
     pub changed: bool,
     /// Exchanges that it ended.
     pub ended: usize,
-    /// Those of them that had not yet ended when it was no longer waited for.
+    /// Those of them of which something could still pass when it was no longer waited for.
     pub left: usize,
     /// From the order until it held, microseconds.
     pub took_us: u64,
@@ -37,18 +46,18 @@ impl Gate {
         self.switches.store(std::sync::Arc::new(switches));
     }
 
-    /// Switches off: nothing new passes from now on, and what runs is ended.
-    /// `since_us` is the monotonic time of the order. It stands in no need of
-    /// the store or of the ledger.
+    /// Switches off: nothing new passes from now on, and what runs is told to
+    /// end; [`Gate::held`] waits for that. `since_us` is the monotonic time of
+    /// the order. It stands in no need of the store or of the ledger.
     ///
     /// # Errors
     /// When more is off already than is kept apart.
-    pub async fn switch_off(
+    pub fn switch_off(
         &self,
-        scope: Scope,
-        off: Off,
+        scope: &Scope,
+        off: &Off,
         since_us: u64,
-    ) -> Result<Held, TooManySwitches> {
+    ) -> Result<Ordered, TooManySwitches> {
         let mut changed = Ok(false);
         self.switches.rcu(|switches| {
             let mut switches = (**switches).clone();
@@ -59,7 +68,11 @@ impl Gate {
         let ended = self
             .running()
             .end(Code::SwitchedOff, |call| scope.covers(call));
-        Ok(self.held(changed, &ended, since_us).await)
+        Ok(Ordered {
+            changed,
+            ended,
+            since_us,
+        })
     }
 
     /// Switches on again.
@@ -87,9 +100,15 @@ impl Gate {
         self.running().end(code, revoked).len()
     }
 
-    async fn held(&self, changed: bool, ended: &[ExchangeId], since_us: u64) -> Held {
+    /// Waits until nothing passes any more of what a switch ended.
+    pub async fn held(&self, ordered: Ordered) -> Held {
+        let Ordered {
+            changed,
+            ended,
+            since_us,
+        } = ordered;
         let waited = async {
-            while self.running().left(ended) > 0 {
+            while self.running().left(&ended) > 0 {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
@@ -97,7 +116,7 @@ impl Gate {
         Held {
             changed,
             ended: ended.len(),
-            left: self.running().left(ended),
+            left: self.running().left(&ended),
             took_us: self.clock().monotonic_us().saturating_sub(since_us),
         }
     }

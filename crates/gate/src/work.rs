@@ -1,14 +1,132 @@
-//! Keeps long computations from holding up other exchanges.
+//! Keeps long computations from holding up other exchanges: so many at once
+//! and no more, so that neither the processors nor the memory go to those who
+//! send the largest texts.
 
-/// From this size on, work is announced to the runtime.
+use std::{num::NonZero, thread};
+
+use terms::Refusal;
+use tokio::sync::Semaphore;
+
+use crate::running::Cut;
+
+/// From this size on, work is announced to the runtime and waits its turn.
 const HEAVY_BYTES: usize = 64 << 10;
+/// From this size on, it waits among its like: a small text is not behind
+/// large ones.
+const HUGE_BYTES: usize = 1 << 20;
 
-/// Runs `work`, letting the runtime move other tasks away first when there is
-/// much to do.
-pub(crate) fn heavy<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    if bytes >= HEAVY_BYTES {
-        tokio::task::block_in_place(work)
-    } else {
-        work()
+/// The turns that there are.
+#[derive(Debug)]
+pub(crate) struct Work {
+    heavy: Semaphore,
+    huge: Semaphore,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self::of(thread::available_parallelism().map_or(1, NonZero::get))
+    }
+}
+
+impl Work {
+    /// LIMIT: one heavy piece of work for each processor, and a huge one for
+    /// each two.
+    fn of(processors: usize) -> Self {
+        Self {
+            heavy: Semaphore::new(processors.max(1)),
+            huge: Semaphore::new((processors / 2).max(1)),
+        }
+    }
+
+    /// Does work on so many bytes. When there is much to do, it waits its turn
+    /// and lets the runtime move other tasks away first.
+    ///
+    /// # Errors
+    /// When the exchange must end: before the work, or as soon as it is done.
+    pub(crate) async fn on<T>(
+        &self,
+        bytes: usize,
+        cut: &Cut,
+        work: impl FnOnce() -> T,
+    ) -> Result<T, Refusal> {
+        if bytes < HEAVY_BYTES {
+            return Ok(work());
+        }
+        let turns = if bytes < HUGE_BYTES {
+            &self.heavy
+        } else {
+            &self.huge
+        };
+        let turn = tokio::select! {
+            biased;
+            code = cut.wait() => return Err(Refusal::new(code)),
+            turn = turns.acquire() => turn,
+        };
+        let done = cut.busy(|| tokio::task::block_in_place(work));
+        drop(turn);
+        // INVARIANT: whoever was counted as ended while it was busy passes
+        // nothing on.
+        cut.check()?;
+        Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+
+    use terms::Code;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn huge_work_is_bounded_and_small_work_goes_on() {
+        let work = Arc::new(Work::of(2));
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (work, now, most) = (Arc::clone(&work), Arc::clone(&now), Arc::clone(&most));
+                tokio::spawn(async move {
+                    let busy = || {
+                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        thread::sleep(Duration::from_millis(5));
+                        now.fetch_sub(1, Ordering::SeqCst);
+                    };
+                    work.on(HUGE_BYTES, &Cut::default(), busy).await
+                })
+            })
+            .collect();
+        for size in [1, HEAVY_BYTES] {
+            assert_eq!(work.on(size, &Cut::default(), || 7).await, Ok(7));
+        }
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_must_end_does_not_wait_its_turn_nor_pass_its_work_on() {
+        let work = Work::of(2);
+        let _turn = work.huge.acquire().await.unwrap();
+        let cut = Cut::default();
+        let (waiting, ()) = tokio::join!(work.on(HUGE_BYTES, &cut, || 7), async {
+            tokio::task::yield_now().await;
+            cut.end(Code::SwitchedOff);
+        });
+        assert_eq!(waiting.unwrap_err().code(), Code::SwitchedOff);
+        let cut = Cut::default();
+        let during = work.on(HEAVY_BYTES, &cut, || {
+            assert!(cut.is_busy());
+            cut.end(Code::KeyRevoked);
+        });
+        assert_eq!(during.await.unwrap_err().code(), Code::KeyRevoked);
+        assert!(!cut.is_busy());
     }
 }

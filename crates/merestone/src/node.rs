@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub use reload::{ruling, ruling_facts};
-pub use switches::{SwitchFile, fit, offline};
+pub use switches::{SwitchFile, fit, offline, waiting};
 
 /// LIMIT: parties that the statistics name.
 const PARTIES_MAX: usize = 64;
@@ -43,7 +43,9 @@ pub struct Node {
     reloading: Mutex<()>,
     /// The words of the file of switches that were carried out. A lock of its
     /// own: a store or vault that does not answer keeps no switch waiting.
-    switching: Mutex<SwitchFile>,
+    switching: std::sync::Mutex<SwitchFile>,
+    /// Held while a switch that is in force is kept and recorded.
+    telling: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +70,8 @@ impl Node {
             fixed,
             changing: Mutex::default(),
             reloading: Mutex::default(),
-            switching: Mutex::default(),
+            switching: std::sync::Mutex::default(),
+            telling: Mutex::default(),
         }
     }
 

@@ -54,6 +54,7 @@ codes! {
     PathRefused = "MS-ARRIVE-012", 400, "the path is not in its normal form";
     HeadTooLarge = "MS-ARRIVE-013", 431, "the request's headers are more or larger than this gate accepts";
     BodyUnexpected = "MS-ARRIVE-014", 400, "this method takes no body";
+    SourceConnections = "MS-ARRIVE-015", 429, "as many connections as are allowed from one address are open";
     KeyMissing = "MS-KNOW-001", 401, "no key was sent; send a merestone key as the API key";
     KeyMalformed = "MS-KNOW-002", 401, "this is not a merestone key; a vendor's own key does not work here";
     KeyUnknown = "MS-KNOW-003", 401, "this key is not known";

@@ -4,8 +4,12 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
@@ -13,6 +17,7 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::Sleep,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -36,6 +41,48 @@ pub(super) struct Line {
     /// Read already, to see which protocol it is.
     first: BytesMut,
     carrier: Carrier,
+    writing: Stall,
+    flushing: Stall,
+}
+
+/// Ends the writing to a peer that takes nothing for too long. Without it
+/// such a connection stays for as long as the peer's system likes.
+#[derive(Debug)]
+struct Stall {
+    within: Duration,
+    ends: Option<Pin<Box<Sleep>>>,
+    stalled: Arc<AtomicBool>,
+}
+
+impl Stall {
+    const fn new(within: Duration, stalled: Arc<AtomicBool>) -> Self {
+        Self {
+            within,
+            ends: None,
+            stalled,
+        }
+    }
+
+    /// Shown how each attempt went: anything that is taken starts it anew.
+    fn watch<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.ends = None;
+            return outcome;
+        }
+        let within = self.within;
+        let ends = self
+            .ends
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
+        if ends.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.stalled.store(true, Ordering::Relaxed);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 #[derive(Debug)]
@@ -52,23 +99,21 @@ enum Carrier {
 pub(super) async fn open(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
+    write_time: Duration,
 ) -> io::Result<(Line, Protocol)> {
     let Some(config) = tls else {
-        return in_clear(stream).await;
+        return in_clear(stream, write_time).await;
     };
     let stream = TlsAcceptor::from(config).accept(stream).await?;
     let protocol = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,
         _ => Protocol::Http1,
     };
-    let line = Line {
-        first: BytesMut::new(),
-        carrier: Carrier::Tls(Box::new(stream)),
-    };
-    Ok((line, protocol))
+    let carrier = Carrier::Tls(Box::new(stream));
+    Ok((Line::new(BytesMut::new(), carrier, write_time), protocol))
 }
 
-async fn in_clear(mut stream: TcpStream) -> io::Result<(Line, Protocol)> {
+async fn in_clear(mut stream: TcpStream, write_time: Duration) -> io::Result<(Line, Protocol)> {
     let mut first = BytesMut::with_capacity(FIRST_BYTES_MAX);
     let protocol = loop {
         if stream.read_buf(&mut first).await? == 0 {
@@ -82,7 +127,24 @@ async fn in_clear(mut stream: TcpStream) -> io::Result<(Line, Protocol)> {
         }
     };
     let carrier = Carrier::Clear(stream);
-    Ok((Line { first, carrier }, protocol))
+    Ok((Line::new(first, carrier, write_time), protocol))
+}
+
+impl Line {
+    fn new(first: BytesMut, carrier: Carrier, write_time: Duration) -> Self {
+        let stalled = Arc::default();
+        Self {
+            first,
+            carrier,
+            writing: Stall::new(write_time, Arc::clone(&stalled)),
+            flushing: Stall::new(write_time, stalled),
+        }
+    }
+
+    /// Whether it ended since the peer took nothing, asked when it is over.
+    pub(super) fn stalled(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.writing.stalled)
+    }
 }
 
 impl AsyncRead for Line {
@@ -110,10 +172,12 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.carrier {
+        let this = &mut *self;
+        let outcome = match &mut this.carrier {
             Carrier::Clear(stream) => Pin::new(stream).poll_write(cx, bytes),
             Carrier::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        };
+        this.writing.watch(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -121,10 +185,12 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.carrier {
+        let this = &mut *self;
+        let outcome = match &mut this.carrier {
             Carrier::Clear(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
             Carrier::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
-        }
+        };
+        this.writing.watch(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -135,16 +201,20 @@ impl AsyncWrite for Line {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.carrier {
+        let this = &mut *self;
+        let outcome = match &mut this.carrier {
             Carrier::Clear(stream) => Pin::new(stream).poll_flush(cx),
             Carrier::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        };
+        this.flushing.watch(cx, outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.carrier {
+        let this = &mut *self;
+        let outcome = match &mut this.carrier {
             Carrier::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
             Carrier::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+        };
+        this.flushing.watch(cx, outcome)
     }
 }

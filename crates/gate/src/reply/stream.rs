@@ -3,6 +3,8 @@
 mod rewrite;
 mod tails;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use terms::{Code, Outcome, Refusal};
@@ -18,6 +20,12 @@ use rewrite::Rewrite;
 /// LIMIT: bytes that are read on after the stream's own end, so that the
 /// connection can be used again.
 const AFTER_END_BYTES_MAX: u64 = 4_096;
+
+/// LIMIT: bytes of the vendor's that are looked at between two looks at the
+/// switches.
+const PIECE_BYTES_MAX: usize = 16 << 10;
+/// How long it is read on for them.
+const DRAIN_TIME: Duration = Duration::from_millis(100);
 
 /// Passes the stream on as it is cleared, records the end, and only then lets
 /// the last event go.
@@ -86,26 +94,41 @@ async fn walk(
     source: &mut Source,
     slot: &mut ReplySlot,
 ) -> Result<Bytes, Refusal> {
+    // Bytes of an event that is not whole yet: the work comes with its last.
+    let mut gathered = 0_usize;
     while let Some(data) = source.next(gate, slot).await? {
-        let out = rewrite.push(context, &data)?;
-        if rewrite.is_over() {
-            let _ = tokio::time::timeout(
-                std::time::Duration::from_millis(100),
-                drain(gate, source, slot),
-            )
-            .await;
-            return Ok(out);
+        for piece in data.chunks(PIECE_BYTES_MAX) {
+            // A switch does not wait for all that the vendor sent at once.
+            source.cut().check()?;
+            gathered += piece.len();
+            let looking = gate
+                .work()
+                .on(gathered, source.cut(), || rewrite.push(context, piece));
+            let out = looking.await.flatten()?;
+            if !out.is_empty() {
+                gathered = 0;
+            }
+            if rewrite.is_over() {
+                let _ = tokio::time::timeout(DRAIN_TIME, drain(gate, source, slot)).await;
+                return Ok(out);
+            }
+            pass(gate, source, slot, out).await?;
         }
-        let sending = tokio::time::timeout(gate.limits().caller_idle_time, slot.send(out));
-        let sent = tokio::select! {
-            sent = sending => sent,
-            code = source.cut().wait() => return Err(Refusal::new(code)),
-        };
-        sent.map_err(|_| Refusal::new(Code::CallerSlow))?
-            .map_err(|_| Refusal::new(Code::CallerGone))?;
     }
     // No protocol's stream ends without its own end.
     Err(Refusal::new(Code::VendorCut))
+}
+
+/// Sends a piece, unless the exchange must end while the caller takes its time.
+async fn pass(gate: &Gate, source: &Source, slot: &ReplySlot, out: Bytes) -> Result<(), Refusal> {
+    let sending = tokio::time::timeout(gate.limits().caller_idle_time, slot.send(out));
+    let sent = tokio::select! {
+        biased;
+        code = source.cut().wait() => return Err(Refusal::new(code)),
+        sent = sending => sent,
+    };
+    sent.map_err(|_| Refusal::new(Code::CallerSlow))?
+        .map_err(|_| Refusal::new(Code::CallerGone))
 }
 
 /// What comes after the end is dropped; it could not be delivered anyway.

@@ -13,7 +13,8 @@ use crate::{
     budget::Gathering,
     respond,
     rooms::{Closed, Ending, Unrecorded},
-    seams, slot, work,
+    running::Cut,
+    seams, slot,
 };
 
 /// Reads the whole reply, looks at it, records the end and passes it on.
@@ -31,7 +32,15 @@ pub(super) async fn deliver(
         draft.reply_bytes = bytes;
         draft.body = Some(commitment);
     });
-    let inspected = read.and_then(|body| work::heavy(body.len(), || inspect(&mut context, body)));
+    let cut = ending.cut();
+    let inspected = match read {
+        Ok(body) => gate
+            .work()
+            .on(body.len(), &cut, || inspect(&mut context, &cut, body))
+            .await
+            .flatten(),
+        Err(refusal) => Err(refusal),
+    };
     let settled = inspected.and_then(|body| context.settle().map(|tallied| (body, tallied)));
     let (body, tallied) = match settled {
         Ok(settled) => settled,
@@ -50,8 +59,16 @@ pub(super) async fn deliver(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
+    // The exchange ends here; its bytes are in memory until they are fetched.
+    let room = ending.leave_room();
     let closed = Closed::close(ending).await?;
-    slot.whole(response.map(|()| body), &closed);
+    let within = gate.limits().caller_idle_time;
+    let pressed = || gate.budget().is_pressed();
+    let lent = slot.lend(response.map(|()| body), &closed, within, pressed);
+    if !lent.await {
+        gate.metrics().unfetched();
+    }
+    drop(room);
     Ok(closed)
 }
 
@@ -88,7 +105,7 @@ async fn read(
 }
 
 /// Looks at every text of the document and rewrites what has to be.
-fn inspect(context: &mut Context, body: Bytes) -> Result<Bytes, Refusal> {
+fn inspect(context: &mut Context, cut: &Cut, body: Bytes) -> Result<Bytes, Refusal> {
     if context.tells_key(&body) {
         return Err(Refusal::new(Code::VendorGarbage));
     }
@@ -113,6 +130,7 @@ fn inspect(context: &mut Context, body: Bytes) -> Result<Bytes, Refusal> {
     let crossing = context.crossing(&walk.leaves)?;
     let mut edited = BTreeMap::new();
     for (index, leaf) in walk.leaves.iter().enumerate() {
+        cut.check()?;
         let text = crossing.get(&index).unwrap_or(&leaf.text);
         let guarded = one(context, leaf, text)?;
         if guarded.text != leaf.text {

@@ -8,7 +8,7 @@ use terms::{Caller, Code, Direction, Refusal, RequestFacts, Room};
 use wire::{Dialect, Document};
 
 use super::{Exchange, Screened, Turned};
-use crate::{Gate, running::Run, screen::Screen, work};
+use crate::{Gate, running::Run, screen::Screen};
 
 /// A request that may be made, its text not yet looked at.
 #[derive(Debug)]
@@ -61,19 +61,27 @@ impl Admitted {
         let ruling = exchange.ruling.clone();
         let mut tokens = Tokens::new(gate.tokens(), caller.key.as_str());
         let mut tally = Tally::new(ruling.policy(), Direction::Request, exchange.at_ms);
+        let cut = run.cut();
         let mut screen = Screen {
             ruling: &ruling,
             tally: &mut tally,
             tokens: &mut tokens,
             open: ruling.policy().when_down.controls.passes(exchange.at_ms),
             unseen: 0,
+            cut: &cut,
         };
         let dialect = exchange.dialect;
-        let screened = work::heavy(document.raw().len(), || {
-            look(&mut screen, dialect, &document, &passed)
-        });
+        let bytes = document.raw().len();
+        let screened = gate
+            .work()
+            .on(bytes, &cut, || {
+                look(&mut screen, dialect, &document, &passed)
+            })
+            .await
+            .flatten();
         if screen.unseen > 0 {
             let texts = screen.unseen;
+            gate.metrics().unseen(texts);
             exchange.note(gate, Room::Screened, format!("{texts} texts passed that no control could look through whole, as the policy lets them for a time"));
         }
         let silent = |_| Refusal::new(Code::ControlSilent);

@@ -53,6 +53,11 @@ impl Answering {
         }
     }
 
+    /// Passes nothing of the reply on.
+    pub(super) fn give_up(self) -> Ending {
+        self.ending
+    }
+
     /// Looks at the reply, rewrites what the policy wants rewritten, and
     /// passes it on as it is cleared. The second record is durable before the
     /// last byte goes.
@@ -81,6 +86,11 @@ impl Ending {
     /// Room for the bytes of the reply that are held in memory.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.exchange.share.grow(bytes)
+    }
+
+    /// The room for them, for as long as the caller takes to fetch them.
+    pub(crate) fn leave_room(&mut self) -> crate::budget::Room {
+        self.exchange.share.leave_room()
     }
 }
 

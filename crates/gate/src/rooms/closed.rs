@@ -35,6 +35,7 @@ impl Closed {
                 exchange: Some(exchange),
             });
         };
+        ending.passes_nothing();
         let mut recording = match &ending.evidence {
             Evidence::Kept(_) => Recording::start(&ending.ledger, leaf, &ending.metrics),
             Evidence::Waived => Recording::waived(),
@@ -63,9 +64,9 @@ pub struct Unrecorded {
 }
 
 impl Unrecorded {
-    pub(crate) const fn new(exchange: &Exchange) -> Self {
+    pub(crate) const fn new(exchange: ExchangeId) -> Self {
         Self {
-            exchange: Some(exchange.id),
+            exchange: Some(exchange),
         }
     }
 
@@ -85,7 +86,9 @@ impl Unrecorded {
 #[derive(Debug)]
 pub struct Ending {
     pub(super) exchange: Exchange,
-    run: Run,
+    /// Until it has ended.
+    run: Option<Run>,
+    cut: Arc<Cut>,
     ledger: Ledger,
     evidence: Evidence,
     draft: Option<Box<ClosedLeaf>>,
@@ -125,7 +128,8 @@ impl Ending {
         };
         Self {
             exchange,
-            run,
+            cut: run.cut(),
+            run: Some(run),
             metrics: gate.metrics_shared(),
             observer: gate.observer(),
             ledger: gate.ledger().clone(),
@@ -140,6 +144,17 @@ impl Ending {
         if let Some(draft) = &mut self.draft {
             change(draft);
         }
+    }
+
+    /// Nothing passes any more, either way, and only the record is left to be
+    /// made: a switch is not kept waiting by the disk.
+    pub(crate) fn passes_nothing(&mut self) {
+        self.run = None;
+    }
+
+    /// It ends before its request was sent.
+    pub(super) fn not_sent(&mut self) {
+        self.with(|draft| draft.vendor.sent = false);
     }
 
     /// The exchange ended well.
@@ -200,7 +215,7 @@ impl Ending {
 
     /// The word that the exchange must end before its time.
     pub(crate) fn cut(&self) -> Arc<Cut> {
-        self.run.cut()
+        Arc::clone(&self.cut)
     }
 
     fn tell(&self, closed: &ClosedLeaf) {

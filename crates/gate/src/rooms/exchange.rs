@@ -78,7 +78,8 @@ pub struct Turned {
 
 impl Turned {
     /// Records the refusal durably. If even that fails, the refusal becomes
-    /// one for want of evidence: the caller is turned away all the same.
+    /// one for want of evidence: the caller is turned away all the same. While
+    /// there is no room it is counted like a stranger's, and told later.
     pub(super) async fn away(
         gate: &Gate,
         mut exchange: Exchange,
@@ -90,6 +91,16 @@ impl Turned {
     ) -> Self {
         exchange.note(gate, room, format!("refused: {}", refusal.code()));
         gate.metrics().refused(refusal.code());
+        let (id, dialect) = (exchange.id, exchange.dialect);
+        if !gate.has_room() {
+            gate.strangers()
+                .count(refusal.code(), exchange.source, gate.clock().now_ms());
+            return Self {
+                refusal,
+                exchange: id,
+                dialect,
+            };
+        }
         let tallied = tally.unwrap_or_default();
         let leaf = Leaf::Refused(Box::new(Refused {
             v: RECORD_VERSION,
@@ -114,8 +125,8 @@ impl Turned {
         };
         Self {
             refusal,
-            exchange: exchange.id,
-            dialect: exchange.dialect,
+            exchange: id,
+            dialect,
         }
     }
 

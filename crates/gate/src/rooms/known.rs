@@ -1,6 +1,6 @@
 //! Second room: the caller is known; is the call allowed and its body understood?
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, header, request::Parts};
@@ -19,6 +19,7 @@ use crate::{
     budget::{Gathering, Share},
     callers::Principal,
     headers,
+    pace::Pace,
     parties::Party,
     running::Run,
 };
@@ -262,10 +263,14 @@ async fn understand(
         depth_max: limits.json_depth_max,
         values_max: limits.json_values_max,
     };
-    let document = crate::work::heavy(bytes.len(), || {
-        Document::parse(bytes, &json, Surrogates::Refuse)
-    })
-    .map_err(|fault| Refusal::new(fault.code()))?;
+    let size = bytes.len();
+    let document = gate
+        .work()
+        .on(size, &cut, || {
+            Document::parse(bytes, &json, Surrogates::Refuse)
+        })
+        .await?
+        .map_err(|fault| Refusal::new(fault.code()))?;
     let facts = exchange.dialect.facts(&document)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@".contains(&byte);
     if facts.model.is_empty()
@@ -284,9 +289,11 @@ async fn understand(
 /// Reads the whole body within its limits of size, memory and time.
 async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Bytes, Refusal> {
     let limits = gate.limits();
+    let (pace, started) = (Pace::new(limits), Instant::now());
     let mut bytes = Gathering::default();
     loop {
-        let frame = tokio::time::timeout(limits.body_idle_time, body.frame())
+        let patience = pace.patience(bytes.len(), started.elapsed());
+        let frame = tokio::time::timeout(patience, body.frame())
             .await
             .map_err(|_| Refusal::new(Code::BodySlow))?;
         let Some(frame) = frame else {

@@ -105,24 +105,45 @@ impl Screened {
             Evidence::Kept(_) => gate.record_later(leaf),
             Evidence::Waived => Recording::waived(),
         };
-        if durability == Durability::BeforeDispatch && recording.wait().await.is_err() {
-            return Err(Unanswered::Unrecorded(Unrecorded::new(&exchange)));
+        let id = exchange.id;
+        let mut ending = Ending::new(gate, exchange, run, evidence);
+        if durability == Durability::BeforeDispatch {
+            let recorded = tokio::select! {
+                biased;
+                code = cut.wait() => Err(Some(code)),
+                recorded = recording.wait() => recorded.map(drop).map_err(|_| None),
+            };
+            if let Err(code) = recorded {
+                ending.not_sent();
+                return Err(match code {
+                    Some(code) => failed(ending, recording, Refusal::new(code)).await,
+                    None => Unanswered::Unrecorded(Unrecorded::new(id)),
+                });
+            }
         }
-        let ending = Ending::new(gate, exchange, run, evidence);
         let sent = tokio::time::timeout(gate.limits().first_byte_time, ruling.client().send(built));
         let outcome = tokio::select! {
-            answered = sent => answered.unwrap_or_else(|_| Err(Refusal::new(Code::VendorSlow))),
-            () = slot.gone() => Err(Refusal::new(Code::CallerGone)),
+            // What was switched off by now is not even begun.
+            biased;
             code = cut.wait() => Err(Refusal::new(code)),
+            () = slot.gone() => Err(Refusal::new(Code::CallerGone)),
+            answered = sent => answered.unwrap_or_else(|_| Err(Refusal::new(Code::VendorSlow))),
         };
         vendor.answered(&outcome, gate.clock().now_ms());
         match outcome {
             Ok(response) => {
                 let answering = Answering::new(ending, response, tokens);
-                released(recording)
-                    .await
-                    .map(|()| answering)
-                    .map_err(Unanswered::Unrecorded)
+                tokio::select! {
+                    biased;
+                    // A switch is not kept waiting by the disk.
+                    code = cut.wait() => {
+                        let ending = answering.give_up();
+                        Err(failed(ending, recording, Refusal::new(code)).await)
+                    }
+                    recorded = released(&mut recording) => {
+                        recorded.map(|()| answering).map_err(Unanswered::Unrecorded)
+                    }
+                }
             }
             Err(refusal) => Err(failed(ending, recording, refusal).await),
         }
@@ -216,7 +237,7 @@ impl Screened {
     }
 }
 
-async fn released(mut recording: Recording) -> Result<(), Unrecorded> {
+async fn released(recording: &mut Recording) -> Result<(), Unrecorded> {
     recording
         .wait()
         .await
@@ -224,8 +245,9 @@ async fn released(mut recording: Recording) -> Result<(), Unrecorded> {
         .map_err(|_| Unrecorded::lost())
 }
 
-async fn failed(mut ending: Ending, recording: Recording, refusal: Refusal) -> Unanswered {
-    if let Err(unrecorded) = released(recording).await {
+async fn failed(mut ending: Ending, mut recording: Recording, refusal: Refusal) -> Unanswered {
+    ending.passes_nothing();
+    if let Err(unrecorded) = released(&mut recording).await {
         return Unanswered::Unrecorded(unrecorded);
     }
     ending.fail(&refusal);

@@ -8,7 +8,7 @@ use terms::Clock;
 use crate::{
     admin::{Admin, Answer, Request, keys_json},
     config::{self, Settled, StoreAt},
-    control, node,
+    control, node, present,
     source::{SystemClock, SystemEntropy},
     state::State,
 };
@@ -52,7 +52,13 @@ pub(super) fn refused(answer: Answer) -> anyhow::Error {
 async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Result<Answer> {
     let clock = Arc::new(SystemClock::start());
     if matches!(request, Request::SwitchList) {
-        return Ok(Answer::Switches(state.read_switches()?.off().clone()));
+        let (kept, waiting) = node::waiting(state, clock.now_ms())?;
+        if let Err(why) = waiting {
+            present::note(&format!(
+                "note: the file of switches is not carried out: {why}"
+            ));
+        }
+        return Ok(Answer::Switches(kept.off().clone()));
     }
     let store = match &request {
         // The kill switch stands in no need of the store.
@@ -114,11 +120,17 @@ async fn carry_out(
         }
         Request::SwitchOff { scope, reason } => {
             node::fit(&reason, |reason| is_clean(settled, reason))?;
-            node::offline(state, admin, &scope, reason, true, by).await
+            node::offline(state, admin, &scope, reason, true, by, |text| {
+                is_clean(settled, text)
+            })
+            .await
         }
         Request::SwitchOn { scope, reason } => {
             node::fit(&reason, |reason| is_clean(settled, reason))?;
-            node::offline(state, admin, &scope, reason, false, by).await
+            node::offline(state, admin, &scope, reason, false, by, |text| {
+                is_clean(settled, text)
+            })
+            .await
         }
         Request::KeyList | Request::SwitchList | Request::Reload | Request::Stats => {
             anyhow::bail!("no gate is running on this configuration's state folder")

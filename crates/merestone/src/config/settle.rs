@@ -14,6 +14,7 @@ use std::{
 
 use detect::{Catalogue, Engine};
 use gate::{Limits, ServerTls, Settings, Vendor};
+use ipnet::IpNet;
 use policy::{ActionTable, ControlPolicy, ControlRule, Passage, Policy, permission::Permission};
 use rustls_pki_types::CertificateDer;
 use store::PostgresAt;
@@ -333,14 +334,21 @@ fn default_actions(control: Control, catalogue: &Catalogue) -> ActionTable {
         })
 }
 
-/// The end of a day, UTC.
+/// The end of a day, UTC; or a moment, where a day is too long.
 fn day(text: &Spanned<String>) -> Result<u64, Fault> {
     let fault = || {
         (
             Some(text.span()),
-            "a day is written as \"2027-01-31\"".to_owned(),
+            "a day is written as \"2027-01-31\", a moment as \"2027-01-31T12:00:00Z\"".to_owned(),
         )
     };
+    if let Ok(moment) = text.get_ref().parse::<jiff::Timestamp>() {
+        return u64::try_from(moment.as_millisecond()).map_err(|_| fault());
+    }
+    // A date with a time and no zone is neither.
+    if text.get_ref().len() != "2027-01-31".len() {
+        return Err(fault());
+    }
     let date: jiff::civil::Date = text.get_ref().parse().map_err(|_| fault())?;
     let next = date.tomorrow().map_err(|_| fault())?;
     let start = next
@@ -405,14 +413,39 @@ fn limits(raw: &RawLimits) -> Result<Limits, Fault> {
         in_flight_bytes_max: size(&raw.in_flight_bytes_max, base.in_flight_bytes_max, 64 << 30)?,
         in_flight_max: size(&raw.in_flight_max, base.in_flight_max, 1_000_000)?,
         connections_max: size(&raw.connections_max, base.connections_max, 1_000_000)?,
+        connections_per_source_max: size(
+            &raw.connections_per_source_max,
+            base.connections_per_source_max,
+            1_000_000,
+        )?,
+        connections_per_source_exempt: networks(&raw.connections_per_source_exempt)?,
         header_time: seconds(&raw.header_seconds_max, base.header_time)?,
         body_idle_time: seconds(&raw.body_idle_seconds_max, base.body_idle_time)?,
+        body_time: seconds(&raw.body_seconds_max, base.body_time)?,
+        body_bytes_per_second_min: bounded(
+            &raw.body_bytes_per_second_min,
+            base.body_bytes_per_second_min,
+            0,
+            1 << 20,
+        )?,
         connect_time: seconds(&raw.connect_seconds_max, base.connect_time)?,
         first_byte_time: seconds(&raw.first_byte_seconds_max, base.first_byte_time)?,
         reply_idle_time: seconds(&raw.reply_idle_seconds_max, base.reply_idle_time)?,
         caller_idle_time: seconds(&raw.caller_idle_seconds_max, base.caller_idle_time)?,
         shutdown_time: seconds(&raw.shutdown_seconds_max, base.shutdown_time)?,
     })
+}
+
+/// Addresses and networks, as `10.0.0.7` and `10.1.0.0/16`.
+fn networks(raw: &[Spanned<String>]) -> Result<Vec<IpNet>, Fault> {
+    let networks = raw.iter().map(|text| {
+        let address = text.get_ref().parse::<std::net::IpAddr>().map(IpNet::from);
+        address.or_else(|_| text.get_ref().parse()).map_err(|_| {
+            let says = "write an address or a network, as \"10.0.0.7\" or \"10.1.0.0/16\"";
+            (Some(text.span()), says.to_owned())
+        })
+    });
+    networks.collect()
 }
 
 fn bounded(

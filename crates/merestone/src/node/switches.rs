@@ -17,6 +17,8 @@ use crate::{
 
 /// How often the file is looked at: a switch holds within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// What stands for a reason that looks sensitive.
+const WITHHELD: &str = "(withheld)";
 /// LIMIT: bytes of a reason.
 const REASON_BYTES_MAX: usize = 256;
 /// LIMIT: bytes of the file.
@@ -73,6 +75,15 @@ impl SwitchFile {
         }
         Ok(Self(words))
     }
+
+    /// The words that are new since an earlier look.
+    fn since(&self, before: &Self) -> BTreeMap<Scope, Word> {
+        let new = |(scope, word): &(&Scope, &Word)| before.0.get(scope) != Some(word);
+        let words = self.0.iter().filter(new);
+        words
+            .map(|(scope, word)| (scope.clone(), word.clone()))
+            .collect()
+    }
 }
 
 impl Node {
@@ -81,9 +92,15 @@ impl Node {
     pub async fn begin_switches(&self) -> anyhow::Result<()> {
         let kept: Kept = self.state.read_switches()?;
         self.gate.install_switches(kept.off);
-        *self.switching.lock().await = kept.file;
+        *self.carried_out() = kept.file;
         self.look_at_switches().await;
         Ok(())
+    }
+
+    fn carried_out(&self) -> std::sync::MutexGuard<'_, SwitchFile> {
+        self.switching
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Follows the file.
@@ -121,18 +138,26 @@ impl Node {
             Ok(file) => file,
             Err(why) => return Some(why),
         };
-        let mut carried_out = self.switching.lock().await;
-        let before = std::mem::replace(&mut *carried_out, file.clone());
-        for (scope, word) in file.0 {
-            if before.0.get(&scope) == Some(&word) {
-                continue;
-            }
-            let done = if word.off {
-                self.off(&carried_out, scope, word.reason, "node", since_us)
-                    .await
-            } else {
-                self.on(&carried_out, &scope, word.reason, "node", since_us)
-                    .await
+        let new = {
+            let mut carried_out = self.carried_out();
+            let new = file.since(&carried_out);
+            *carried_out = file;
+            new
+        };
+        // All of it is in force before the disk is asked for anything.
+        let ordered: Vec<_> = new
+            .into_iter()
+            .map(|(scope, word)| {
+                let ordered = word
+                    .off
+                    .then(|| self.order_off(&scope, &word.reason, since_us));
+                (scope, word, ordered)
+            })
+            .collect();
+        for (scope, word, ordered) in ordered {
+            let done = match ordered {
+                Some(ordered) => self.off(ordered, &scope, &word.reason, "node").await,
+                None => self.on(&scope, &word.reason, "node", since_us).await,
             };
             if let Err(error) = done {
                 tracing::error!("a switch could not be recorded or kept: {error:#}");
@@ -149,15 +174,8 @@ impl Node {
     ) -> anyhow::Result<Answer> {
         let since_us = self.gate.clock().monotonic_us();
         fit(&reason, |reason| self.gate.ruling().is_clean(reason))?;
-        // Not behind the lock: nothing may keep a switch waiting.
-        let held = self
-            .gate
-            .switch_off(scope.clone(), self.since(&reason), since_us)
-            .await?;
-        let carried_out = self.switching.lock().await;
-        self.told(&carried_out, Act::SwitchedOff, &scope, &reason, by, held)
-            .await?;
-        Ok(answer(held))
+        let ordered = self.order_off(&scope, &reason, since_us);
+        Ok(answer(self.off(ordered, &scope, &reason, by).await?))
     }
 
     pub(super) async fn switch_on(
@@ -168,8 +186,7 @@ impl Node {
     ) -> anyhow::Result<Answer> {
         let since_us = self.gate.clock().monotonic_us();
         fit(&reason, |reason| self.gate.ruling().is_clean(reason))?;
-        let carried_out = self.switching.lock().await;
-        let held = self.on(&carried_out, &scope, reason, by, since_us).await?;
+        let held = self.on(&scope, &reason, by, since_us).await?;
         anyhow::ensure!(
             held.changed,
             "that is not switched off; `merestone switch list` shows what is"
@@ -177,34 +194,38 @@ impl Node {
         Ok(answer(held))
     }
 
+    /// Puts a switch in force: at once, behind no lock that is held while
+    /// something is waited for.
+    fn order_off(
+        &self,
+        scope: &Scope,
+        reason: &str,
+        since_us: u64,
+    ) -> Result<gate::Ordered, policy::TooManySwitches> {
+        self.gate.switch_off(scope, &self.since(reason), since_us)
+    }
+
     async fn off(
         &self,
-        carried_out: &SwitchFile,
-        scope: Scope,
-        reason: String,
+        ordered: Result<gate::Ordered, policy::TooManySwitches>,
+        scope: &Scope,
+        reason: &str,
         by: &str,
-        since_us: u64,
     ) -> anyhow::Result<Held> {
-        let held = self
-            .gate
-            .switch_off(scope.clone(), self.since(&reason), since_us)
-            .await?;
-        self.told(carried_out, Act::SwitchedOff, &scope, &reason, by, held)
-            .await?;
+        let held = self.gate.held(ordered?).await;
+        self.told(Act::SwitchedOff, scope, reason, by, held).await?;
         Ok(held)
     }
 
     async fn on(
         &self,
-        carried_out: &SwitchFile,
         scope: &Scope,
-        reason: String,
+        reason: &str,
         by: &str,
         since_us: u64,
     ) -> anyhow::Result<Held> {
         let held = self.gate.switch_on(scope, since_us);
-        self.told(carried_out, Act::SwitchedOn, scope, &reason, by, held)
-            .await?;
+        self.told(Act::SwitchedOn, scope, reason, by, held).await?;
         Ok(held)
     }
 
@@ -218,17 +239,18 @@ impl Node {
     /// Keeps and records what was switched.
     async fn told(
         &self,
-        carried_out: &SwitchFile,
         act: Act,
         scope: &Scope,
         reason: &str,
         by: &str,
         held: Held,
     ) -> anyhow::Result<()> {
-        self.state.write_switches(&Kept {
+        let _telling = self.telling.lock().await;
+        let kept = Kept {
             off: (*self.gate.switches()).clone(),
-            file: carried_out.clone(),
-        })?;
+            file: self.carried_out().clone(),
+        };
+        self.state.write_switches(&kept)?;
         if !held.changed {
             return Ok(());
         }
@@ -236,7 +258,7 @@ impl Node {
         let reason = if self.gate.ruling().is_clean(reason) {
             reason
         } else {
-            "(withheld)"
+            WITHHELD
         };
         let facts = BTreeMap::from([
             ("reason".to_owned(), reason.to_owned()),
@@ -266,7 +288,45 @@ pub fn fit(reason: &str, is_clean: impl Fn(&str) -> bool) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The same while no gate runs: it holds from the next start on.
+/// What the file says that no gate has carried out yet, since none runs:
+/// it holds from the next start on. `Err` tells why the file cannot be
+/// carried out, with what is off all the same.
+pub fn waiting(state: &State, now_ms: u64) -> anyhow::Result<(Kept, Result<Waiting, String>)> {
+    let mut kept: Kept = state.read_switches()?;
+    let file = match read(&state.switches_file()) {
+        Ok(None) => return Ok((kept, Ok(Waiting::default()))),
+        Ok(Some(text)) => SwitchFile::parse(&text),
+        Err(why) => Err(why),
+    };
+    let file = match file {
+        Ok(file) => file,
+        Err(why) => return Ok((kept, Err(why))),
+    };
+    let mut waiting = Waiting::default();
+    for (scope, word) in file.since(&kept.file) {
+        let changed = if word.off {
+            let off = Off {
+                reason: word.reason.clone(),
+                since_ms: now_ms,
+            };
+            kept.off.off(scope.clone(), off)?
+        } else {
+            kept.off.on(&scope)
+        };
+        if changed {
+            waiting.0.insert(scope, word);
+        }
+    }
+    kept.file = file;
+    Ok((kept, Ok(waiting)))
+}
+
+/// Words of the file that change something and were not carried out yet.
+#[derive(Debug, Default)]
+pub struct Waiting(BTreeMap<Scope, Word>);
+
+/// Switching while no gate runs: it holds from the next start on. What the
+/// file says is carried out first, as a gate would.
 pub async fn offline(
     state: &State,
     admin: &Admin,
@@ -274,9 +334,11 @@ pub async fn offline(
     reason: String,
     off: bool,
     by: &str,
+    is_clean: impl Fn(&str) -> bool,
 ) -> anyhow::Result<Answer> {
-    let mut kept: Kept = state.read_switches()?;
     let now_ms = admin.clock.now_ms();
+    // A wrong file changes nothing; the next start tells of it.
+    let (mut kept, waiting) = waiting(state, now_ms)?;
     let changed = if off {
         let word = Off {
             reason: reason.clone(),
@@ -291,25 +353,38 @@ pub async fn offline(
         "that is not switched off; `merestone switch list` shows what is"
     );
     state.write_switches(&kept)?;
-    let act = if off {
-        Act::SwitchedOff
-    } else {
-        Act::SwitchedOn
-    };
-    let none = || "0".to_owned();
-    let facts = BTreeMap::from([
-        ("reason".to_owned(), reason),
-        ("took_us".to_owned(), none()),
-        ("ended".to_owned(), none()),
-        ("left".to_owned(), none()),
-    ]);
-    admin.record(act, by, &scope.to_string(), facts).await?;
+    for (scope, mut word) in waiting.unwrap_or_default().0 {
+        if !is_clean(&word.reason) {
+            WITHHELD.clone_into(&mut word.reason);
+        }
+        record(admin, &scope, word, "node").await?;
+    }
+    if changed {
+        record(admin, scope, Word { off, reason }, by).await?;
+    }
     Ok(Answer::Switched {
         changed,
         ended: 0,
         left: 0,
         took_us: 0,
     })
+}
+
+/// Records a switch that ended nothing, since nothing ran.
+async fn record(admin: &Admin, scope: &Scope, word: Word, by: &str) -> anyhow::Result<()> {
+    let act = if word.off {
+        Act::SwitchedOff
+    } else {
+        Act::SwitchedOn
+    };
+    let none = || "0".to_owned();
+    let facts = BTreeMap::from([
+        ("reason".to_owned(), word.reason),
+        ("took_us".to_owned(), none()),
+        ("ended".to_owned(), none()),
+        ("left".to_owned(), none()),
+    ]);
+    admin.record(act, by, &scope.to_string(), facts).await
 }
 
 const fn answer(held: Held) -> Answer {

@@ -205,7 +205,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "evidence_until",
         "\"2027-01-31\"",
         false,
-        "The last day of that exception (UTC).",
+        "The last day of that exception (UTC), or its end as 2027-01-31T12:00:00Z.",
     ),
     setting(
         "when_down",
@@ -219,7 +219,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "controls_until",
         "\"2027-01-31\"",
         false,
-        "The last day of that exception (UTC).",
+        "The last day of that exception (UTC), or its end as 2027-01-31T12:00:00Z.",
     ),
     setting(
         "telemetry",

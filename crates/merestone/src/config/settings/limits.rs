@@ -68,6 +68,20 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     setting(
         "limits",
+        "connections_per_source_max",
+        "512",
+        false,
+        "Most connections at once from one address (a /64 of IPv6), counted from their acceptance on; one more is closed at once and counted (MS-ARRIVE-015).",
+    ),
+    setting(
+        "limits",
+        "connections_per_source_exempt",
+        "[\"10.0.0.7\", \"10.1.0.0/16\"]",
+        false,
+        "Addresses and networks of proxies in front, whose connections stand for many callers: only connections_max bounds them. None unless it is set.",
+    ),
+    setting(
+        "limits",
         "header_seconds_max",
         "10",
         false,
@@ -79,6 +93,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         "30",
         false,
         "For the next piece of a request body to arrive.",
+    ),
+    setting(
+        "limits",
+        "body_seconds_max",
+        "600",
+        false,
+        "For a whole request body to arrive.",
+    ),
+    setting(
+        "limits",
+        "body_bytes_per_second_min",
+        "512",
+        false,
+        "Fewest bytes of a request body a second, on average, once body_idle_seconds_max is over; 0 for no such limit.",
     ),
     setting(
         "limits",
@@ -106,7 +134,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "caller_idle_seconds_max",
         "60",
         false,
-        "For a caller to take the next piece of a stream.",
+        "For a caller to take the next piece of a reply.",
     ),
     setting(
         "limits",
