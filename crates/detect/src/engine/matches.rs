@@ -111,8 +111,9 @@ fn plain(
             Some(Valid { end, looked })
                 if detector.context.is_empty() || context_fits(rule, view, span.start, before) =>
             {
+                let start = detector.validator.value_start(text, &span);
                 hits.push(Hit {
-                    span: span.start..end,
+                    span: start..end,
                     looked,
                     opened: None,
                 });

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::value::{code, kinds, stands_in, wordlike};
+use super::value::{code, kinds, letters, stands_in, wordlike};
 
 /// The password of `scheme://name:password@host`.
 pub(super) fn address(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
@@ -36,7 +36,11 @@ pub(super) fn argument(text: &str, span: &Range<usize>) -> Option<Range<usize>> 
     let word = word.split('<').next().unwrap_or_default();
     let word = word.trim_end_matches(['.', ',', ')', ';', '\\', '*', '>', ']', '?']);
     let start = span.start + at;
-    secret(word).then(|| start..start + word.len())
+    let quoted = text
+        .get(..start)
+        .is_some_and(|text| text.ends_with(['"', '\'']));
+    let named = letters(word) && !cased(word) && !quoted && !found.contains("machine");
+    (secret(word) && !named).then(|| start..start + word.len())
 }
 
 /// The password of `name:password` as an argument.
@@ -86,6 +90,12 @@ pub(super) fn basic(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
     let readable = decoded.chars().all(|char| !char.is_control());
     let start = span.start + at;
     (readable && name.len() + password.len() >= 4).then_some(start..span.end)
+}
+
+/// Letters of both kinds, other than a capital at the beginning.
+fn cased(word: &str) -> bool {
+    let bytes = || word.bytes().skip(1);
+    bytes().any(|byte| byte.is_ascii_uppercase()) && bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
 /// A value that somebody typed, and no variable.

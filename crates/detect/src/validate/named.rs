@@ -6,28 +6,24 @@ use super::value::{counts, digits, kinds, wordlike};
 
 /// LIMIT: bytes before a value in which that word is looked for.
 const NEAR_BYTES: usize = 64;
-/// Words that say it.
-const WORDS: &[&str] = &[
+/// Words that say it, as parts of names.
+const PARTS: &[&str] = &[
     "key",
     "token",
     "secret",
-    "pass",
+    "passw",
     "auth",
     "bearer",
     "credential",
-    "pwd",
-    "pat",
     "access",
     "private",
-    "api",
-    "dsn",
     "login",
-    "reporter_id",
     "license",
     "licence",
     "_sid",
     "cookie",
     "signing",
+    "reporter_id",
     "密钥",
     "令牌",
     "密码",
@@ -46,6 +42,8 @@ const WORDS: &[&str] = &[
     "токен",
     "пароль",
 ];
+/// Words that say it, whole.
+const WORDS: &[&str] = &["api", "pat", "pass", "pwd", "dsn", "sid"];
 /// Words that say that it is something else.
 const OTHERS: &[&str] = &[
     "sha1",
@@ -68,6 +66,10 @@ const OTHERS: &[&str] = &[
     "checks",
     "hashes",
     "uuid",
+    "h1",
+    "recv",
+    "git",
+    "ref",
 ];
 
 /// Whether the value is random, and named as a secret.
@@ -83,10 +85,10 @@ pub(super) fn is_named(text: &str, span: &Range<usize>) -> bool {
         .to_ascii_lowercase();
     // The last line is enough, unless it is only an indentation.
     let line = near.trim_end().rsplit('\n').next().unwrap_or_default();
-    let named = WORDS.iter().any(|word| line.contains(word));
-    let other = line
-        .split(|char: char| !char.is_ascii_alphanumeric())
-        .any(|word| OTHERS.contains(&word));
+    let mut words = line.split(|char: char| !char.is_ascii_alphanumeric());
+    let whole = words.clone().any(|word| WORDS.contains(&word));
+    let named = whole || PARTS.iter().any(|part| line.contains(part));
+    let other = words.any(|word| OTHERS.contains(&word));
     named && !other && joined(line) && mixed(found) && !wordlike(found) && !counts(found)
 }
 
@@ -101,7 +103,13 @@ fn mixed(found: &str) -> bool {
 /// Whether what stands before a value can stand before one: no path, no name
 /// that the value would only be the end of.
 fn joined(line: &str) -> bool {
-    !line.ends_with(['/', '@', '#', '-', '.', '+']) || line.ends_with("--") || line.ends_with("://")
+    if line.ends_with(['/', '@', '#', '-', '.', '+']) {
+        return line.ends_with("--") || line.ends_with("://");
+    }
+    // `example.org/x/oauth2 0a1b...`: a version behind the path of a module.
+    let last = line.split_whitespace().next_back().unwrap_or_default();
+    let marked = last.contains(['=', ':', '"', '\'', '>', '(']);
+    !last.contains('/') || marked
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ const OTHERS: &[&str] = &[
     "sep",
     "mask",
     "unk",
+    "recv",
     "if",
 ];
 
@@ -88,6 +89,10 @@ struct Setting<'a> {
     after: Option<char>,
     /// The name begins its line and the value ends it.
     line: bool,
+    /// The name is the end of a path.
+    path: bool,
+    /// The value is the next of a list, or of the arguments of a call.
+    next: bool,
     /// Two things are compared, not set.
     compared: bool,
     /// The name is that of a parameter: `?key=`, `&key=`.
@@ -118,13 +123,18 @@ fn holds_password(setting: &Setting<'_>) -> bool {
         return false;
     }
     let alone = letters(value);
+    if alone && setting.next || colons(value) {
+        return false;
+    }
     if setting.quoted {
         return !quoted_code(value)
             && !(alone && (value.len() < PASSWORD_CHARS_MIN + 1 || names(value)))
             && !(is_name(value) && value.contains(['.', '/']) && digits(value) <= 2);
     }
     let variable = identifier(value) && (setting.spaced || !setting.capitals);
-    if setting.compared
+    let verdict = setting.spaced && setting.words.last().is_some_and(|word| word == "pass");
+    if verdict && !setting.line
+        || setting.compared
         || called(setting)
         || code(value)
         || variable
@@ -165,8 +175,13 @@ fn holds_key(setting: &Setting<'_>) -> bool {
     if !random(body) || version(body) || (is_name(body) && body.contains('/') && wordlike(body)) {
         return false;
     }
+    let lower = body.to_ascii_lowercase();
+    let ends = ["key", "token", "secret", "password", "name", "type"];
+    if !setting.quoted && ends.iter().any(|end| lower.ends_with(end)) {
+        return false;
+    }
     let bare = setting.words.iter().all(|word| word == "key") && !setting.parameter;
-    let known = ["MFkw", "MIIB", "MIGf", "MCow", "ssh-", "0x"]
+    let known = ["MFkw", "MIIB", "MIGf", "MCow", "ssh-", "0x", "-0x"]
         .iter()
         .any(|start| body.starts_with(start));
     if identifier(body) || known || (bare && !setting.quoted && setting.spaced) {
@@ -176,7 +191,11 @@ fn holds_key(setting: &Setting<'_>) -> bool {
     if !setting.marked {
         let numbers = digits(body);
         let apart = (numbers >= 2 && kinds(body) >= 8) || kinds(body) >= 14;
-        return body.len() >= LOOSE_CHARS_MIN && apart && !id;
+        return body.len() >= LOOSE_CHARS_MIN
+            && apart
+            && !id
+            && !body.contains('=')
+            && !setting.path;
     }
     // Short values without quotes are names and numbers of all kinds.
     setting.quoted || setting.capitals || body.len() >= 12 || !setting.spaced
@@ -201,6 +220,12 @@ fn quoted_code(value: &str) -> bool {
         || value.contains("()")
         || value.ends_with(':')
         || value.contains("\\n")
+}
+
+/// `name:password:group`, `g:netrw_name`: fields and names of scopes.
+fn colons(value: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b':' | b'_' | b'.');
+    value.contains(':') && value.bytes().all(fits)
 }
 
 /// A password that is a hash is found as one; `{SSHA}`, `$6$` and so on.
@@ -292,6 +317,8 @@ fn parse<'a>(text: &'a str, span: &Range<usize>) -> Option<Setting<'a>> {
         marked: separator.contains(['=', ':', '>', '(', ',']),
         spaced: separator.contains([' ', '\t']),
         compared: separator.contains("==") || separator.contains("!="),
+        path: outside.ends_with('/'),
+        next: apart.contains(','),
         parameter: outside.ends_with(['?', '&']),
         after: text.get(end..).and_then(|rest| rest.chars().next()),
         line: begins_line(text, span.start - before.len())
@@ -334,6 +361,7 @@ fn mark_end(rest: &str) -> (usize, bool) {
     while let Some(byte) = rest.as_bytes().get(at) {
         match byte {
             b' ' | b'\t' | b'\\' | b']' | b')' => {}
+            b'-' if rest.get(at..).is_some_and(|rest| rest.starts_with("- ")) => {}
             b'=' | b':' | b'>' | b'(' | b',' | b'!' if !opened || !marked => {
                 marked = true;
                 opened = false;
@@ -421,66 +449,4 @@ fn split(name: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The text with the match between bars.
-    fn found(text: &str, valid: fn(&str, &Range<usize>) -> Option<Range<usize>>) -> Option<String> {
-        let start = text.find('|').unwrap();
-        let plain = text.replacen('|', "", 1);
-        let end = plain.find('|').unwrap();
-        let plain = plain.replacen('|', "", 1);
-        valid(&plain, &(start..end)).map(|range| plain[range].to_owned())
-    }
-
-    #[test]
-    fn the_value_is_found_and_nothing_around_it() {
-        for (text, value) in [
-            ("DB_|PASSWORD=hunter2hunter2|\n", "hunter2hunter2"),
-            ("{\"db_|password\": \"Tr0ub4dor&3|\"}", "Tr0ub4dor&3"),
-            ("{\\\"|password\\\":\\\"Tr0ub4dor3\\|\\\"}", "Tr0ub4dor3"),
-            ("<|password>s3cr3t99</password>|", "s3cr3t99"),
-            ("key=\"Db|Password\" value=\"s3cr3t99|\"", "s3cr3t99"),
-            ("set|Password(\"s3cr3t99|\")", "s3cr3t99"),
-            ("spring.datasource.|password=swordfishes|\n", "swordfishes"),
-            ("The |password is hunter2!,| but", "hunter2!"),
-            ("|password 'gr4dle-pw|'", "gr4dle-pw"),
-        ] {
-            assert_eq!(found(text, password).as_deref(), Some(value), "{text}");
-        }
-    }
-
-    #[test]
-    fn code_and_prose_that_name_a_password_hold_none() {
-        for text in [
-            "|password = request.form.get|(\"password\")",
-            "|password: userPassword,|",
-            "|password: string;|",
-            "|password=\"$DB_PASSWORD|\"",
-            "|password = \"Enter| your password\"",
-            "|password: 'auth.password.label|'",
-            "|password is required.|",
-            "reset_|password: \"/account/reset|\"",
-            "|password = get_password|()",
-            "|password: Optional|[str]",
-            "|password=user_password,|",
-        ] {
-            assert_eq!(found(text, password), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn keys_are_told_from_names() {
-        assert!(found("|api_key = \"k8Jd02mQx7RzT4vB|\"", key).is_some());
-        assert!(found("my |api key is k8Jd02mQx7RzT4vB9,| but", key).is_some());
-        for text in [
-            "|api_key = settings.api_key|",
-            "|api_key: process.env.API_KEY2|",
-            "public_|token = \"9Cnzj4p4WGeKLs1Pt8QuKU|\"",
-            "|token: 1.2.3-beta4|",
-            "|secret: \"ConnectionStringSecret|\"",
-        ] {
-            assert_eq!(found(text, key), None, "{text}");
-        }
-    }
-}
+mod tests;

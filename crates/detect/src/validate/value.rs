@@ -381,16 +381,22 @@ pub(super) fn identifier(value: &str) -> bool {
     let named = value
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let word = |part: &str| {
+        part.starts_with(|char: char| char.is_ascii_uppercase())
+            && part.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
+    };
     let camel = value.len() <= 24
-        && value.starts_with(|char: char| char.is_ascii_uppercase())
+        && digits(value) >= 1
         && value
             .split(|char: char| char.is_ascii_digit())
             .filter(|part| !part.is_empty())
-            .all(|part| {
-                part.starts_with(|char: char| char.is_ascii_uppercase())
-                    && speakable(&part.to_ascii_lowercase())
-            });
-    named && (value.contains('_') && value.split('_').all(plain) || camel)
+            .all(word);
+    // `D3DKMT_TOKEN_0`
+    let capitals = value.starts_with(|char: char| char.is_ascii_uppercase())
+        && !value.bytes().any(|byte| byte.is_ascii_lowercase())
+        && digits(value) * 4 <= value.len();
+    let joined = value.contains('_');
+    named && (joined && (capitals || value.split('_').all(plain)) || camel)
 }
 
 /// Small letters with a vowel, and no four consonants in a row.
@@ -421,14 +427,16 @@ pub(super) fn random(value: &str) -> bool {
 }
 
 /// A run as `abcdefghij`, `aaaa1111`: nearly every character follows on the
-/// one before, or is the same.
+/// one before, or is the same, and there are few, or of one kind only.
 pub(super) fn counts(value: &str) -> bool {
     let steps = value
         .as_bytes()
         .windows(2)
         .filter(|pair| matches!(pair, [a, b] if b.wrapping_sub(*a) <= 1))
         .count();
-    steps * 10 > value.len() * 9
+    let numbers = digits(value);
+    let mixed = numbers >= 2 && numbers + 2 <= value.len() && kinds(value) >= 10;
+    steps * 10 > value.len() * 9 && !mixed
 }
 
 #[cfg(test)]
