@@ -1,21 +1,43 @@
 //! The catalogue: detectors as data, checked when they are loaded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use terms::{Action, Control, DetectorId, Digest, Direction, Kind, Slot};
 use thiserror::Error;
 
-use crate::{boundary::Boundary, validate::Validator};
+use crate::{boundary::Boundary, pattern::Pattern, validate::Validator};
 
 static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/detectors.rs"));
 
-/// LIMIT: bytes that one match may span, so that a stream need not wait for ever.
-const SPAN_BYTES_MAX: usize = 8_192;
 /// LIMIT: bytes before a match in which context words are looked for; a
 /// stream keeps as many.
 pub(crate) const CONTEXT_BYTES: usize = 128;
+
+/// LIMIT: context words of one detector.
+const CONTEXT_WORDS_MAX: usize = 64;
+/// What scores less is not reported.
+pub(crate) const SCORE_MIN: u8 = 50;
+
+/// What kind of text is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Prompts and replies: values stand in prose, markup and quotes.
+    #[default]
+    Prompt,
+    /// Source code and configuration.
+    Code,
+}
+
+impl Profile {
+    /// Both.
+    pub const ALL: &[Self] = &[Self::Prompt, Self::Code];
+}
 
 /// A detector that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -61,11 +83,23 @@ struct Raw {
     #[serde(default)]
     context: Vec<String>,
     #[serde(default)]
+    context_score: Option<u8>,
+    #[serde(default)]
+    entropy_min: u8,
+    #[serde(default = "yes")]
+    enabled: bool,
+    #[serde(default)]
+    profiles: Option<Vec<Profile>>,
+    #[serde(default)]
     replacement: Option<String>,
     #[serde(default)]
     fixed_contexts: bool,
     examples: Vec<String>,
     counter_examples: Vec<String>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// One detector.
@@ -93,13 +127,25 @@ pub struct Detector {
     pub counter_examples: Vec<String>,
     /// Whether its examples are whole texts that cannot stand in others.
     pub fixed_contexts: bool,
-    pub(crate) score: u8,
-    pub(crate) patterns: Vec<String>,
+    /// Whether it looks unless somebody switches it on: one that fires on
+    /// clean text too often does not.
+    pub enabled: bool,
+    /// In which texts it looks.
+    pub profiles: Vec<Profile>,
+    /// How sure a finding is, 1 to 100.
+    pub score: u8,
+    /// Likewise, with one of the context words before it; `None` where there is
+    /// no finding without them.
+    pub context_score: Option<u8>,
+    /// Words that stand before a match, in lower case.
+    pub context: Vec<String>,
+    /// Tenths of a bit of entropy that each character has at least.
+    pub(crate) entropy_min: u8,
+    pub(crate) patterns: Vec<Arc<Pattern>>,
     pub(crate) closer: Option<String>,
     pub(crate) left: Boundary,
     pub(crate) right: Boundary,
     pub(crate) validator: Validator,
-    pub(crate) context: Vec<String>,
 }
 
 /// All detectors of a build or a test.
@@ -181,6 +227,9 @@ fn check(raw: Raw) -> Result<Detector, String> {
     if raw.score == 0 || raw.score > 100 {
         return Err("a score is 1 to 100".to_owned());
     }
+    if raw.profiles.as_ref().is_some_and(Vec::is_empty) {
+        return Err("profiles names at least one".to_owned());
+    }
     let inert = |char: char| !char.is_control() && !matches!(char, '"' | '\\' | '<' | '>');
     if !raw.replacement.iter().all(|text| text.chars().all(inert)) {
         return Err(
@@ -194,13 +243,27 @@ fn check(raw: Raw) -> Result<Detector, String> {
         .map(|(word, action)| Some((Slot::from_word(word)?, *action)))
         .collect::<Option<_>>()
         .ok_or("slot_actions names a slot that does not exist")?;
-    let patterns: Vec<String> = raw.pattern.into_iter().chain(raw.patterns).collect();
+    if raw.context.len() > CONTEXT_WORDS_MAX || raw.context.iter().any(String::is_empty) {
+        return Err(format!(
+            "context has at most {CONTEXT_WORDS_MAX} words, none empty"
+        ));
+    }
+    if raw
+        .context_score
+        .is_some_and(|score| score <= raw.score || score > 100 || raw.context.is_empty())
+    {
+        return Err("context_score is more than score, at most 100, and needs context".to_owned());
+    }
+    let needs_context = !raw.context.is_empty() && raw.context_score.is_none();
+    let patterns: Vec<Arc<Pattern>> = raw
+        .pattern
+        .iter()
+        .chain(&raw.patterns)
+        .map(|pattern| Pattern::new(pattern, needs_context))
+        .collect::<Result<_, _>>()?;
     if patterns.is_empty() {
         return Err("a detector needs a pattern".to_owned());
     }
-    patterns
-        .iter()
-        .try_for_each(|pattern| check_pattern(pattern))?;
     Ok(Detector {
         id: DetectorId::new(&raw.id),
         kind: Kind::new(&raw.kind),
@@ -213,7 +276,11 @@ fn check(raw: Raw) -> Result<Detector, String> {
         examples: raw.examples,
         counter_examples: raw.counter_examples,
         fixed_contexts: raw.fixed_contexts,
+        enabled: raw.enabled,
+        profiles: raw.profiles.unwrap_or_else(|| Profile::ALL.to_vec()),
         score: raw.score,
+        context_score: raw.context_score,
+        entropy_min: raw.entropy_min,
         patterns,
         closer: raw.closer,
         left: raw.left,
@@ -225,22 +292,4 @@ fn check(raw: Raw) -> Result<Detector, String> {
             .map(|word| word.to_ascii_lowercase())
             .collect(),
     })
-}
-
-fn check_pattern(pattern: &str) -> Result<(), String> {
-    let hir = regex_syntax::parse(pattern)
-        .map_err(|_| "a pattern is not a regular expression".to_owned())?;
-    let longest = hir
-        .properties()
-        .maximum_len()
-        .ok_or("a pattern has no longest match; bound its repetitions")?;
-    if longest > SPAN_BYTES_MAX || hir.properties().minimum_len().unwrap_or(0) == 0 {
-        return Err(format!(
-            "a match is 1 to {SPAN_BYTES_MAX} bytes, this pattern allows {longest}"
-        ));
-    }
-    if !hir.properties().look_set().is_empty() {
-        return Err("a pattern has no anchors; use `left`, `right` and `context`".to_owned());
-    }
-    Ok(())
 }

@@ -1,7 +1,10 @@
 //! The engine: all detectors over all views of a text, whole or in a stream.
 
-mod alive;
+mod hits;
+mod look;
 mod matches;
+mod plan;
+mod refused;
 mod stream;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -11,10 +14,14 @@ use regex_syntax::hir::literal::Extractor;
 use terms::{Control, DetectorId, Digest, Direction, Finding, View};
 use thiserror::Error;
 
-use crate::{Catalogue, Detector, Redaction, redact, template::Filler, view};
+use crate::{
+    Catalogue, Detector, Profile, Redaction, pattern::Pattern, redact, template::Filler, view,
+};
 
-use alive::Alive;
+use look::Task;
+use plan::Plan;
 
+pub use refused::{Refused, Why};
 pub use stream::{Held, HeldTooMuch, Segment, StreamLimits, StreamScan};
 
 /// A catalogue that cannot be compiled.
@@ -29,24 +36,52 @@ pub struct Scan {
     pub findings: Vec<Finding>,
     /// Bytes that were looked at.
     pub bytes: u64,
-    /// Whether the text had more views than may be made. Then not everything
-    /// was looked at, and the text must not pass.
+    /// Whether the text had more views than may be made, or would have been too
+    /// much work. Then not everything was looked at, and the text must not
+    /// pass.
     pub work_exceeded: bool,
+    /// Bytes that were read to look at it, views and second looks included:
+    /// at most [`WORK_FACTOR`] for each byte, and a floor for short texts.
+    pub work: u64,
 }
+
+/// LIMIT: bytes that are read for each byte of a text.
+pub const WORK_FACTOR: usize = 512;
+/// LIMIT: likewise, of a short text.
+const WORK_FLOOR: usize = 4 << 20;
 
 /// Matches of fewer bytes may stand in a long random value by chance.
 const SURE_BYTES_MIN: usize = 9;
 /// Likewise, unless they begin with as many bytes of their own.
 const SURE_LITERAL_BYTES_MIN: usize = 3;
 
-/// A compiled detector.
+/// A detector that looks.
 #[derive(Debug, Clone)]
 struct Rule {
+    /// Its number.
+    number: usize,
     detector: Detector,
-    patterns: Vec<Regex>,
     closer: Option<Closer>,
     /// Whether no random bytes will match.
     sure: bool,
+}
+
+impl Rule {
+    fn new(number: usize, detector: &Detector) -> Result<Self, EngineFault> {
+        let closer = match detector.closer.as_deref() {
+            Some(closer) => Some(
+                Closer::new(closer).ok_or_else(|| EngineFault(detector.id.as_str().to_owned()))?,
+            ),
+            None => None,
+        };
+        let mut patterns = detector.patterns.iter();
+        Ok(Self {
+            number,
+            closer,
+            sure: patterns.all(|pattern| sure(pattern.text())),
+            detector: detector.clone(),
+        })
+    }
 }
 
 /// Whether a pattern is long, or begins with letters of its own.
@@ -81,8 +116,9 @@ impl Closer {
 #[derive(Debug)]
 struct Inner {
     rules: Vec<Rule>,
+    plan: Plan,
     token: Regex,
-    alive: BTreeMap<Direction, Alive>,
+    token_pattern: Arc<Pattern>,
     digest: Digest,
     redactions: BTreeMap<DetectorId, Redaction>,
 }
@@ -92,49 +128,46 @@ struct Inner {
 pub struct Engine(Arc<Inner>);
 
 impl Engine {
-    /// Compiles a catalogue.
+    /// Prepares the detectors of a catalogue that are switched on, for prompts
+    /// and replies.
     ///
     /// # Errors
-    /// When a detector cannot be compiled.
+    /// When a detector cannot be used.
     pub fn new(catalogue: Catalogue) -> Result<Self, EngineFault> {
+        Self::with_profile(catalogue, Profile::Prompt)
+    }
+
+    /// Likewise, for texts of this profile.
+    ///
+    /// # Errors
+    /// When a detector cannot be used.
+    pub fn with_profile(catalogue: Catalogue, profile: Profile) -> Result<Self, EngineFault> {
         let kinds: Vec<&str> = catalogue
             .detectors()
             .iter()
             .map(|detector| detector.kind.as_str())
             .collect();
-        let token_pattern = redact::token_pattern(&kinds);
-        let fault = |id: &str| EngineFault(id.to_owned());
-        let mut rules = Vec::new();
-        for detector in catalogue.detectors() {
-            let compiled = detector
-                .patterns
-                .iter()
-                .map(|pattern| Regex::new(pattern))
-                .collect::<Result<_, _>>();
-            let closer = match detector.closer.as_deref() {
-                Some(closer) => {
-                    Some(Closer::new(closer).ok_or_else(|| fault(detector.id.as_str()))?)
-                }
-                None => None,
-            };
-            rules.push(Rule {
-                patterns: compiled.map_err(|_| fault(detector.id.as_str()))?,
-                closer,
-                sure: detector.patterns.iter().all(|pattern| sure(pattern)),
-                detector: detector.clone(),
-            });
-        }
-        let alive = alive(&rules, &token_pattern).ok_or_else(|| fault("all"))?;
+        let token_text = redact::token_pattern(&kinds);
+        let rules = catalogue
+            .detectors()
+            .iter()
+            .filter(|detector| detector.enabled && detector.profiles.contains(&profile))
+            .enumerate()
+            .map(|(number, detector)| Rule::new(number, detector))
+            .collect::<Result<Vec<_>, _>>()?;
+        let fault = |what: &str| EngineFault(what.to_owned());
+        let token = Regex::new(&token_text).map_err(|_| fault("token"))?;
+        let token_pattern = Pattern::new(&token_text, false).map_err(|_| fault("token"))?;
         let redactions = catalogue
             .detectors()
             .iter()
             .map(|detector| (detector.id.clone(), detector.redaction.clone()))
             .collect();
-        let token = Regex::new(&token_pattern).map_err(|_| fault("token"))?;
         Ok(Self(Arc::new(Inner {
+            plan: Plan::new(&rules, &token_pattern).ok_or_else(|| fault("all"))?,
             rules,
             token,
-            alive,
+            token_pattern,
             digest: catalogue.digest(),
             redactions,
         })))
@@ -145,16 +178,22 @@ impl Engine {
     #[must_use]
     pub fn only(&self, keep: impl Fn(Control) -> bool) -> Option<Self> {
         let inner = &self.0;
-        let rules: Vec<Rule> = inner
+        let kept = inner
             .rules
             .iter()
-            .filter(|rule| keep(rule.detector.control))
-            .cloned()
+            .filter(|rule| keep(rule.detector.control));
+        let rules: Vec<Rule> = kept
+            .enumerate()
+            .map(|(number, rule)| Rule {
+                number,
+                ..rule.clone()
+            })
             .collect();
         Some(Self(Arc::new(Inner {
-            alive: alive(&rules, inner.token.as_str())?,
+            plan: Plan::new(&rules, &inner.token_pattern)?,
             rules,
             token: inner.token.clone(),
+            token_pattern: Arc::clone(&inner.token_pattern),
             digest: inner.digest,
             redactions: inner.redactions.clone(),
         })))
@@ -178,32 +217,67 @@ impl Engine {
     /// match runs over into it, and its bytes do not count.
     #[must_use]
     pub fn scan_after(&self, before: &str, text: &str, direction: Direction) -> Scan {
-        if !self.looks(direction) {
+        self.look(before, text, Some(direction), false).0
+    }
+
+    /// Whether no detector finds anything in a text, whichever way it goes.
+    #[must_use]
+    pub fn is_clean(&self, text: &str) -> bool {
+        let (scan, _) = self.look("", text, None, false);
+        scan.findings.is_empty() && !scan.work_exceeded
+    }
+
+    /// Likewise, with the matches that are no findings, and why.
+    #[must_use]
+    pub fn explain(&self, text: &str, direction: Direction) -> (Scan, Vec<Refused>) {
+        self.look("", text, Some(direction), true)
+    }
+
+    fn look(
+        &self,
+        before: &str,
+        text: &str,
+        direction: Option<Direction>,
+        explain: bool,
+    ) -> (Scan, Vec<Refused>) {
+        let mut scan = Scan {
+            findings: Vec::new(),
+            bytes: 0,
+            work_exceeded: false,
+            work: 0,
+        };
+        let mut refused = Vec::new();
+        if direction.is_some_and(|direction| !self.looks(direction)) {
             // Nothing looks: no byte counts as looked at.
-            return Scan {
-                findings: Vec::new(),
-                bytes: 0,
-                work_exceeded: false,
-            };
+            return (scan, refused);
         }
+        scan.bytes = text.len() as u64;
         let views = view::views(text, false);
-        let mut findings = Vec::new();
+        scan.work_exceeded = views.exceeded;
+        let task = Task {
+            direction,
+            from: 0,
+            seam: None,
+            before,
+            explain,
+        };
+        let mut work_left = work_max(text);
+        let mut plain = None;
         for view in &views.views {
-            findings.extend(
-                matches::in_view(self, view, direction, 0, None, before)
-                    .into_iter()
-                    .map(|found| found.finding),
-            );
+            let seen = look::in_view(self, view, task, plain.as_ref(), work_left);
+            scan.findings
+                .extend(seen.found.into_iter().map(|found| found.finding));
+            scan.work_exceeded |= seen.failed;
+            scan.work += seen.work as u64;
+            work_left = work_left.saturating_sub(seen.work);
+            refused.extend(seen.refused);
+            plain.get_or_insert(seen.hits);
         }
-        for finding in &mut findings {
+        for finding in &mut scan.findings {
             matches::widen(text, finding);
         }
-        matches::dedupe(&mut findings);
-        Scan {
-            findings,
-            bytes: text.len() as u64,
-            work_exceeded: views.exceeded,
-        }
+        matches::dedupe(&mut scan.findings);
+        (scan, refused)
     }
 
     /// Likewise, of a value that calls itself opaque. Where it is one run of
@@ -258,20 +332,9 @@ impl Engine {
     }
 }
 
-/// For each direction, what tells how far back a match may begin.
-fn alive(rules: &[Rule], token_pattern: &str) -> Option<BTreeMap<Direction, Alive>> {
-    let mut alive = BTreeMap::new();
-    for direction in Direction::ALL {
-        let rules = rules
-            .iter()
-            .filter(|rule| rule.detector.directions.contains(direction));
-        let patterns: Vec<&str> = rules
-            .flat_map(|rule| rule.detector.patterns.iter().map(String::as_str))
-            .chain([token_pattern])
-            .collect();
-        alive.insert(*direction, Alive::new(&patterns)?);
-    }
-    Some(alive)
+/// LIMIT: the work that a text may be.
+fn work_max(text: &str) -> usize {
+    text.len().saturating_mul(WORK_FACTOR).max(WORK_FLOOR)
 }
 
 impl fmt::Display for Engine {

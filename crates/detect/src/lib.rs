@@ -9,13 +9,19 @@
     allow(clippy::string_slice, reason = "tests cut texts of their own")
 )]
 
+mod anchor;
 mod boundary;
 mod catalogue;
 mod engine;
+mod index;
+mod pattern;
 pub mod redact;
 pub mod template;
 mod validate;
 mod view;
 
-pub use catalogue::{Catalogue, CatalogueFault, Detector, Redaction};
-pub use engine::{Engine, EngineFault, Held, HeldTooMuch, Scan, Segment, StreamLimits, StreamScan};
+pub use catalogue::{Catalogue, CatalogueFault, Detector, Profile, Redaction};
+pub use engine::{
+    Engine, EngineFault, Held, HeldTooMuch, Refused, Scan, Segment, StreamLimits, StreamScan,
+    WORK_FACTOR, Why,
+};

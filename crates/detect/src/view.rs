@@ -4,10 +4,13 @@
 mod decode;
 mod escape;
 mod fold;
+mod map;
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use terms::View as Kind;
+
+use map::Map;
 
 /// LIMIT: views of views.
 const DEPTH_MAX: usize = 2;
@@ -20,45 +23,36 @@ const READABLE_CHARS_MIN: usize = 6;
 
 /// One reading of a text.
 #[derive(Debug, Clone)]
-pub(crate) struct View {
+pub(crate) struct View<'a> {
     pub(crate) kind: Kind,
-    pub(crate) text: String,
-    /// For each byte, the source bytes that it stands for; empty in the plain
-    /// view, where each stands for itself.
-    map: Vec<Range<u32>>,
+    pub(crate) text: Cow<'a, str>,
+    /// The source bytes that each byte stands for; `None` in the plain view,
+    /// where each stands for itself.
+    map: Option<Map>,
+    /// Where it differs from what it was made of: only there is anything new.
+    /// `None` in the plain view, where all is.
+    edits: Option<Vec<Range<usize>>>,
     /// Whether its end is the end of the text so far and may go on.
     pub(crate) open: bool,
     /// The source position of a character whose other bytes are still to come.
     pending: Option<usize>,
 }
 
-impl View {
+impl View<'_> {
     /// The source bytes of a stretch.
     pub(crate) fn source(&self, span: &Range<usize>) -> Range<usize> {
-        if self.map.is_empty() {
+        let Some(map) = &self.map else {
             return span.clone();
-        }
-        let start = self
-            .map
-            .get(span.start)
-            .map_or_else(|| self.end(), |range| range.start as usize);
-        let end = span
-            .end
-            .checked_sub(1)
-            .and_then(|last| self.map.get(last))
-            .map_or(start, |range| range.end as usize);
+        };
+        let start = map.source(span.start).start;
+        let last = span.end.checked_sub(1).filter(|last| *last >= span.start);
+        let end = last.map_or(start, |last| map.source(last).end);
         start..end.max(start)
     }
 
     /// The source position of a byte.
     pub(crate) fn source_start(&self, at: usize) -> usize {
-        if self.map.is_empty() {
-            at
-        } else {
-            self.map
-                .get(at)
-                .map_or_else(|| self.end(), |range| range.start as usize)
-        }
+        self.map.as_ref().map_or(at, |map| map.source(at).start)
     }
 
     /// The source position from which on an escape or a character may be
@@ -70,18 +64,35 @@ impl View {
         first.filter(|_| self.open)
     }
 
-    fn end(&self) -> usize {
-        self.map.last().map_or(0, |range| range.end as usize)
+    /// Whether something in this stretch differs from what the view was made
+    /// of.
+    pub(crate) fn is_fresh(&self, stretch: &Range<usize>) -> bool {
+        let Some(edits) = &self.edits else {
+            return true;
+        };
+        let first = edits.partition_point(|edit| edit.end < stretch.start);
+        edits
+            .get(first)
+            .is_some_and(|edit| edit.start <= stretch.end)
+    }
+
+    /// Where the view differs from the source; `None` in the plain view.
+    pub(crate) fn edits(&self) -> Option<&[Range<usize>]> {
+        self.edits.as_deref()
+    }
+
+    /// Stretches that are as in the source: where each begins in the view, and
+    /// its source bytes.
+    pub(crate) fn unchanged(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
+        self.map.iter().flat_map(Map::unchanged)
     }
 
     /// The first byte of the view that stands for the source at or after `from`.
     pub(crate) fn view_start(&self, from: usize) -> usize {
-        if self.map.is_empty() {
-            return from.min(self.text.len());
-        }
-        let at = self
-            .map
-            .partition_point(|range| (range.start as usize) < from);
+        let at = match &self.map {
+            None => from.min(self.text.len()),
+            Some(map) => map.view_start(from),
+        };
         (at..self.text.len())
             .find(|at| self.text.is_char_boundary(*at))
             .unwrap_or(self.text.len())
@@ -92,7 +103,7 @@ impl View {
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
     text: String,
-    map: Vec<Range<u32>>,
+    map: Map,
     pending: Option<usize>,
 }
 
@@ -100,13 +111,15 @@ impl Builder {
     /// Adds a character that stands for these source bytes.
     pub(crate) fn push(&mut self, char: char, source: &Range<usize>) {
         self.text.push(char);
-        self.cover(char.len_utf8(), source);
+        self.map.together(char.len_utf8(), source);
     }
 
-    fn cover(&mut self, count: usize, source: &Range<usize>) {
-        let start = u32::try_from(source.start).unwrap_or(u32::MAX);
-        let end = u32::try_from(source.end).unwrap_or(u32::MAX);
-        self.map.extend(std::iter::repeat_n(start..end, count));
+    /// Adds a part of the source as it is.
+    pub(crate) fn copy(&mut self, source: &str, part: Range<usize>) {
+        if let Some(text) = source.get(part.clone()) {
+            self.text.push_str(text);
+            self.map.plain(text.len(), part.start);
+        }
     }
 
     /// Adds bytes, each with its source; what is not UTF-8 becomes U+FFFD. At
@@ -151,13 +164,11 @@ impl Builder {
             let end = at + words.len();
             let may_grow = open && end == self.text.len();
             if may_grow || words.chars().nth(READABLE_CHARS_MIN - 1).is_some() {
-                if let Some(source) = gap.take().and_then(|gap| self.map.get(gap)) {
-                    let source = source.start as usize..source.end as usize;
-                    kept.push(char::REPLACEMENT_CHARACTER, &source);
+                if let Some(gap) = gap.take() {
+                    kept.push(char::REPLACEMENT_CHARACTER, &self.map.source(gap));
                 }
                 kept.text.push_str(words);
-                kept.map
-                    .extend_from_slice(self.map.get(at..end).unwrap_or_default());
+                kept.map.extend(&self.map, &(at..end));
                 gap = (stretch.len() > words.len()).then_some(end);
             } else {
                 gap = gap.or(Some(at));
@@ -167,11 +178,12 @@ impl Builder {
         (open || !kept.text.is_empty()).then_some(kept)
     }
 
-    fn finish(self, kind: Kind, open: bool) -> View {
+    fn finish(self, kind: Kind, open: bool) -> View<'static> {
         View {
             kind,
-            text: self.text,
-            map: self.map,
+            edits: None,
+            text: Cow::Owned(self.text),
+            map: Some(self.map),
             open,
             pending: self.pending,
         }
@@ -186,29 +198,35 @@ fn joined(bytes: &[(u8, Range<usize>)]) -> Range<usize> {
 
 /// All views of a text, and whether there were too many to make.
 #[derive(Debug)]
-pub(crate) struct Views {
-    pub(crate) views: Vec<View>,
+pub(crate) struct Views<'a> {
+    pub(crate) views: Vec<View<'a>>,
     pub(crate) exceeded: bool,
-    /// Bytes of all views: the measure of the work.
+    /// Bytes of all views: a measure of the work.
     pub(crate) bytes: usize,
+}
+
+/// The text as it is, and no other view.
+pub(crate) fn plain(text: &str, open: bool) -> Views<'_> {
+    let plain = View {
+        kind: Kind::Plain,
+        text: Cow::Borrowed(text),
+        map: None,
+        edits: None,
+        open,
+        pending: None,
+    };
+    Views {
+        views: vec![plain],
+        exceeded: false,
+        bytes: text.len(),
+    }
 }
 
 /// Makes the views. `open` says that the text may go on, so that a sequence
 /// at its end may be unfinished.
-pub(crate) fn views(text: &str, open: bool) -> Views {
-    let plain = View {
-        kind: Kind::Plain,
-        text: text.to_owned(),
-        map: Vec::new(),
-        open,
-        pending: None,
-    };
+pub(crate) fn views(text: &str, open: bool) -> Views<'_> {
     let most = text.len().saturating_mul(BYTES_FACTOR).max(BYTES_FLOOR);
-    let mut all = Views {
-        views: vec![plain],
-        exceeded: false,
-        bytes: text.len(),
-    };
+    let mut all = plain(text, open);
     let mut level = 0..1;
     for _ in 0..DEPTH_MAX {
         let start = all.views.len();
@@ -216,7 +234,7 @@ pub(crate) fn views(text: &str, open: bool) -> Views {
             let Some(parent) = all.views.get(index) else {
                 continue;
             };
-            for child in children(parent) {
+            for child in children(parent, text.len()) {
                 if all.bytes.saturating_add(child.text.len()) > most {
                     all.exceeded = true;
                     return all;
@@ -231,7 +249,7 @@ pub(crate) fn views(text: &str, open: bool) -> Views {
 }
 
 /// The views of one view, with their maps composed.
-fn children(parent: &View) -> Vec<View> {
+fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
     let mut children = Vec::new();
     if parent.kind != Kind::Folded && !parent.text.is_ascii() {
         children.extend(
@@ -245,28 +263,26 @@ fn children(parent: &View) -> Vec<View> {
         parent.text.len()
     };
     let open = parent.open;
-    let escapes = [
-        (escape::percent(&parent.text, end, open), Kind::Url),
-        (escape::spelled(&parent.text, end), Kind::Escape),
-        (escape::quoted(&parent.text, end, open), Kind::Escape),
-    ];
-    for (builder, kind) in escapes {
+    for (read, kind) in [
+        (escape::percent as escape::Read, Kind::Url),
+        (escape::spelled, Kind::Escape),
+        (escape::quoted, Kind::Escape),
+    ] {
+        let builder = read(parent, end);
         children.extend(builder.map(|builder| builder.finish(kind, open)));
     }
-    for (builder, kind, at_end) in decode::runs(&parent.text, parent.open) {
+    for (builder, kind, at_end) in decode::runs(parent) {
         let open = parent.open && at_end;
         let readable = builder.readable(open);
         children.extend(readable.map(|builder| builder.finish(kind, open)));
     }
-    if !parent.map.is_empty() {
-        for child in &mut children {
+    for child in &mut children {
+        if let Some(map) = &parent.map {
             child.pending = child.pending.map(|at| parent.source_start(at));
-            for range in &mut child.map {
-                let source = parent.source(&(range.start as usize..range.end as usize));
-                *range = u32::try_from(source.start).unwrap_or(u32::MAX)
-                    ..u32::try_from(source.end).unwrap_or(u32::MAX);
-            }
+            child.map = child.map.take().map(|child| child.through(map));
         }
+        // Together with what the parent had made anew.
+        child.edits = child.map.as_ref().map(|map| map.edits(source_bytes));
     }
     children
 }

@@ -1,8 +1,8 @@
 //! The gate's hold on the ledger: records that must be durable before something happens.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
-use ledger::{Ledger, Reservation};
+use ledger::{AppendError, Appending, Handed, Ledger, Reservation, Written};
 use terms::{Code, Leaf, Refusal};
 use tokio::task::JoinHandle;
 
@@ -20,11 +20,16 @@ pub(crate) enum Evidence {
 
 /// A record on its way to the disk.
 #[derive(Debug)]
-pub(crate) struct Recording(State);
+pub(crate) struct Recording {
+    state: State,
+    metrics: Option<Arc<Metrics>>,
+}
 
 #[derive(Debug)]
 enum State {
-    Running(JoinHandle<Result<u64, ledger::AppendError>>),
+    Queued(Appending),
+    /// The queue was full: a task of its own waits for a place.
+    Full(JoinHandle<Result<Written, AppendError>>),
     /// Its number, if there is a record.
     Done(Result<Option<u64>, Lost>),
 }
@@ -34,36 +39,44 @@ enum State {
 pub(crate) struct Lost(());
 
 impl Recording {
-    /// Starts at once; the disk works while the vendor thinks.
+    /// Starts at once, and goes on even if nobody waits; the disk works while
+    /// the vendor thinks.
     pub(crate) fn start(ledger: &Ledger, leaf: Leaf, metrics: &Arc<Metrics>) -> Self {
-        let (ledger, metrics) = (ledger.clone(), Arc::clone(metrics));
-        Self(State::Running(tokio::spawn(async move {
-            let since = Instant::now();
-            let appended = ledger.append(leaf).await;
-            metrics.appended(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX));
-            appended
-        })))
+        let state = match ledger.hand_over(leaf) {
+            Ok(Handed::Queued(appending)) => State::Queued(appending),
+            Ok(Handed::Full(unqueued)) => State::Full(tokio::spawn(unqueued.written())),
+            Err(_) => State::Done(Err(Lost(()))),
+        };
+        Self {
+            state,
+            metrics: Some(Arc::clone(metrics)),
+        }
     }
 
     /// No record, as the operator wants it.
     pub(crate) const fn waived() -> Self {
-        Self(State::Done(Ok(None)))
+        Self {
+            state: State::Done(Ok(None)),
+            metrics: None,
+        }
     }
 
     /// Waits until the record is durable, as often as it is asked; answers its sequence number, if
     /// there is to be a record.
     pub(crate) async fn wait(&mut self) -> Result<Option<u64>, Lost> {
-        if let State::Running(appending) = &mut self.0 {
-            let done = match appending.await {
-                Ok(Ok(sequence)) => Ok(Some(sequence)),
-                Ok(Err(_)) | Err(_) => Err(Lost(())),
-            };
-            self.0 = State::Done(done);
+        let written = match &mut self.state {
+            State::Queued(appending) => appending.written().await,
+            State::Full(task) => task.await.unwrap_or(Err(AppendError::Closed)),
+            State::Done(done) => return *done,
+        };
+        if let (Ok(written), Some(metrics)) = (&written, &self.metrics) {
+            metrics.appended(u64::try_from(written.took.as_micros()).unwrap_or(u64::MAX));
         }
-        match &self.0 {
-            State::Done(done) => *done,
-            State::Running(_) => Err(Lost(())),
-        }
+        let done = written
+            .map(|written| Some(written.sequence))
+            .map_err(|_| Lost(()));
+        self.state = State::Done(done);
+        done
     }
 }
 

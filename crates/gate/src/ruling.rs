@@ -117,10 +117,7 @@ impl Ruling {
     /// Whether no detector minds a word: only then may a record hold it.
     #[must_use]
     pub fn is_clean(&self, word: &str) -> bool {
-        Direction::ALL.iter().all(|direction| {
-            let scan = self.engine.scan(word, *direction);
-            scan.findings.is_empty() && !scan.work_exceeded
-        })
+        self.engine.is_clean(word)
     }
 
     /// Hashes of policy and rules, as every record names them.

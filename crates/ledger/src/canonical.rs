@@ -1,9 +1,12 @@
 //! The one serialisation of a record: JSON by RFC 8785, integers only, bounded.
 
+mod writer;
+
 use serde::Serialize;
-use serde_json::Value;
 use terms::Leaf;
 use thiserror::Error;
+
+use writer::Writer;
 
 /// LIMIT: bytes of one entry.
 pub const LEAF_BYTES_MAX: usize = 32 << 10;
@@ -29,77 +32,26 @@ pub enum CanonicalFault {
 /// # Errors
 /// When it has none, or too many.
 pub fn to_bytes(value: &impl Serialize) -> Result<Vec<u8>, CanonicalFault> {
-    let value = serde_json::to_value(value).map_err(|_| CanonicalFault::Shape)?;
-    let mut out = Vec::with_capacity(1_024);
-    write(&value, &mut out)?;
+    let mut writer = Writer::default();
+    value.serialize(&mut writer)?;
+    let out = writer.finish();
     if out.len() > LEAF_BYTES_MAX {
         return Err(CanonicalFault::TooLong);
     }
     Ok(out)
 }
 
-fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), CanonicalFault> {
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Number(number) => {
-            let exact = number
-                .as_u64()
-                .or_else(|| number.as_i64().map(i64::unsigned_abs))
-                .ok_or(CanonicalFault::Number)?;
-            if exact > INTEGER_MAX {
-                return Err(CanonicalFault::Number);
-            }
-            out.extend_from_slice(number.to_string().as_bytes());
-        }
-        Value::String(text) => string(text, out),
-        Value::Array(items) => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                write(item, out)?;
-            }
-            out.push(b']');
-        }
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-            out.push(b'{');
-            for (index, (key, member)) in members.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                string(key, out);
-                out.push(b':');
-                write(member, out)?;
-            }
-            out.push(b'}');
+/// The canonical bytes of a leaf, made to fit ([`fit`]).
+///
+/// # Errors
+/// When it has none, or does not fit.
+pub(crate) fn leaf_bytes(mut leaf: Leaf) -> Result<Vec<u8>, CanonicalFault> {
+    loop {
+        match to_bytes(&leaf) {
+            Err(CanonicalFault::TooLong) if shorten(&mut leaf) => {}
+            done => return done,
         }
     }
-    Ok(())
-}
-
-fn string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    for char in text.chars() {
-        match char {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\u{8}' => out.extend_from_slice(b"\\b"),
-            '\t' => out.extend_from_slice(b"\\t"),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\u{c}' => out.extend_from_slice(b"\\f"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            control if u32::from(control) < 0x20 => {
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(control)).as_bytes())
-            }
-            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    out.push(b'"');
 }
 
 /// Makes a leaf fit: findings and places beyond the limit become counts, the
@@ -152,3 +104,6 @@ fn shorten(leaf: &mut Leaf) -> bool {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,4 +22,4 @@ pub use open::{OpenError, OpenExchange, Opened, Settings, recovery_leaves};
 pub use reader::{Entry, ReadFault, Reader};
 pub use space::Reservation;
 pub use verify::{Verified, VerifyFault, verify};
-pub use writer::{AppendError, Failed, Ledger};
+pub use writer::{AppendError, Appending, Failed, Handed, Ledger, Unqueued, Written};

@@ -15,7 +15,10 @@ use std::{
 
 use terms::Leaf;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot, watch,
+};
 
 use crate::{
     canonical,
@@ -62,11 +65,80 @@ pub(crate) struct Start {
     pub(crate) head: Head,
 }
 
+/// An entry that is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Its number.
+    pub sequence: u64,
+    /// How long it took from being handed over.
+    pub took: Duration,
+}
+
 /// One entry on its way.
 #[derive(Debug)]
 struct Waiting {
     payload: Vec<u8>,
-    done: oneshot::Sender<Result<u64, AppendError>>,
+    since: Instant,
+    done: oneshot::Sender<Result<Written, AppendError>>,
+}
+
+/// What became of an entry that was handed over.
+#[derive(Debug)]
+pub enum Handed {
+    /// It is being written, whether anybody waits for that or not.
+    Queued(Appending),
+    /// The queue is full: it is written once somebody waited for a place.
+    Full(Unqueued),
+}
+
+/// An entry that is being written.
+#[derive(Debug)]
+pub struct Appending {
+    failed: watch::Receiver<bool>,
+    written: oneshot::Receiver<Result<Written, AppendError>>,
+}
+
+impl Appending {
+    /// Waits until it is on the disk. Who gives up waiting can begin again; who
+    /// was told is not to ask again.
+    ///
+    /// # Errors
+    /// When it was not written, or may not have been.
+    pub async fn written(&mut self) -> Result<Written, AppendError> {
+        let written = (&mut self.written).await;
+        written.map_err(|_| gone(&self.failed))?
+    }
+}
+
+/// An entry that waits for a place in the queue.
+#[derive(Debug)]
+pub struct Unqueued {
+    orders: mpsc::Sender<Order>,
+    waiting: Waiting,
+    appending: Appending,
+}
+
+impl Unqueued {
+    /// Waits for a place, then until it is on the disk.
+    ///
+    /// # Errors
+    /// When it was not written, or may not have been.
+    pub async fn written(mut self) -> Result<Written, AppendError> {
+        let failed = &self.appending.failed;
+        self.orders
+            .send(Order::Write(self.waiting))
+            .await
+            .map_err(|_| gone(failed))?;
+        self.appending.written().await
+    }
+}
+
+fn gone(failed: &watch::Receiver<bool>) -> AppendError {
+    if *failed.borrow() {
+        AppendError::Failed
+    } else {
+        AppendError::Closed
+    }
 }
 
 /// The wish to end.
@@ -140,13 +212,38 @@ impl Ledger {
     /// # Errors
     /// When it was not written, or may not have been.
     pub async fn append(&self, leaf: Leaf) -> Result<u64, AppendError> {
-        let payload = canonical::to_bytes(&canonical::fit(leaf))?;
+        let written = match self.hand_over(leaf)? {
+            Handed::Queued(mut appending) => appending.written().await,
+            Handed::Full(unqueued) => unqueued.written().await,
+        };
+        written.map(|written| written.sequence)
+    }
+
+    /// Hands an entry over and does not wait.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn hand_over(&self, leaf: Leaf) -> Result<Handed, AppendError> {
+        let payload = canonical::leaf_bytes(leaf)?;
         let (done, written) = oneshot::channel();
-        self.orders
-            .send(Order::Write(Waiting { payload, done }))
-            .await
-            .map_err(|_| self.gone())?;
-        written.await.map_err(|_| self.gone())?
+        let waiting = Waiting {
+            payload,
+            since: Instant::now(),
+            done,
+        };
+        let appending = Appending {
+            failed: self.failed.clone(),
+            written,
+        };
+        match self.orders.try_send(Order::Write(waiting)) {
+            Ok(()) => Ok(Handed::Queued(appending)),
+            Err(TrySendError::Full(Order::Write(waiting))) => Ok(Handed::Full(Unqueued {
+                orders: self.orders.clone(),
+                waiting,
+                appending,
+            })),
+            Err(TrySendError::Full(Order::Close(_)) | TrySendError::Closed(_)) => Err(self.gone()),
+        }
     }
 
     /// The same for a thread that may wait. Not to be called in a task.
@@ -154,12 +251,17 @@ impl Ledger {
     /// # Errors
     /// When it was not written, or may not have been.
     pub fn append_blocking(&self, leaf: Leaf) -> Result<u64, AppendError> {
-        let payload = canonical::to_bytes(&canonical::fit(leaf))?;
+        let payload = canonical::leaf_bytes(leaf)?;
         let (done, written) = oneshot::channel();
         self.orders
-            .blocking_send(Order::Write(Waiting { payload, done }))
+            .blocking_send(Order::Write(Waiting {
+                payload,
+                since: Instant::now(),
+                done,
+            }))
             .map_err(|_| self.gone())?;
-        written.blocking_recv().map_err(|_| self.gone())?
+        let written = written.blocking_recv().map_err(|_| self.gone())?;
+        written.map(|written| written.sequence)
     }
 
     /// Sets room aside for one exchange's second record.
@@ -250,10 +352,6 @@ impl Ledger {
     }
 
     fn gone(&self) -> AppendError {
-        if *self.failed.borrow() {
-            AppendError::Failed
-        } else {
-            AppendError::Closed
-        }
+        gone(&self.failed)
     }
 }

@@ -96,6 +96,17 @@ impl fmt::Display for KeyId {
     }
 }
 
+/// The hexadecimal digits of 32 bytes.
+fn hex(bytes: &[u8; 32]) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = [b'0'; 64];
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
+    for (pair, byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    out
+}
+
 macro_rules! bytes32 {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
@@ -104,7 +115,7 @@ macro_rules! bytes32 {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(std::str::from_utf8(&hex(&self.0)).map_err(|_| fmt::Error)?)
             }
         }
 
@@ -126,7 +137,9 @@ macro_rules! bytes32 {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-                out.collect_str(self)
+                let digits = hex(&self.0);
+                let text = std::str::from_utf8(&digits).map_err(serde::ser::Error::custom)?;
+                out.serialize_str(text)
             }
         }
 

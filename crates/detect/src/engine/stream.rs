@@ -5,11 +5,12 @@ use std::{fmt, ops::Range};
 use terms::{Direction, Finding};
 use thiserror::Error;
 
-use super::{Engine, matches};
-use crate::{
-    catalogue::CONTEXT_BYTES,
-    view::{self, View},
+use super::{
+    Engine,
+    look::{self, Task},
+    matches,
 };
+use crate::{catalogue::CONTEXT_BYTES, view};
 
 /// LIMIT: bytes of the part before that are kept.
 const SEAM_BYTES: usize = 512;
@@ -178,6 +179,15 @@ impl StreamScan {
         }
     }
 
+    /// Takes the rest of the text at once, and judges all as it stands. Nothing
+    /// has to be held, so there is no limit to it.
+    pub fn whole(&mut self, text: &str) -> Vec<Segment> {
+        self.bytes = self.bytes.saturating_add(text.len() as u64);
+        self.buffer.push_str(text);
+        self.opened = None;
+        self.advance(false)
+    }
+
     /// The text ended: what is held is judged as it stands.
     pub fn finish(&mut self) -> Vec<Segment> {
         self.advance(false)
@@ -234,27 +244,40 @@ impl StreamScan {
         {
             self.looks += 1;
         }
-        let views = view::views(&self.buffer, open);
+        let views = if self.engine.looks(self.direction) {
+            view::views(&self.buffer, open)
+        } else {
+            // Only placeholders are looked for, which stand in the text itself.
+            view::plain(&self.buffer, open)
+        };
         self.exceeded |= views.exceeded;
         let mut hold = self.buffer.len();
         let mut pieces: Vec<Piece> = Vec::new();
         let mut openers: Vec<(usize, Opened)> = Vec::new();
+        let task = Task {
+            direction: Some(self.direction),
+            from: self.context,
+            seam: self.seam,
+            before: "",
+            explain: false,
+        };
+        let mut work_left = super::work_max(&self.buffer);
+        let mut plain = None;
         for view in &views.views {
+            let seen = look::in_view(&self.engine, view, task, plain.as_ref(), work_left);
+            self.exceeded |= seen.failed;
+            work_left = work_left.saturating_sub(seen.work);
+            plain.get_or_insert(seen.hits);
             if open && view.open {
-                hold = hold.min(self.alive(view));
+                if let Some(at) = seen.alive {
+                    hold = hold.min(view.source_start(at).max(self.context));
+                }
                 // Only what is not decoded twice over can go on being decoded.
                 if let Some(at) = view.unfinished() {
                     hold = hold.min(at.max(self.context));
                 }
             }
-            for found in matches::in_view(
-                &self.engine,
-                view,
-                self.direction,
-                self.context,
-                self.seam,
-                "",
-            ) {
+            for found in seen.found {
                 let mut finding = found.finding;
                 finding.span.start = finding.span.start.max(self.context);
                 if found.unsettled {
@@ -289,17 +312,6 @@ impl StreamScan {
             .into_iter()
             .map(|token| token.start + self.context..token.end + self.context)
             .collect()
-    }
-
-    /// From where on a view may still become a match.
-    fn alive(&self, view: &View) -> usize {
-        // What began before the seam may still become a match over it.
-        let from = view.view_start(if self.seam.is_some() { 0 } else { self.context });
-        let alive = self.engine.0.alive.get(&self.direction);
-        let start = alive.and_then(|alive| alive.earliest(&view.text, from));
-        start.map_or(self.buffer.len(), |start| {
-            view.source_start(start).max(self.context)
-        })
     }
 
     /// Cuts the buffer into segments up to `hold`.

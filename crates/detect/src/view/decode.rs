@@ -1,10 +1,10 @@
 //! Runs of hexadecimal and base64, each for itself.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
 use terms::View as Kind;
 
-use super::Builder;
+use super::{Builder, View};
 
 /// Shorter runs are words. Twelve characters of base64 are nine bytes, which
 /// is less than any match has.
@@ -14,6 +14,8 @@ const RUN_CHARS_MIN: usize = 12;
 const LINE_CHARS_MIN: usize = 32;
 /// LIMIT: blanks before a line that belongs to the one above.
 const INDENT_BYTES_MAX: usize = 16;
+/// Pairs of a run, with something between two: shorter is no run.
+const PARTED_BYTES_MIN: usize = RUN_CHARS_MIN / 2 * 3 - 1;
 /// LIMIT: bytes between two pairs of digits.
 const GAP_BYTES_MAX: usize = 4;
 
@@ -30,18 +32,29 @@ pub(super) fn pair(bytes: &[u8], at: usize) -> Option<u8> {
 
 /// Each run of base64 or hexadecimal characters, decoded from every offset at
 /// which it may begin; with whether it stands at the very end.
-pub(super) fn runs(text: &str, open: bool) -> Vec<(Builder, Kind, bool)> {
-    let bytes = text.as_bytes();
+/// Runs without anything new in them were decoded before.
+pub(super) fn runs(view: &View<'_>) -> Vec<(Builder, Kind, bool)> {
+    let (bytes, open) = (view.text.as_bytes(), view.open);
+    let is_fresh = |run: &Range<usize>| view.is_fresh(&(run.start.saturating_sub(1)..run.end + 1));
     let mut out = Vec::new();
-    let long = |length: usize, at_end: bool| length >= RUN_CHARS_MIN || (open && at_end);
-    let words = stretches(bytes, |byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
-    });
-    let alone = words
-        .iter()
-        .map(|run| (run.clone().collect::<Vec<usize>>(), run.end == bytes.len()));
-    for (places, at_end) in alone.chain(wrapped(bytes, &words, open)) {
-        if !long(places.len(), at_end) {
+    let words = stretches(bytes, &LETTERS, RUN_CHARS_MIN, open);
+    for run in words.iter().filter(|run| is_fresh(run)) {
+        let at_end = run.end == bytes.len();
+        for offset in 0..4 {
+            let run = run.start + offset..run.end;
+            // Most runs are words and names, which spell nothing.
+            if !(open && at_end) && !spells(bytes.get(run.clone())) {
+                continue;
+            }
+            let places: Vec<usize> = run.collect();
+            let builder = base64(bytes, &places, open && at_end);
+            out.extend(builder.map(|builder| (builder, Kind::Base64, at_end)));
+        }
+    }
+    for (places, at_end) in wrapped(bytes, &words, open) {
+        if let (Some(first), Some(last)) = (places.first(), places.last())
+            && !is_fresh(&(*first..*last + INDENT_BYTES_MAX))
+        {
             continue;
         }
         for offset in 0..4 {
@@ -50,20 +63,102 @@ pub(super) fn runs(text: &str, open: bool) -> Vec<(Builder, Kind, bool)> {
             out.extend(builder.map(|builder| (builder, Kind::Base64, at_end)));
         }
     }
-    for run in stretches(bytes, |byte| byte.is_ascii_hexdigit()) {
+    let hex = stretches(bytes, &HEX, RUN_CHARS_MIN, open);
+    for run in hex.into_iter().filter(is_fresh) {
         let at_end = run.end == bytes.len();
-        if !long(run.len(), at_end) {
-            continue;
-        }
         for offset in 0..2 {
             let builder = hexadecimal(bytes, run.start + offset..run.end, open && at_end);
             out.extend(builder.map(|builder| (builder, Kind::Hex, at_end)));
         }
     }
-    for (pairs, at_end) in parted(bytes) {
-        if long(2 * pairs.len(), at_end) {
+    for (pairs, at_end) in parted(bytes, open) {
+        let (first, last) = (pairs.first(), pairs.last());
+        let fresh = first.zip(last).is_some_and(|((_, first), (_, last))| {
+            is_fresh(&(first.start..last.end + GAP_BYTES_MAX))
+        });
+        if fresh && (2 * pairs.len() >= RUN_CHARS_MIN || (open && at_end)) {
             let builder = built(&pairs, open && at_end);
             out.extend(builder.map(|builder| (builder, Kind::Hex, at_end)));
+        }
+    }
+    out
+}
+
+/// Whether a run of base64 may spell enough characters in a row to be read:
+/// whoever says no here is right.
+fn spells(run: Option<&[u8]>) -> bool {
+    let mut chars = 0;
+    for group in run.unwrap_or_default().chunks(4) {
+        let word = group.iter().fold(0_u32, |word, byte| {
+            (word << 6) | u32::from(sextet(*byte).unwrap_or(0))
+        });
+        let missing = 4 - group.len();
+        let [_, decoded @ ..] = (word << (6 * missing)).to_be_bytes();
+        for byte in decoded.iter().take(3_usize.saturating_sub(missing)) {
+            chars = in_a_row(chars, *byte);
+            if chars >= super::READABLE_CHARS_MIN {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// How many characters stand in a row with this byte, at the most.
+const fn in_a_row(chars: usize, byte: u8) -> usize {
+    match byte {
+        b' '..=b'~' | b'\t'..=b'\r' | 0xc2..=0xf4 => chars + 1,
+        // Another byte of a character.
+        0x80..=0xbf => chars,
+        _ => 0,
+    }
+}
+
+/// For each byte whether a run can have it.
+type Fits = [bool; 256];
+
+fn fits(test: impl Fn(u8) -> bool) -> Fits {
+    std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(&test))
+}
+
+static LETTERS: LazyLock<Fits> = LazyLock::new(|| {
+    fits(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_'))
+});
+static HEX: LazyLock<Fits> = LazyLock::new(|| fits(|byte| byte.is_ascii_hexdigit()));
+static PAIRS: LazyLock<Fits> = LazyLock::new(|| {
+    fits(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X') || parts(&byte))
+});
+
+/// The runs of at least so many bytes; of an `open` text also a shorter one at
+/// its end.
+fn stretches(bytes: &[u8], fits: &Fits, bytes_min: usize, open: bool) -> Vec<Range<usize>> {
+    let has = |byte: &u8| fits.get(usize::from(*byte)).copied().unwrap_or(false);
+    let mut out = Vec::new();
+    let mut at = 0;
+    // From the far end, so that most bytes need no look.
+    while let Some(window) = bytes.get(at..at + bytes_min) {
+        if let Some(miss) = window.iter().rposition(|byte| !has(byte)) {
+            at += miss + 1;
+            continue;
+        }
+        let rest = bytes.get(at + bytes_min..).unwrap_or_default();
+        let more = rest
+            .iter()
+            .position(|byte| !has(byte))
+            .unwrap_or(rest.len());
+        let end = at + bytes_min + more;
+        out.push(at..end);
+        at = end;
+    }
+    if open {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let start = at
+            + rest
+                .iter()
+                .rposition(|byte| !has(byte))
+                .map_or(0, |miss| miss + 1);
+        if start < bytes.len() {
+            out.push(start..bytes.len());
         }
     }
     out
@@ -73,25 +168,44 @@ pub(super) fn runs(text: &str, open: bool) -> Vec<(Builder, Kind, bool)> {
 /// write it; with whether it may go on behind the end.
 fn wrapped(bytes: &[u8], runs: &[Range<usize>], open: bool) -> Vec<(Vec<usize>, bool)> {
     let mut out: Vec<(Vec<usize>, bool)> = Vec::new();
-    let mut lines: Vec<Range<usize>> = Vec::new();
-    let mut rest = runs.iter().peekable();
-    while let Some(run) = rest.next() {
-        lines.push(run.clone());
-        let long = run.len() >= LINE_CHARS_MIN;
-        let behind = bytes.get(run.end..rest.peek().map_or(bytes.len(), |next| next.start));
-        let behind = behind.unwrap_or_default();
-        let at_end = rest.peek().is_none();
-        if long && !at_end && is_line_end(behind) {
+    let mut upto = 0;
+    for run in runs {
+        if run.len() < LINE_CHARS_MIN || run.start < upto {
             continue;
         }
-        let begun = open && long && at_end && (behind == b"\r" || is_line_end(behind));
-        if lines.len() > 1 || begun {
-            let places = lines.iter().flat_map(Clone::clone).collect();
-            out.push((places, begun || (at_end && behind.is_empty())));
+        let mut places: Vec<usize> = run.clone().collect();
+        let mut line = run.clone();
+        while line.len() >= LINE_CHARS_MIN
+            && let Some(next) = next_line(bytes, line.end)
+        {
+            places.extend(next.clone());
+            line = next;
         }
-        lines.clear();
+        upto = line.end;
+        let behind = bytes.get(line.end..).unwrap_or_default();
+        let begun =
+            open && line.len() >= LINE_CHARS_MIN && (behind == b"\r" || is_line_end(behind));
+        if line.start > run.start || begun {
+            out.push((places, begun || behind.is_empty()));
+        }
     }
     out
+}
+
+/// The run that stands on the next line.
+fn next_line(bytes: &[u8], end: usize) -> Option<Range<usize>> {
+    let has = |byte: &u8| LETTERS.get(usize::from(*byte)).copied().unwrap_or(false);
+    let rest = bytes.get(end..)?;
+    let gap = rest.iter().take(INDENT_BYTES_MAX + 3).position(has)?;
+    if !is_line_end(rest.get(..gap)?) {
+        return None;
+    }
+    let line = rest.get(gap..)?;
+    let length = line
+        .iter()
+        .position(|byte| !has(byte))
+        .unwrap_or(line.len());
+    Some(end + gap..end + gap + length)
 }
 
 fn is_line_end(gap: &[u8]) -> bool {
@@ -106,11 +220,18 @@ type Placed = (u8, Range<usize>);
 
 /// Pairs of hexadecimal digits with something between them: `34:35`, `34 35`,
 /// `0x34, 0x35`; with whether the last may go on behind the end.
-fn parted(bytes: &[u8]) -> Vec<(Vec<Placed>, bool)> {
+fn parted(bytes: &[u8], open: bool) -> Vec<(Vec<Placed>, bool)> {
     let mut out = Vec::new();
+    for region in stretches(bytes, &PAIRS, PARTED_BYTES_MIN, open) {
+        parted_in(bytes, &region, &mut out);
+    }
+    out
+}
+
+fn parted_in(bytes: &[u8], region: &Range<usize>, out: &mut Vec<(Vec<Placed>, bool)>) {
     let mut run: Vec<Placed> = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
+    let mut at = region.start;
+    while at < region.end {
         let inside = at
             .checked_sub(1)
             .and_then(|before| bytes.get(before))
@@ -139,7 +260,6 @@ fn parted(bytes: &[u8]) -> Vec<(Vec<Placed>, bool)> {
         };
         out.push((run, gap <= GAP_BYTES_MAX && begun));
     }
-    out
 }
 
 fn parts(byte: &u8) -> bool {
@@ -158,27 +278,21 @@ fn lone_pair(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     alone.then_some((value, digits + 2))
 }
 
-fn stretches(bytes: &[u8], fits: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
-    let mut out: Vec<Range<usize>> = Vec::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        if !fits(*byte) {
-            continue;
-        }
-        match out.last_mut() {
-            Some(last) if last.end == at => last.end = at + 1,
-            Some(_) | None => out.push(at..at + 1),
-        }
-    }
-    out
-}
-
 fn hexadecimal(bytes: &[u8], run: Range<usize>, open: bool) -> Option<Builder> {
-    let mut out = Vec::with_capacity(run.len() / 2);
-    let mut at = run.start;
-    while at + 2 <= run.end {
-        out.push((pair(bytes, at)?, at..at + 2));
-        at += 2;
+    let pairs = |at: usize| Some((pair(bytes, at)?, at..at + 2));
+    let starts = || run.clone().step_by(2).filter(|at| at + 2 <= run.end);
+    if !open {
+        let mut chars = 0;
+        let mut values = starts().filter_map(|at| pair(bytes, at));
+        let spells = values.any(|byte| {
+            chars = in_a_row(chars, byte);
+            chars >= super::READABLE_CHARS_MIN
+        });
+        if !spells {
+            return None;
+        }
     }
+    let out: Vec<Placed> = starts().filter_map(pairs).collect();
     built(&out, open)
 }
 

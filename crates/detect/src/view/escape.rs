@@ -2,10 +2,14 @@
 
 use std::ops::Range;
 
-use super::{Builder, decode::pair};
+use memchr::{memchr_iter, memchr2_iter};
+
+use super::{Builder, View, decode::pair};
 
 /// No unfinished escape is longer.
 const UNFINISHED_BYTES_MAX: usize = 16;
+/// LIMIT: bytes between two escapes of different kinds that are read together.
+const REACH_BYTES: usize = 256;
 /// LIMIT: digits of a numeric escape, zeros before it included.
 const DIGITS_MAX: usize = 10;
 /// LIMIT: bytes of a name below.
@@ -115,110 +119,129 @@ fn octal(byte: &u8) -> bool {
     (b'0'..=b'7').contains(byte)
 }
 
-/// `%34` and the like, up to `end`; `None` when there is none.
-pub(super) fn percent(text: &str, end: usize, open: bool) -> Option<Builder> {
-    let begun = text.as_bytes().get(end) == Some(&b'%');
-    let bytes = text.as_bytes().get(..end)?;
-    if !begun && !marked(bytes, b'%') {
-        return None;
-    }
-    let mut out: Vec<(u8, Range<usize>)> = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let value = (*byte == b'%').then(|| pair(bytes, at + 1)).flatten();
-        let length = if value.is_some() { 3 } else { 1 };
-        out.push((value.unwrap_or(*byte), at..at + length));
-        at += length;
-    }
-    built(&out, true, open)
+/// Reads the escapes of a view up to a place behind which one may be
+/// unfinished; `None` when there are none, or none near what is new in it.
+pub(super) type Read = fn(&View<'_>, usize) -> Option<Builder>;
+
+/// Whether an escape stands near something new: elsewhere it was read before.
+fn is_near(view: &View<'_>, escape: &Range<usize>) -> bool {
+    view.is_fresh(&(escape.start.saturating_sub(REACH_BYTES)..escape.end + REACH_BYTES))
 }
 
-/// Whether two hexadecimal digits follow such a mark anywhere.
-fn marked(bytes: &[u8], mark: u8) -> bool {
-    bytes.windows(3).any(|window| {
-        matches!(window, [first, high, low]
-            if *first == mark && high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-    })
+/// `%34` and the like.
+pub(super) fn percent(view: &View<'_>, end: usize) -> Option<Builder> {
+    let bytes = view.text.as_bytes().get(..end)?;
+    let escapes =
+        memchr_iter(b'%', bytes).filter_map(|at| Some((at, at + 3, pair(bytes, at + 1)?)));
+    let escapes = escapes.map(|(at, end, value)| (at, end, Some(value)));
+    rewritten(view, end, b'%', escapes)
 }
 
-/// `=34` and line ends that are none, as in mail, up to `end`; `None` when
-/// there is none. Code and addresses write `id=34567`: there a letter or digit
-/// follows and no escape stands before.
-pub(super) fn quoted(text: &str, end: usize, open: bool) -> Option<Builder> {
-    let begun = text.as_bytes().get(end) == Some(&b'=');
-    let bytes = text.as_bytes().get(..end)?;
-    let lines = || {
-        let mut pairs = bytes.windows(2);
-        pairs.any(|pair| matches!(pair, [b'=', b'\r' | b'\n']))
-    };
-    if !begun && !marked(bytes, b'=') && !lines() {
-        return None;
-    }
-    let mut out: Vec<(u8, Range<usize>)> = Vec::with_capacity(bytes.len());
-    let mut changed = false;
+/// `=34` and line ends that are none, as in mail. Code and addresses write
+/// `id=34567`: there a letter or digit follows and no escape stands before.
+pub(super) fn quoted(view: &View<'_>, end: usize) -> Option<Builder> {
+    let bytes = view.text.as_bytes().get(..end)?;
     // Where the last escape ended.
     let mut last = None;
+    let escapes = memchr_iter(b'=', bytes).filter_map(|at| {
+        let found = quoted_at(bytes, at, last == Some(at))?;
+        last = Some(found.1);
+        Some(found)
+    });
+    rewritten(view, end, b'=', escapes)
+}
+
+/// Where an escape of mail begins and ends, and the byte it stands for, if any.
+fn quoted_at(bytes: &[u8], at: usize, runs_on: bool) -> Option<(usize, usize, Option<u8>)> {
+    match bytes.get(at..)? {
+        [b'=', b'\n', ..] => return Some((at, at + 2, None)),
+        [b'=', b'\r', b'\n', ..] => return Some((at, at + 3, None)),
+        _ => {}
+    }
+    let parted = !bytes.get(at + 3).is_some_and(u8::is_ascii_alphanumeric);
+    let value = (runs_on || parted).then(|| pair(bytes, at + 1)).flatten()?;
+    Some((at, at + 3, Some(value)))
+}
+
+/// The text with these escapes read: where each begins and ends, and the byte
+/// it stands for, if any. Those right behind each other spell characters
+/// together.
+fn rewritten(
+    view: &View<'_>,
+    end: usize,
+    mark: u8,
+    escapes: impl Iterator<Item = (usize, usize, Option<u8>)>,
+) -> Option<Builder> {
+    let text = &*view.text;
+    let begun = text.as_bytes().get(end) == Some(&mark);
+    let mut builder = Builder::default();
+    let mut group: Vec<(u8, Range<usize>)> = Vec::new();
     let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let line = match rest {
-            [b'=', b'\n', ..] => 2,
-            [b'=', b'\r', b'\n', ..] => 3,
-            _ => 0,
-        };
-        let runs_on = last == Some(at);
-        let parted = || !bytes.get(at + 3).is_some_and(u8::is_ascii_alphanumeric);
-        let value = (*byte == b'=' && (runs_on || parted()))
-            .then(|| pair(bytes, at + 1))
-            .flatten();
-        let length = match (line, value) {
-            (0, None) => 1,
-            (0, Some(_)) => 3,
-            (line, _) => line,
-        };
-        if line == 0 {
-            out.push((value.unwrap_or(*byte), at..at + length));
+    let mut near = begun;
+    for (start, stop, value) in escapes.filter(|(start, stop, _)| is_near(view, &(*start..*stop))) {
+        if start > at || at == 0 {
+            builder.bytes(&group, false);
+            group.clear();
+            builder.copy(text, at..start);
         }
-        at += length;
-        if length > 1 {
-            (last, changed) = (Some(at), true);
+        group.extend(value.map(|value| (value, start..stop)));
+        near = near || tells(text, &(start..stop), value);
+        at = stop;
+    }
+    builder.bytes(&group, view.open && at == end);
+    builder.copy(text, at..end);
+    near.then_some(builder)
+}
+
+/// Whether an escape can stand in or before something: code has `%d` and `=`
+/// at the ends of lines, which say nothing.
+fn tells(text: &str, escape: &Range<usize>, value: Option<u8>) -> bool {
+    let bytes = text.as_bytes();
+    let blank = |at: Option<usize>| {
+        let byte = at.and_then(|at| bytes.get(at));
+        byte.is_none_or(u8::is_ascii_whitespace)
+    };
+    match value {
+        Some(byte) if byte.is_ascii() => !byte.is_ascii_control() || byte.is_ascii_whitespace(),
+        // A part of a character, which has others.
+        Some(_) => {
+            let mark = bytes.get(escape.start);
+            let before = escape.start.checked_sub(3).and_then(|at| bytes.get(at));
+            mark == bytes.get(escape.end) || mark == before || escape.end >= bytes.len()
+        }
+        None => !blank(escape.start.checked_sub(1)) || !blank(Some(escape.end)),
+    }
+}
+
+/// `\u0034`, `\x34`, `\n`, `&#52;`, `&colon;` and the like.
+pub(super) fn spelled(view: &View<'_>, end: usize) -> Option<Builder> {
+    let text = &*view.text;
+    let mut near = matches!(text.as_bytes().get(end), Some(b'\\' | b'&'));
+    let bytes = text.as_bytes().get(..end)?;
+    let mut builder = Builder::default();
+    let mut at = 0;
+    for mark in memchr2_iter(b'\\', b'&', bytes) {
+        // A part of the escape before.
+        if mark < at {
+            continue;
+        }
+        let found = match bytes.get(mark) {
+            Some(b'\\') => backslash(bytes, mark),
+            _ => entity(bytes, mark),
+        };
+        let escape = found.map(|(value, length)| (value, mark..mark + length));
+        if let Some((value, escape)) = escape.filter(|(_, escape)| is_near(view, escape)) {
+            near = true;
+            builder.copy(text, at..mark);
+            builder.push(value, &escape);
+            at = escape.end;
         }
     }
-    built(&out, changed || begun, open)
-}
-
-fn built(out: &[(u8, Range<usize>)], wanted: bool, open: bool) -> Option<Builder> {
-    wanted.then(|| {
-        let mut builder = Builder::default();
-        builder.bytes(out, open);
-        builder
-    })
-}
-
-/// `\u0034`, `\x34`, `\n`, `&#52;`, `&colon;` and the like, up to `end`;
-/// `None` when there is none.
-pub(super) fn spelled(text: &str, end: usize) -> Option<Builder> {
-    let begun = matches!(text.as_bytes().get(end), Some(b'\\' | b'&'));
-    let text = text.get(..end)?;
-    if !begun && !text.contains(['\\', '&']) {
+    if !near {
         return None;
     }
-    let bytes = text.as_bytes();
-    let mut builder = Builder::default();
-    let mut changed = false;
-    let mut at = 0;
-    while let Some(char) = text.get(at..).and_then(|rest| rest.chars().next()) {
-        let found = match char {
-            '\\' => backslash(bytes, at),
-            '&' => entity(bytes, at),
-            _ => None,
-        };
-        changed |= found.is_some();
-        let (value, length) = found.unwrap_or((char, char.len_utf8()));
-        builder.push(value, &(at..at + length));
-        at += length;
-    }
-    (changed || begun).then_some(builder)
+    builder.copy(text, at..end);
+    Some(builder)
 }
 
 /// The character that an escape stands for, and the escape's length.

@@ -62,27 +62,49 @@ fn within(ranges: &[(char, char)], char: char) -> Option<(char, char)> {
     ranges.get(at).copied().filter(|(start, _)| *start <= char)
 }
 
+/// For each character of the basic plane, whether folding leaves it as it is.
+static KEPT: LazyLock<Box<[u64]>> = LazyLock::new(|| {
+    let mut kept = vec![0_u64; 0x1_0000 / 64];
+    for char in (0..0x1_0000_u32).filter_map(char::from_u32) {
+        let mut forms = std::iter::once(char).nfkc();
+        let same = forms.next() == Some(char) && forms.next().is_none() && alike(char) == char;
+        if same && tag(char).is_none() && !invisible(char) && numbered(char).is_none() {
+            let code = u32::from(char) as usize;
+            kept.get_mut(code / 64)
+                .into_iter()
+                .for_each(|word| *word |= 1 << (code % 64));
+        }
+    }
+    kept.into_boxed_slice()
+});
+
+fn kept(char: char) -> bool {
+    let code = u32::from(char) as usize;
+    char.is_ascii()
+        || KEPT
+            .get(code / 64)
+            .is_some_and(|word| word >> (code % 64) & 1 == 1)
+}
+
 /// The folded text; `None` when folding changes nothing.
 pub(super) fn fold(text: &str) -> Option<Builder> {
     let mut builder = Builder::default();
     let mut changed = false;
-    for (at, char) in text.char_indices() {
-        let source = at..at + char.len_utf8();
-        if char.is_ascii() {
-            builder.push(char, &source);
+    // Up to where the text is in the builder.
+    let mut at = 0;
+    for (start, char) in text.char_indices() {
+        if kept(char) {
             continue;
         }
-        if let Some(hidden) = tag(char) {
-            builder.push(hidden, &source);
+        let source = start..start + char.len_utf8();
+        builder.copy(text, at..start);
+        at = source.end;
+        if let Some(shown) = tag(char).or_else(|| numbered(char)) {
+            builder.push(shown, &source);
             changed = true;
             continue;
         }
         if invisible(char) {
-            changed = true;
-            continue;
-        }
-        if let Some(digit) = numbered(char) {
-            builder.push(digit, &source);
             changed = true;
             continue;
         }
@@ -92,6 +114,7 @@ pub(super) fn fold(text: &str) -> Option<Builder> {
             builder.push(plain, &source);
         }
     }
+    builder.copy(text, at..text.len());
     changed.then_some(builder)
 }
 

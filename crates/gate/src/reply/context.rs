@@ -200,9 +200,7 @@ impl Context {
         if let Some(keys) = seams::keys(leaf) {
             scan.follows(&keys);
         }
-        let too_much = |_| Refusal::new(Code::ReplyLimit).at(leaf.place.clone());
-        let mut segments = scan.push(text).map_err(too_much)?;
-        segments.extend(scan.finish());
+        let segments = scan.whole(text);
         if scan.work_exceeded() {
             return Err(Refusal::new(Code::ReplyLimit).at(leaf.place.clone()));
         }

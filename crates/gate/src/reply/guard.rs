@@ -57,9 +57,20 @@ impl ChannelGuard {
         self.write(context, segments)
     }
 
+    /// Takes the whole text of a channel that comes in one piece.
+    pub(crate) fn whole(&mut self, context: &mut Context, text: &str) -> Result<String, Refusal> {
+        context.expect(text.len());
+        let segments = self.scan.whole(text);
+        self.end(context, segments)
+    }
+
     /// The channel ended: what is still held is judged as it stands.
     pub(crate) fn finish(&mut self, context: &mut Context) -> Result<String, Refusal> {
         let segments = self.scan.finish();
+        self.end(context, segments)
+    }
+
+    fn end(&mut self, context: &mut Context, segments: Vec<Segment>) -> Result<String, Refusal> {
         let mut out = self.write(context, segments)?;
         self.rewriter.finish(&context.tokens, &mut out);
         context.tally.looked(self.channel.slot, self.scan.bytes());

@@ -172,8 +172,7 @@ fn one(context: &mut Context, leaf: &Leaf, text: &str) -> Result<Guarded, Refusa
     if let Some(keys) = seams::keys(leaf) {
         guard.follows(&keys);
     }
-    let mut out = guard.push(context, text)?;
-    out.push_str(&guard.finish(context)?);
+    let out = guard.whole(context, text)?;
     context.add(guard.counts());
     Ok(Guarded {
         text: out,

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    AppendError, Closing, Order, Start, Waiting,
+    AppendError, Closing, Order, Start, Waiting, Written,
     wait::{Woken, wait},
 };
 use crate::{
@@ -104,7 +104,10 @@ fn gather(
 fn answer(group: &mut Vec<Waiting>, outcome: &io::Result<u64>) -> Vec<Vec<u8>> {
     let answered = (0_u64..).zip(group.drain(..)).map(|(index, waiting)| {
         let answer = match outcome {
-            Ok(first) => Ok(first + index),
+            Ok(first) => Ok(Written {
+                sequence: first + index,
+                took: waiting.since.elapsed(),
+            }),
             Err(_) => Err(AppendError::Failed),
         };
         let _ = waiting.done.send(answer);

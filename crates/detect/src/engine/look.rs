@@ -1,0 +1,561 @@
+//! All matches in one view: one pass for what patterns can be found by, then
+//! each pattern only where it can begin.
+
+use std::ops::Range;
+
+use terms::{Direction, Finding, View as Reading};
+
+use super::{
+    Engine, Rule,
+    hits::{Hits, hits},
+    plan::{Plan, Spot},
+    refused::{Refused, Why},
+};
+use crate::{
+    catalogue::{CONTEXT_BYTES, SCORE_MIN},
+    index::digit_rows,
+    validate::Valid,
+    view::View,
+};
+
+/// LIMIT: bytes after an opener without a closer that are taken for the rest.
+const UNCLOSED_BYTES_MAX: usize = 16 << 10;
+
+/// A match, and whether it may still grow.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) finding: Finding,
+    /// It touches the open end of the view: it may become longer, or nothing.
+    pub(super) unsettled: bool,
+    /// It is an opener in the text itself whose closer is still to come: where
+    /// the opener ends, and the rule by its number.
+    pub(super) opened: Option<(usize, usize)>,
+}
+
+/// What is looked for where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Task<'a> {
+    /// `None` for both.
+    pub(super) direction: Option<Direction>,
+    /// Matches that end before this source byte do not count.
+    pub(super) from: usize,
+    /// Where a part of a longer text begins.
+    pub(super) seam: Option<usize>,
+    /// What stands before the text, for context words alone.
+    pub(super) before: &'a str,
+    /// Whether to keep what was refused, and why.
+    pub(super) explain: bool,
+}
+
+/// What one view holds.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) found: Vec<Found>,
+    /// In an open view, where something begins that may become a match.
+    pub(super) alive: Option<usize>,
+    /// Bytes that were looked at: the measure of the work.
+    pub(super) work: usize,
+    /// A pattern could not be tried, or there was too much to look at.
+    pub(super) failed: bool,
+    pub(super) refused: Vec<Refused>,
+    pub(super) hits: Hits,
+}
+
+/// A context word: which, and where.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    text: usize,
+    /// May lie before the text.
+    start: isize,
+    end: isize,
+}
+
+struct Looking<'a> {
+    plan: &'a Plan,
+    rules: &'a [Rule],
+    view: &'a View<'a>,
+    task: Task<'a>,
+    words: Vec<Word>,
+    /// Patterns, and where they may begin.
+    places: Vec<(usize, Range<usize>)>,
+    /// For each pattern, from where on it may be tried.
+    upto: Vec<usize>,
+    work_max: usize,
+    seen: Seen,
+}
+
+/// Every match of every detector, by source bytes; matches of different
+/// patterns may overlap. More than `work_max` bytes are not looked at.
+pub(super) fn in_view(
+    engine: &Engine,
+    view: &View<'_>,
+    task: Task<'_>,
+    plain: Option<&Hits>,
+    work_max: usize,
+) -> Seen {
+    let hits = hits(&engine.0.plan, view, plain);
+    let mut looking = Looking {
+        plan: &engine.0.plan,
+        rules: &engine.0.rules,
+        view,
+        task,
+        words: Vec::new(),
+        places: Vec::new(),
+        upto: vec![0; engine.0.plan.spots.len()],
+        work_max,
+        seen: Seen {
+            work: view.text.len() + hits.work,
+            ..Seen::default()
+        },
+    };
+    looking.before();
+    looking.pass(&hits);
+    looking.rows();
+    looking.ahead();
+    looking.try_all();
+    looking.seen.hits = hits;
+    looking.seen
+}
+
+impl Looking<'_> {
+    /// Context words that stand before the text.
+    fn before(&mut self) {
+        let before = tail(self.task.before, CONTEXT_BYTES);
+        if before.is_empty() {
+            return;
+        }
+        // What stands before the text is as far away as the match is from its
+        // beginning.
+        let distance = self.view.source_start(0).saturating_add(before.len());
+        let Ok(shift) = isize::try_from(distance) else {
+            return;
+        };
+        let plan = self.plan;
+        plan.index.look(before.as_bytes(), |hit| {
+            let is_word = plan.uses.get(hit.text).is_some_and(|uses| uses.is_word);
+            if is_word && is_whole(before, hit.start..hit.end) {
+                self.word(hit.text, signed(hit.start) - shift, signed(hit.end) - shift);
+            }
+        });
+    }
+
+    fn word(&mut self, text: usize, start: isize, end: isize) {
+        self.words.push(Word { text, start, end });
+        let reach = start
+            .saturating_add(signed(CONTEXT_BYTES))
+            .saturating_add(1);
+        let (Ok(from), Ok(upto)) = (usize::try_from(end.max(0)), usize::try_from(reach)) else {
+            return;
+        };
+        let plan = self.plan;
+        for spot in plan
+            .uses
+            .get(text)
+            .into_iter()
+            .flat_map(|uses| &uses.follows)
+        {
+            self.place(*spot, from..upto);
+        }
+    }
+
+    /// What the one pass found.
+    fn pass(&mut self, hits: &Hits) {
+        let (plan, view) = (self.plan, self.view);
+        for hit in &hits.hits {
+            let Some(uses) = plan.uses.get(hit.text) else {
+                continue;
+            };
+            if uses.is_word && is_whole(&view.text, hit.start..hit.end) {
+                self.word(hit.text, signed(hit.start), signed(hit.end));
+            }
+            for (spot, least, most) in &uses.begins {
+                if *most == 0 {
+                    self.begin(*spot, hit.start);
+                } else if let Some(last) = hit.start.checked_sub(*least) {
+                    self.place(*spot, hit.start.saturating_sub(*most)..last + 1);
+                }
+            }
+        }
+        if view.open && hits.begun > 0 {
+            self.alive(view.text.len() - hits.begun);
+        }
+    }
+
+    /// Where numbers begin.
+    fn rows(&mut self) {
+        let (plan, view) = (self.plan, self.view);
+        if plan.rows.is_empty() {
+            return;
+        }
+        // A number may begin at a seam, whatever stands before it.
+        let seam = self.task.seam.map(|seam| view.view_start(seam));
+        let mut seam = seam.filter(|seam| *seam > 0 && digits(view.text.as_bytes(), *seam) > 0);
+        digit_rows(view.text.as_bytes(), |at| {
+            if let Some(seam) = seam.take_if(|seam| *seam <= at).filter(|seam| *seam < at) {
+                self.row(seam);
+            }
+            self.row(at);
+        });
+        if let Some(seam) = seam {
+            self.row(seam);
+        }
+    }
+
+    fn row(&mut self, at: usize) {
+        let plan = self.plan;
+        let length = digits(self.view.text.as_bytes(), at);
+        for row in &plan.rows {
+            let Some(start) = at
+                .checked_sub(row.before)
+                .filter(|_| length >= row.digits_min)
+            else {
+                continue;
+            };
+            if plan
+                .spots
+                .get(row.spot)
+                .is_some_and(|spot| spot.inside_digits)
+            {
+                self.place(row.spot, start..start + length);
+            } else {
+                self.begin(row.spot, start);
+            }
+        }
+    }
+
+    /// Where a match may have begun of which nothing of its own was seen yet.
+    fn ahead(&mut self) {
+        if !self.view.open {
+            return;
+        }
+        let end = self.view.text.len();
+        let plan = self.plan;
+        for (spot, reach) in &plan.ahead {
+            self.place(*spot, end.saturating_sub(*reach)..end);
+        }
+    }
+
+    /// A pattern may begin somewhere here: it is tried when all such places are
+    /// known.
+    fn place(&mut self, number: usize, range: Range<usize>) {
+        let Some(spot) = self.plan.spots.get(number) else {
+            return;
+        };
+        if self.looks(spot)
+            && self.next(spot, range.clone()).is_some()
+            && self.is_fresh(spot, &range)
+        {
+            self.places.push((number, range));
+        }
+    }
+
+    /// A pattern may begin right here.
+    fn begin(&mut self, number: usize, at: usize) {
+        let Some(spot) = self.plan.spots.get(number) else {
+            return;
+        };
+        let upto = self.upto.get(number).copied().unwrap_or(0);
+        let range = at..at + 1;
+        if at >= upto
+            && self.looks(spot)
+            && self.next(spot, range.clone()).is_some()
+            && self.is_fresh(spot, &range)
+        {
+            self.try_one(number, spot, at);
+        }
+    }
+
+    /// What is the same in the view that this one was made of was found there.
+    fn is_fresh(&self, spot: &Spot, range: &Range<usize>) -> bool {
+        let (before, behind) = spot.reach;
+        let stretch = range.start.saturating_sub(before)..range.end.saturating_add(behind);
+        self.view.is_fresh(&stretch)
+    }
+
+    /// What began in a text that was released counts only over a seam.
+    fn alive(&mut self, at: usize) {
+        if self.task.seam.is_none() && self.view.source_start(at) < self.task.from {
+            return;
+        }
+        self.seen.alive = Some(self.seen.alive.map_or(at, |first| first.min(at)));
+    }
+
+    fn try_all(&mut self) {
+        let mut places = std::mem::take(&mut self.places);
+        places.sort_unstable_by_key(|(spot, range)| (*spot, range.start));
+        for (number, range) in places {
+            let Some(spot) = self.plan.spots.get(number) else {
+                continue;
+            };
+            loop {
+                let upto = self.upto.get(number).copied().unwrap_or(0);
+                let Some(start) = self.next(spot, upto.max(range.start)..range.end) else {
+                    break;
+                };
+                if self.seen.failed {
+                    return;
+                }
+                self.try_one(number, spot, start);
+            }
+        }
+    }
+
+    fn try_one(&mut self, number: usize, spot: &Spot, at: usize) {
+        if self.seen.work > self.work_max {
+            self.seen.failed = true;
+            return;
+        }
+        let next = self.try_at(spot, at).unwrap_or(usize::MAX);
+        if let Some(upto) = self.upto.get_mut(number) {
+            *upto = next;
+        }
+    }
+
+    fn looks(&self, spot: &Spot) -> bool {
+        match spot.rule.and_then(|rule| self.rules.get(rule)) {
+            Some(rule) => {
+                let directions = &rule.detector.directions;
+                self.task
+                    .direction
+                    .is_none_or(|direction| directions.contains(&direction))
+            }
+            // A placeholder that is still being written.
+            None => self.view.open && self.view.kind == Reading::Plain,
+        }
+    }
+
+    /// The first place in a range where a pattern may begin.
+    fn next(&self, spot: &Spot, range: Range<usize>) -> Option<usize> {
+        let text = &*self.view.text;
+        let rule = spot.rule.and_then(|rule| self.rules.get(rule));
+        let from = range.start;
+        let bytes = text.as_bytes().get(from..range.end.min(text.len()))?;
+        let fits = |(index, byte): (usize, &u8)| {
+            let at = from + index;
+            let begins = spot.pattern.begins_with(*byte) && text.is_char_boundary(at);
+            (begins && rule.is_none_or(|rule| self.left_fits(rule, at))).then_some(at)
+        };
+        bytes.iter().enumerate().find_map(fits)
+    }
+
+    /// A seam between two parts is a boundary as well as none.
+    fn left_fits(&self, rule: &Rule, start: usize) -> bool {
+        let before = self
+            .view
+            .text
+            .get(..start)
+            .and_then(|before| before.chars().next_back());
+        rule.detector.left.allows(before)
+            || self
+                .task
+                .seam
+                .is_some_and(|seam| seam == self.view.source_start(start))
+    }
+
+    /// Tries a pattern at one place; answers where to go on, or nothing when
+    /// there is nothing more to look for.
+    fn try_at(&mut self, spot: &Spot, start: usize) -> Option<usize> {
+        let text = &*self.view.text;
+        let Ok(tried) = spot.pattern.try_at(text.as_bytes(), start) else {
+            self.seen.failed = true;
+            return None;
+        };
+        self.seen.work += tried.bytes;
+        if tried.alive && self.view.open {
+            self.alive(start);
+        }
+        // What was swallowed may hold the true match.
+        let next = next_char(text, start);
+        let (Some(end), Some(number)) = (tried.end, spot.rule) else {
+            return Some(next);
+        };
+        let Some(rule) = self.rules.get(number) else {
+            return Some(next);
+        };
+        if rule.closer.is_some() {
+            return self.opened(rule, number, &(start..end));
+        }
+        match self.accept(rule, &(start..end)) {
+            Ok((valid, score)) => {
+                let unsettled = self.view.open && valid.looked >= text.len();
+                // The name before a value stays as it is.
+                let begins = rule.detector.validator.value_start(text, &(start..end));
+                self.found(rule, &(begins..valid.end), score, unsettled, None);
+                Some(valid.end.max(next))
+            }
+            Err(why) => {
+                if self.task.explain {
+                    let span = self.view.source(&(start..end));
+                    self.seen
+                        .refused
+                        .push(Refused::new(&rule.detector, span, why));
+                }
+                Some(next)
+            }
+        }
+    }
+
+    /// The valid part of a match with a boundary behind it, and its score.
+    fn accept(&self, rule: &Rule, span: &Range<usize>) -> Result<(Valid, u8), Why> {
+        let (detector, text) = (&rule.detector, &*self.view.text);
+        let valid = detector
+            .validator
+            .accept(text, span)
+            .ok_or(Why::Validator)?;
+        let after = text.get(valid.end..).and_then(|after| after.chars().next());
+        if !detector.right.allows(after) {
+            return Err(Why::Neighbour);
+        }
+        let found = text.get(span.start..valid.end).unwrap_or_default();
+        if detector.entropy_min > 0 && entropy_tenths(found) < f64::from(detector.entropy_min) {
+            return Err(Why::Entropy);
+        }
+        let score = match (detector.context.is_empty(), detector.context_score) {
+            (true, _) => detector.score,
+            (false, None) if self.has_context(rule, span.start) => detector.score,
+            (false, None) => return Err(Why::Context),
+            (false, Some(score)) if self.has_context(rule, span.start) => score,
+            (false, Some(_)) => detector.score,
+        };
+        if score < SCORE_MIN {
+            return Err(Why::Score);
+        }
+        Ok((valid, score))
+    }
+
+    /// Whether a context word stands before a match.
+    fn has_context(&self, rule: &Rule, start: usize) -> bool {
+        let Some(wanted) = self.plan.words.get(rule.number) else {
+            return false;
+        };
+        let start = signed(start);
+        // In order of their ends.
+        let upto = self.words.partition_point(|word| word.end <= start);
+        let words = self.words.iter().take(upto).rev();
+        let near = words.take_while(|word| word.end.saturating_add(signed(CONTEXT_BYTES)) >= start);
+        near.filter(|word| word.start.saturating_add(signed(CONTEXT_BYTES)) >= start)
+            .any(|word| wanted.contains(&word.text))
+    }
+
+    /// From an opener to its closer; without one to the end of the text.
+    fn opened(&mut self, rule: &Rule, number: usize, opener: &Range<usize>) -> Option<usize> {
+        let text = &*self.view.text;
+        let closer = rule.closer.as_ref()?;
+        self.seen.work += text
+            .len()
+            .saturating_sub(opener.end)
+            .min(UNCLOSED_BYTES_MAX);
+        if let Some(close) = closer.pattern.find_at(text, opener.end) {
+            let unsettled = self.view.open && close.end() >= text.len();
+            self.found(
+                rule,
+                &(opener.start..close.end()),
+                rule.detector.score,
+                unsettled,
+                None,
+            );
+            return Some(close.end());
+        }
+        let mut end = text
+            .len()
+            .min(opener.end.saturating_add(UNCLOSED_BYTES_MAX));
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let span = opener.start..if self.view.open { text.len() } else { end };
+        let waits = self.view.open && self.view.kind == Reading::Plain;
+        let opened = waits.then_some((opener.end, number));
+        self.found(rule, &span, rule.detector.score, self.view.open, opened);
+        None
+    }
+
+    fn found(
+        &mut self,
+        rule: &Rule,
+        span: &Range<usize>,
+        score: u8,
+        unsettled: bool,
+        opened: Option<(usize, usize)>,
+    ) {
+        let source = self.view.source(span);
+        if source.end <= self.task.from {
+            return;
+        }
+        let finding = Finding {
+            detector: rule.detector.id.clone(),
+            kind: rule.detector.kind.clone(),
+            control: rule.detector.control,
+            span: source,
+            score,
+            view: self.view.kind,
+        };
+        self.seen.found.push(Found {
+            finding,
+            unsettled,
+            opened,
+        });
+    }
+}
+
+/// Shannon entropy of the bytes, in tenths of a bit for each.
+fn entropy_tenths(text: &str) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in text.bytes() {
+        counts
+            .get_mut(usize::from(byte))
+            .into_iter()
+            .for_each(|count| *count += 1);
+    }
+    let total = f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX).max(1));
+    let used = counts.iter().filter(|count| **count > 0);
+    let bits: f64 = used
+        .map(|count| {
+            let share = f64::from(*count) / total;
+            -share * share.log2()
+        })
+        .sum();
+    bits * 10.0
+}
+
+/// How many digits stand in a row.
+fn digits(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+fn signed(at: usize) -> isize {
+    isize::try_from(at).unwrap_or(isize::MAX)
+}
+
+/// Whether no word goes on before or behind: another letter or digit, unless a
+/// capital begins a new word, as in `apiKey`.
+fn is_whole(text: &str, span: Range<usize>) -> bool {
+    let bytes = text.as_bytes();
+    let at = |place: Option<usize>| place.and_then(|place| bytes.get(place)).copied();
+    let parted = |before: Option<u8>, after: Option<u8>| match (before, after) {
+        (Some(before), Some(after)) => {
+            !before.is_ascii_alphanumeric()
+                || !after.is_ascii_alphanumeric()
+                || (before.is_ascii_lowercase() && after.is_ascii_uppercase())
+        }
+        _ => true,
+    };
+    parted(at(span.start.checked_sub(1)), at(Some(span.start)))
+        && parted(at(span.end.checked_sub(1)), at(Some(span.end)))
+}
+
+/// The last bytes of a text, whole characters only.
+fn tail(text: &str, bytes_max: usize) -> &str {
+    let mut from = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text.get(from..).unwrap_or_default()
+}
+
+fn next_char(text: &str, at: usize) -> usize {
+    at + text
+        .get(at..)
+        .and_then(|rest| rest.chars().next())
+        .map_or(1, char::len_utf8)
+}

@@ -1,0 +1,203 @@
+//! What one pass over a text looks for, and what each hit means.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::Rule;
+use crate::{
+    anchor::Anchor, boundary::Boundary, catalogue::CONTEXT_BYTES, index::Index, pattern::Pattern,
+};
+
+/// A pattern among all of them.
+#[derive(Debug, Clone)]
+pub(super) struct Spot {
+    /// Its rule, by number; `None` for the placeholders of this product, which
+    /// are no findings but must not be cut in two.
+    pub(super) rule: Option<usize>,
+    pub(super) pattern: Arc<Pattern>,
+    /// Whether a match may begin inside a row of digits.
+    pub(super) inside_digits: bool,
+    /// Bytes before and behind its start that tell whether it matches.
+    pub(super) reach: (usize, usize),
+}
+
+impl Spot {
+    fn of(rule: Option<(usize, &Rule)>, pattern: &Arc<Pattern>) -> Self {
+        // A closer may be anywhere behind.
+        let closed = rule.is_some_and(|(_, rule)| rule.closer.is_some());
+        let span = if closed {
+            usize::MAX
+        } else {
+            pattern.span_bytes_max()
+        };
+        Self {
+            rule: rule.map(|(number, _)| number),
+            pattern: Arc::clone(pattern),
+            inside_digits: rule.is_none_or(|(_, rule)| rule.detector.left == Boundary::None),
+            reach: (
+                CONTEXT_BYTES + BESIDE_BYTES,
+                span.saturating_add(BESIDE_BYTES),
+            ),
+        }
+    }
+}
+
+/// Bytes beside a match that a validator may look at.
+const BESIDE_BYTES: usize = 128;
+
+/// What a hit of one text of the index means.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    /// Patterns, by number, and the bytes that a match has before it.
+    pub(super) begins: Vec<(usize, usize, usize)>,
+    /// Whether it is a context word.
+    pub(super) is_word: bool,
+    /// Patterns that are tried behind it.
+    pub(super) follows: Vec<usize>,
+}
+
+/// A pattern that is found by a row of digits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) spot: usize,
+    /// Bytes of a match before the row.
+    pub(super) before: usize,
+    /// The row has as many at least.
+    pub(super) digits_min: usize,
+}
+
+/// Everything that is looked for.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) spots: Vec<Spot>,
+    pub(super) index: Index,
+    /// For each text of the index.
+    pub(super) uses: Vec<Uses>,
+    /// Patterns that are found by a row of digits.
+    pub(super) rows: Vec<Row>,
+    /// Patterns that may begin before anything of theirs is seen, and how far
+    /// from the end of a text that goes on.
+    pub(super) ahead: Vec<(usize, usize)>,
+    /// For each rule its context words, as texts of the index.
+    pub(super) words: Vec<Vec<usize>>,
+}
+
+/// A plan in the making.
+#[derive(Default)]
+struct Draft {
+    numbers: BTreeMap<Vec<u8>, usize>,
+    texts: Vec<Vec<u8>>,
+    uses: Vec<Uses>,
+    rows: Vec<Row>,
+    ahead: Vec<(usize, usize)>,
+}
+
+impl Draft {
+    fn number(&mut self, text: &[u8]) -> usize {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let number = self.texts.len();
+        self.numbers.insert(text.to_vec(), number);
+        self.texts.push(text.to_vec());
+        self.uses.push(Uses::default());
+        number
+    }
+
+    fn uses(&mut self, text: &[u8], change: impl FnOnce(&mut Uses)) -> usize {
+        let number = self.number(text);
+        if let Some(uses) = self.uses.get_mut(number) {
+            change(uses);
+        }
+        number
+    }
+
+    fn anchor(&mut self, spot: usize, anchor: &Anchor) {
+        match anchor {
+            Anchor::Literals { texts, before } => {
+                let (least, most) = (*before.start(), *before.end());
+                for text in texts {
+                    self.uses(text, |uses| uses.begins.push((spot, least, most)));
+                }
+                if most > 0 {
+                    let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
+                    self.ahead.push((spot, most + longest));
+                }
+            }
+            Anchor::Digits { before, digits_min } => {
+                self.rows.push(Row {
+                    spot,
+                    before: *before,
+                    digits_min: *digits_min,
+                });
+                if *before > 0 {
+                    self.ahead.push((spot, *before + 1));
+                }
+            }
+            // Its words are added with the rule.
+            Anchor::Words => {}
+        }
+    }
+}
+
+impl Plan {
+    /// For these rules; `None` if they are too many for one index.
+    pub(super) fn new(rules: &[Rule], token: &Arc<Pattern>) -> Option<Self> {
+        let mut spots = vec![Spot::of(None, token)];
+        for (number, rule) in rules.iter().enumerate() {
+            let patterns = rule.detector.patterns.iter();
+            spots.extend(patterns.map(|pattern| Spot::of(Some((number, rule)), pattern)));
+        }
+        let mut draft = Draft::default();
+        // Those that begin a match come first in the index.
+        let begins = |anchor: &&Anchor| matches!(anchor, Anchor::Literals { before, .. } if *before.end() == 0);
+        let anchors = |spot: &Spot| spot.pattern.anchors().to_vec();
+        for (number, spot) in spots.iter().enumerate() {
+            anchors(spot)
+                .iter()
+                .filter(begins)
+                .for_each(|anchor| draft.anchor(number, anchor));
+        }
+        let begin = draft.texts.len();
+        for (number, spot) in spots.iter().enumerate() {
+            anchors(spot)
+                .iter()
+                .filter(|anchor| !begins(anchor))
+                .for_each(|anchor| draft.anchor(number, anchor));
+        }
+        let words = rules.iter().enumerate().map(|(number, rule)| {
+            let follows: Vec<usize> = spots
+                .iter()
+                .enumerate()
+                .filter(|(_, spot)| {
+                    spot.rule == Some(number) && spot.pattern.anchors().contains(&Anchor::Words)
+                })
+                .map(|(spot, _)| spot)
+                .collect();
+            let words = rule.detector.context.iter();
+            words
+                .map(|word| {
+                    draft.uses(word.to_ascii_lowercase().as_bytes(), |uses| {
+                        uses.is_word = true;
+                        uses.follows.extend(&follows);
+                    })
+                })
+                .collect()
+        });
+        let words = words.collect();
+        let Draft {
+            texts,
+            uses,
+            rows,
+            ahead,
+            ..
+        } = draft;
+        Some(Self {
+            spots,
+            index: Index::new(&texts, begin)?,
+            uses,
+            rows,
+            ahead,
+            words,
+        })
+    }
+}

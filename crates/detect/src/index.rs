@@ -1,0 +1,174 @@
+//! One pass over a text for all that patterns can be found by.
+
+use std::collections::{BTreeMap, HashSet};
+
+use aho_corasick::{
+    Anchored, MatchKind, PatternID, StartKind,
+    automaton::{Automaton as _, StateID},
+    dfa::DFA,
+};
+
+/// A text that was found: which, and where it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hit {
+    /// Its number.
+    pub(crate) text: usize,
+    /// Where it begins.
+    pub(crate) start: usize,
+    /// Where it ends.
+    pub(crate) end: usize,
+}
+
+/// Many texts, looked for at once without regard to ASCII case.
+#[derive(Debug)]
+pub(crate) struct Index {
+    dfa: DFA,
+    start: StateID,
+    /// For each state, how many of the last bytes may begin a match.
+    begun: BTreeMap<StateID, usize>,
+    reach_bytes: usize,
+}
+
+impl Index {
+    /// Of these texts, which are not empty. A match begins with one of the
+    /// first `begin`; the others stand in or before one. `None` if they are
+    /// too many.
+    pub(crate) fn new(texts: &[Vec<u8>], begin: usize) -> Option<Self> {
+        let dfa = DFA::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .start_kind(StartKind::Unanchored)
+            .prefilter(false)
+            .build(texts)
+            .ok()?;
+        let start = dfa.start_state(Anchored::No).ok()?;
+        let beginnings: HashSet<&[u8]> = texts
+            .iter()
+            .take(begin)
+            .flat_map(|text| (1..=text.len()).filter_map(|upto| text.get(..upto)))
+            .collect();
+        let mut begun = BTreeMap::new();
+        for text in texts {
+            let mut state = start;
+            for (at, byte) in text.iter().enumerate() {
+                state = dfa.next_state(Anchored::No, state, *byte);
+                let seen = text.get(..=at).unwrap_or_default();
+                let suffix = (0..=at)
+                    .filter_map(|from| seen.get(from..))
+                    .find(|suffix| beginnings.contains(suffix));
+                begun.insert(state, suffix.map_or(0, <[u8]>::len));
+            }
+        }
+        let longest = texts.iter().map(Vec::len).max().unwrap_or(1);
+        Some(Self {
+            dfa,
+            start,
+            begun,
+            reach_bytes: longest - 1,
+        })
+    }
+
+    /// Every occurrence, by its end; answers how many bytes at the end of the
+    /// text may be the beginning of a match.
+    pub(crate) fn look(&self, text: &[u8], mut hit: impl FnMut(Hit)) -> usize {
+        let mut state = self.start;
+        for (at, byte) in text.iter().enumerate() {
+            state = self.dfa.next_state(Anchored::No, state, *byte);
+            if self.dfa.is_special(state) && self.dfa.is_match(state) {
+                for index in 0..self.dfa.match_len(state) {
+                    let pattern: PatternID = self.dfa.match_pattern(state, index);
+                    let end = at + 1;
+                    hit(Hit {
+                        text: pattern.as_usize(),
+                        start: end.saturating_sub(self.dfa.pattern_len(pattern)),
+                        end,
+                    });
+                }
+            }
+        }
+        self.begun.get(&state).copied().unwrap_or(0)
+    }
+
+    /// Bytes before a place that an occurrence over it can have.
+    pub(crate) const fn reach_bytes(&self) -> usize {
+        self.reach_bytes
+    }
+
+    /// Bytes that it takes.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.dfa.memory_usage()
+    }
+}
+
+/// Where rows of digits begin.
+pub(crate) fn digit_rows(text: &[u8], mut row: impl FnMut(usize)) {
+    const BLOCK: usize = 32;
+    let mut before = false;
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    let mut in_block = |start: usize, block: &[u8]| {
+        for (at, byte) in block.iter().enumerate() {
+            let digit = byte.is_ascii_digit();
+            if digit && !before {
+                row(start + at);
+            }
+            before = digit;
+        }
+    };
+    for (number, block) in blocks.iter().enumerate() {
+        let digits = |digits: u8, byte: &u8| digits | u8::from(byte.is_ascii_digit());
+        if block.iter().fold(0, digits) == 0 {
+            // As if it were one other byte.
+            in_block(number * BLOCK, b" ");
+        } else {
+            in_block(number * BLOCK, block);
+        }
+    }
+    in_block(blocks.len() * BLOCK, rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hits(index: &Index, text: &str) -> (Vec<(usize, usize)>, usize) {
+        let mut hits = Vec::new();
+        let begun = index.look(text.as_bytes(), |hit| hits.push((hit.text, hit.start)));
+        (hits, begun)
+    }
+
+    #[test]
+    fn texts_are_found_also_in_each_other_and_begun_ones_at_the_end() {
+        let texts: Vec<Vec<u8>> = ["ghp_", "hp", "sk-proj-"]
+            .map(|text| text.as_bytes().to_vec())
+            .into();
+        let index = Index::new(&texts, 3).unwrap();
+        assert_eq!(hits(&index, "xGHP_ sk-pr"), (vec![(1, 2), (0, 1)], 5));
+        assert_eq!(hits(&index, "a gh"), (vec![], 2));
+        assert_eq!(hits(&index, "a sk-x"), (vec![], 0));
+        assert!(index.bytes() < 64 << 10);
+        // What only stands before a match does not begin one.
+        let texts: Vec<Vec<u8>> = ["sk-", "task", "disk"]
+            .map(|text| text.as_bytes().to_vec())
+            .into();
+        let index = Index::new(&texts, 1).unwrap();
+        assert_eq!(hits(&index, "my tas").1, 1);
+        assert_eq!(hits(&index, "my task"), (vec![(1, 3)], 2));
+        assert_eq!(hits(&index, "my ta").1, 0);
+    }
+
+    #[test]
+    fn rows_of_digits_are_found_over_the_ends_of_blocks() {
+        let text = format!("{}12 3{}4567 8", " ".repeat(31), "x".repeat(60));
+        let mut rows = Vec::new();
+        digit_rows(text.as_bytes(), |at| rows.push(at));
+        let slow: Vec<usize> = text
+            .char_indices()
+            .filter(|(at, char)| {
+                char.is_ascii_digit() && !text[..*at].ends_with(|c: char| c.is_ascii_digit())
+            })
+            .map(|(at, _)| at)
+            .collect();
+        assert_eq!(rows, slow);
+    }
+}
