@@ -3,7 +3,11 @@
 mod card;
 mod config;
 mod link;
+mod login;
 mod markup;
+mod named;
+mod setting;
+mod value;
 
 use std::ops::Range;
 
@@ -47,6 +51,23 @@ pub enum Validator {
     Jwt,
     /// A setting whose value is a secret, and no expression or placeholder.
     Config,
+    /// A password: the value of a setting that is named as one. The name is
+    /// part of the match, the value alone is the secret.
+    Password,
+    /// Likewise a key, token or secret that chance made.
+    Secret,
+    /// Likewise the password of `scheme://name:password@host`.
+    Address,
+    /// Likewise the last argument of a command.
+    Argument,
+    /// Likewise the password of `name:password` as the last argument.
+    Pair,
+    /// Likewise the credentials of `Basic ...` (RFC 7617).
+    Basic,
+    /// Likewise the credentials behind the scheme of a header (RFC 6750).
+    Token,
+    /// A random value behind a word that says that it is secret.
+    Named,
     /// A link with a value that is no word, or with a token of ours.
     Link,
     /// A tag, and no parameter of a type.
@@ -69,12 +90,53 @@ impl Validator {
             Self::Entropy => varied(found).then_some(found.len()),
             Self::Key => key(text, span).then_some(found.len()),
             Self::Jwt => jwt(found).then_some(found.len()),
+            Self::Password
+            | Self::Secret
+            | Self::Address
+            | Self::Argument
+            | Self::Pair
+            | Self::Token
+            | Self::Basic => self.value(text, span).map(|value| value.end - span.start),
+            Self::Named => named::is_named(text, span).then_some(found.len()),
             Self::Config => config::holds_secret(text, span).then_some(found.len()),
             Self::Link => link::carries_data(found).then_some(found.len()),
             Self::Tag => markup::is_tag(text, span).then_some(found.len()),
         };
         let end = span.start + length?;
         Some(Valid { end, looked: end })
+    }
+
+    /// Where the secret begins in a match that has its name before it: the
+    /// name stays as it is.
+    pub(crate) fn value_start(self, text: &str, span: &Range<usize>) -> usize {
+        self.value(text, span)
+            .map_or(span.start, |value| value.start)
+    }
+
+    /// The value behind a name, for the validators that take a match apart.
+    fn value(self, text: &str, span: &Range<usize>) -> Option<Range<usize>> {
+        match self {
+            Self::Password => setting::password(text, span),
+            Self::Secret => setting::key(text, span),
+            Self::Address => login::address(text, span),
+            Self::Argument => login::argument(text, span),
+            Self::Pair => login::pair(text, span),
+            Self::Token => login::token(text, span),
+            Self::Basic => login::basic(text, span),
+            Self::None
+            | Self::Card
+            | Self::Ssn
+            | Self::Iban
+            | Self::Phone
+            | Self::Entropy
+            | Self::Key
+            | Self::Jwt
+            | Self::Config
+            | Self::Named
+            | Self::Link
+            | Self::Tag
+            | Self::Image => None,
+        }
     }
 }
 

@@ -315,7 +315,9 @@ impl Looking<'_> {
         match spot.rule.and_then(|rule| self.rules.get(rule)) {
             Some(rule) => {
                 let directions = &rule.detector.directions;
-                self.task.direction.is_none_or(|direction| directions.contains(&direction))
+                self.task
+                    .direction
+                    .is_none_or(|direction| directions.contains(&direction))
             }
             // A placeholder that is still being written.
             None => self.view.open && self.view.kind == Reading::Plain,
@@ -376,7 +378,9 @@ impl Looking<'_> {
         match self.accept(rule, &(start..end)) {
             Ok((valid, score)) => {
                 let unsettled = self.view.open && valid.looked >= text.len();
-                self.found(rule, &(start..valid.end), score, unsettled, None);
+                // The name before a value stays as it is.
+                let begins = rule.detector.validator.value_start(text, &(start..end));
+                self.found(rule, &(begins..valid.end), score, unsettled, None);
                 Some(valid.end.max(next))
             }
             Err(why) => {

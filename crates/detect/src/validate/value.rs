@@ -1,0 +1,497 @@
+//! What a secret value looks like, told from what only stands in its place.
+
+/// A value of fewer different characters hides nothing.
+const KINDS_MIN: usize = 4;
+/// Words that people write where a secret is to be filled in, or where a test
+/// or a manual needs any value at all.
+const PLACEHOLDERS: &[&str] = &[
+    "your",
+    "example",
+    "changeme",
+    "change_me",
+    "change-me",
+    "placeholder",
+    "redacted",
+    "dummy",
+    "xxx",
+    "***",
+    "...",
+    "replace",
+    "insert",
+    "todo",
+    "fixme",
+    "sample",
+    "_here",
+    "-here",
+    "not_set",
+    "notset",
+    "undefined",
+    "my_pass",
+    "my-pass",
+    "mypass",
+    "my_secret",
+    "my-secret",
+    "mysecret",
+    "my_token",
+    "my-token",
+    "mytoken",
+    "my_key",
+    "my-key",
+    "my_api",
+    "my-api",
+    "some_",
+    "some-",
+    "fake",
+    "invalid",
+    "0000000",
+    "lorem",
+    "hidden",
+    "masked",
+    "removed",
+    "secret_name",
+    "deadbeef",
+    "foobar",
+    "bogus",
+    "supersecret",
+    "snip",
+];
+/// Whole values that are words of code, forms and interfaces.
+const WORDS: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "pass",
+    "pwd",
+    "secret",
+    "secrets",
+    "token",
+    "key",
+    "none",
+    "null",
+    "nil",
+    "true",
+    "false",
+    "string",
+    "text",
+    "bool",
+    "boolean",
+    "bytes",
+    "binary",
+    "object",
+    "array",
+    "number",
+    "integer",
+    "char",
+    "varchar",
+    "optional",
+    "required",
+    "default",
+    "self",
+    "this",
+    "test",
+    "testing",
+    "admin",
+    "root",
+    "user",
+    "username",
+    "guest",
+    "value",
+    "unknown",
+    "empty",
+    "new",
+    "old",
+    "plain",
+    "bearer",
+    "basic",
+    "digest",
+    "oauth",
+    "oauth2",
+    "auto",
+    "any",
+    "str",
+    "void",
+    "const",
+    "static",
+    "final",
+    "private",
+    "public",
+    "field",
+    "input",
+    "label",
+    "type",
+    "name",
+    "email",
+    "login",
+    "prompt",
+    "off",
+    "disabled",
+    "enabled",
+    "never",
+    "always",
+    "current",
+    "confirm",
+    "credentials",
+    "credential",
+    "params",
+    "function",
+    "return",
+    "option",
+    "undefined",
+    "generate",
+    "random",
+    "encrypted",
+    "vault",
+    "file",
+    "stdin",
+    "utf8",
+    "utf-8",
+    "base64",
+    "hex",
+    "ascii",
+    "latin1",
+    "sha256",
+    "sha512",
+    "md5",
+    "bcrypt",
+    "argon2",
+    "scrypt",
+    "pbkdf2",
+    "plaintext",
+    "cleartext",
+    "ldap",
+    "pam",
+    "kerberos",
+    "x",
+    "world",
+    "hello",
+    "blank",
+    "unset",
+    "yes",
+    "no",
+    "var",
+    "let",
+    "https",
+    "http",
+    "not",
+    "and",
+];
+/// Parts of names; a value of letters alone that has one is a name.
+const PARTS: &[&str] = &[
+    "pass", "pwd", "secret", "token", "key", "cred", "user", "field", "input", "label", "config",
+    "setting", "option", "param", "value", "auth", "login", "error", "invalid", "string", "json",
+];
+/// Ends of file names.
+const FILES: &[&str] = &[
+    ".pem",
+    ".key",
+    ".json",
+    ".txt",
+    ".crt",
+    ".cer",
+    ".js",
+    ".ts",
+    ".py",
+    ".md",
+    ".html",
+    ".yml",
+    ".yaml",
+    ".xml",
+    ".php",
+    ".go",
+    ".rs",
+    ".java",
+    ".rb",
+    ".css",
+    ".conf",
+    ".p12",
+    ".jks",
+    ".pub",
+    ".env",
+    ".gpg",
+    ".toml",
+    ".ini",
+    ".com",
+    ".org",
+    ".net",
+    ".io",
+    ".sh",
+    ".h",
+    ".c",
+    ".pfx",
+    ".kdbx",
+    ".asc",
+    ".svg",
+    ".png",
+    ".local",
+    ".internal",
+];
+
+/// Whether the value stands in place of a secret: a placeholder, a reference
+/// to a variable, an expression, a path or an address.
+pub(super) fn stands_in(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let bare = lower.trim_matches(|char: char| !char.is_ascii_alphanumeric());
+    kinds(&lower) < KINDS_MIN
+        || WORDS.contains(&bare)
+        || PLACEHOLDERS.iter().any(|word| lower.contains(word))
+        || reference(value)
+        || address(&lower)
+}
+
+/// Different characters of a value.
+pub(super) fn kinds(value: &str) -> usize {
+    let mut bytes: Vec<u8> = value.bytes().collect();
+    bytes.sort_unstable();
+    bytes.dedup();
+    bytes.len()
+}
+
+/// `$NAME`, `${name}`, `{{ name }}`, `%NAME%`, `%s`, `<name>`, `@name@`,
+/// `#{name}`, `!Ref`: what a shell, a template or a formatter fills in.
+pub(super) fn reference(value: &str) -> bool {
+    let fills = [
+        "${", "{{", "$(", "#{", "%(", "<%", "%{", "${{", "@{", "{0}", "{1}", "{}", "\\(",
+    ];
+    if fills.iter().any(|mark| value.contains(mark)) {
+        return true;
+    }
+    let name = |text: &str| {
+        !text.is_empty()
+            && text.bytes().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b':')
+            })
+    };
+    let within = |open: char, close: char| {
+        value
+            .strip_prefix(open)
+            .and_then(|rest| rest.strip_suffix(close))
+            .is_some_and(name)
+    };
+    let shell = value.strip_prefix('$').is_some_and(|rest| {
+        rest.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'>' | b'[' | b']' | b':')
+        }) && !rest.starts_with(|char: char| char.is_ascii_digit())
+    });
+    shell
+        || within('%', '%')
+        || within('@', '@')
+        || within('{', '}')
+        || within('[', ']')
+        || within('<', '>')
+        || value.starts_with(['<', '&', '*'])
+        || (value.starts_with('%') && value.len() <= 4)
+        || (value.starts_with(':') && name(value.trim_start_matches(':')))
+        || value.starts_with("!Ref")
+        || value.starts_with("!Sub")
+        || value.starts_with("!vault")
+        || value.starts_with("ENC[")
+}
+
+/// A path, an address, an ARN or a file name, in lower case.
+fn address(lower: &str) -> bool {
+    let begins = lower.starts_with(['/', '~', '\\']);
+    let deeper = lower
+        .get(1..)
+        .is_some_and(|rest| rest.contains(['/', '\\']));
+    // Base64 may begin with a slash and hold others.
+    let encoded = lower.contains(['+', '=']) || digits(lower) * 8 > lower.len();
+    let path = begins && deeper && !encoded;
+    path || lower.starts_with("./")
+        || lower.starts_with("../")
+        || lower.contains("://")
+        || lower.starts_with("arn:")
+        || lower.starts_with("urn:")
+        || lower.starts_with("data:")
+        || FILES.iter().any(|end| lower.ends_with(end))
+}
+
+/// Letters, digits and what joins names: no character of its own.
+pub(super) fn is_name(value: &str) -> bool {
+    value
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/'))
+}
+
+/// Letters and what joins them alone.
+pub(super) fn letters(value: &str) -> bool {
+    value.bytes().all(|byte| {
+        byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b'!' | b'?')
+    })
+}
+
+/// A value of letters that is a name of something, or a phrase for people.
+pub(super) fn names(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    value.contains(['_', '-', '.', '/', ' ']) || PARTS.iter().any(|part| lower.contains(part))
+}
+
+/// Marks of code: calls, fields, generics, operators.
+pub(super) fn code(value: &str) -> bool {
+    let marks = [
+        "(", ")", "[", "]", "{", "}", "->", "::", "&&", "||", "=>", "==", "\\n", "</", "/>", "?.",
+    ];
+    let value = value.trim_end_matches('=');
+    if marks.iter().any(|mark| value.contains(mark)) {
+        return true;
+    }
+    // `settings.api_key`, `this.state.token2`, `a/b/c`; base64 has slashes too.
+    let digits = digits(value);
+    let dots = value.contains('.') && digits <= 2;
+    is_name(value) && (dots || value.contains('/') && (digits == 0 || wordlike(value)))
+}
+
+/// Digits of a value.
+pub(super) fn digits(value: &str) -> usize {
+    value.bytes().filter(u8::is_ascii_digit).count()
+}
+
+/// Whether the letters form words, as in a name in code: few digits, and most
+/// letters in words that can be spoken, `CamelCase` or not.
+pub(super) fn wordlike(value: &str) -> bool {
+    if digits(value) * 8 > value.len() {
+        return false;
+    }
+    let (mut spoken, mut run, mut capital) = (0, String::new(), false);
+    for char in value.chars().chain([' ']) {
+        if char.is_ascii_lowercase() {
+            run.push(char);
+            continue;
+        }
+        let long = run.len() >= if capital { 2 } else { 3 };
+        if long && speakable(&run) {
+            spoken += run.len() + usize::from(capital);
+        }
+        run.clear();
+        capital = char.is_ascii_uppercase();
+    }
+    spoken * 5 > value.len() * 3
+}
+
+/// A name of code: parts with underscores between them, each letters with at
+/// most a short number behind or before them (`DOT11_AUTH`, `__u32`), or one
+/// word with numbers inside (`Aes128Gcm`).
+pub(super) fn identifier(value: &str) -> bool {
+    let plain = |part: &str| {
+        let body = part.trim_end_matches(|char: char| char.is_ascii_digit());
+        let front = body.trim_start_matches(|char: char| char.is_ascii_digit());
+        part.len() - body.len() <= 5
+            && body.len() - front.len() <= 4
+            && front.bytes().all(|byte| byte.is_ascii_alphabetic())
+    };
+    let named = value
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let word = |part: &str| {
+        part.starts_with(|char: char| char.is_ascii_uppercase())
+            && part.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
+    };
+    let camel = value.len() <= 24
+        && digits(value) >= 1
+        && value
+            .split(|char: char| char.is_ascii_digit())
+            .filter(|part| !part.is_empty())
+            .all(word);
+    // `D3DKMT_TOKEN_0`
+    let capitals = value.starts_with(|char: char| char.is_ascii_uppercase())
+        && !value.bytes().any(|byte| byte.is_ascii_lowercase())
+        && digits(value) * 4 <= value.len();
+    let joined = value.contains('_');
+    named && (joined && (capitals || value.split('_').all(plain)) || camel)
+}
+
+/// Small letters with a vowel, and no four consonants in a row.
+fn speakable(run: &str) -> bool {
+    let vowel = |char: char| "aeiouy".contains(char);
+    run.contains(vowel) && run.split(vowel).all(|consonants| consonants.len() < 4)
+}
+
+/// `8-4-4-4-12` hexadecimal digits.
+pub(super) fn uuid(value: &str) -> bool {
+    value.len() == 36
+        && value.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+/// Whether the value was made by chance: letters and digits, many of them
+/// different, and no words.
+pub(super) fn random(value: &str) -> bool {
+    let alphabetic = value.bytes().filter(u8::is_ascii_alphabetic).count();
+    let upper = value.bytes().any(|byte| byte.is_ascii_uppercase());
+    let lower = value.bytes().any(|byte| byte.is_ascii_lowercase());
+    let numbers = digits(value);
+    let mixed = (numbers >= 2 && alphabetic >= 2) || (numbers == 1 && upper && lower);
+    let long = numbers == 0 && upper && lower && value.len() >= 20;
+    (mixed || long) && !wordlike(value) && !counts(value) && kinds(value) * 3 >= value.len().min(24)
+}
+
+/// A run as `abcdefghij`, `aaaa1111`: nearly every character follows on the
+/// one before, or is the same, and there are few, or of one kind only.
+pub(super) fn counts(value: &str) -> bool {
+    let steps = value
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| matches!(pair, [a, b] if b.wrapping_sub(*a) <= 1))
+        .count();
+    let numbers = digits(value);
+    let mixed = numbers >= 2 && numbers + 2 <= value.len() && kinds(value) >= 10;
+    steps * 10 > value.len() * 9 && !mixed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_filled_in_later_is_no_secret() {
+        for value in [
+            "$DB_PASSWORD",
+            "${DB_PASSWORD}",
+            "{{ password }}",
+            "%PASSWORD%",
+            "<password>",
+            "@db.password@",
+            "#{pw}x",
+            "your_api_key_here",
+            "changeme1234",
+            "xxxxxxxxxxxx",
+            "/run/secrets/key",
+            "https://a.example/x",
+            "server.pem",
+            "password",
+            "'None'",
+            ":password",
+            "&anchor",
+        ] {
+            assert!(stands_in(value), "{value}");
+        }
+        for value in ["hunter2hunter2", "Tr0ub4dor&3x", "s3cr3t!pw", "pa$$w0rd!9"] {
+            assert!(!stands_in(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn chance_makes_no_words() {
+        for value in [
+            "DOT11_AUTH_ALGORITHM",
+            "_bindgen_ty_24",
+            "XXH64_hash_t",
+            "Aes128Gcm",
+        ] {
+            assert!(identifier(value), "{value}");
+        }
+        assert!(!identifier("sk_live_k8Jd02mQx7RzT4vB"));
+        for value in ["k8Jd02mQx7RzT4vB", "9f86d081884c7d65", "aZ3xQ9wE7rT5"] {
+            assert!(random(value), "{value}");
+        }
+        for value in [
+            "userPasswordField",
+            "ConnectionString2",
+            "abcdefghijklmnopqrstuvwxyz12345",
+            "1234567890",
+        ] {
+            assert!(!random(value), "{value}");
+        }
+    }
+}
