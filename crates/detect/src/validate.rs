@@ -1,15 +1,34 @@
 //! Validators: what a pattern alone cannot tell.
 
+mod address;
+mod americas;
+mod asia;
+mod bank;
 mod card;
 mod config;
+mod crypto;
+mod cue;
+mod digits;
+mod east;
+mod health;
 mod link;
 mod markup;
+mod net;
+mod north;
+mod number;
+mod pacific;
+mod payment;
+mod phone;
+mod vehicle;
+mod west;
 
 use std::ops::Range;
 
 use serde::Deserialize;
 
 pub(crate) use card::luhn;
+pub(crate) use crypto::checksummed;
+pub use number::Number;
 
 /// The part of a match that is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +55,34 @@ pub enum Validator {
     Ssn,
     /// An IBAN: length of the country, mod 97.
     Iban,
-    /// A telephone number: as many digits as one can have, not all alike.
+    /// A telephone number: a country and a length that it has, or ten digits.
     Phone,
+    /// A telephone number that a word before or behind it names.
+    PhoneNamed,
+    /// A mailbox at a domain that can exist.
+    Email,
+    /// A public IPv4 address, and no version.
+    Ipv4,
+    /// Any IPv4 address of one host, and no version.
+    Ipv4Any,
+    /// An IPv6 address of one host.
+    Ipv6,
+    /// A hardware address of one device.
+    Mac,
+    /// A person's name behind a phrase or a title.
+    Person,
+    /// A day that a phrase names as a birthday.
+    Birth,
+    /// A US state and ZIP code behind a place.
+    UsZip,
+    /// A postal code that a word names.
+    PostCode,
+    /// The code on a card's back, by a word right before it.
+    CardCode,
+    /// The code on a card's back, behind the card and its month.
+    CardCodeInTriple,
+    /// The last month of a card, behind a word or the card.
+    CardExpiry,
     /// A secret: enough different characters.
     Entropy,
     /// Likewise, and where a word runs into it no hash with a name before it.
@@ -53,6 +98,9 @@ pub enum Validator {
     Tag,
     /// An image, and no code that negates a list.
     Image,
+    /// A number with a rule of its own, and no part of a longer one.
+    #[serde(untagged)]
+    Number(Number),
 }
 
 impl Validator {
@@ -65,7 +113,23 @@ impl Validator {
             Self::None => Some(found.len()),
             Self::Ssn => return ssn(found).then(|| no_part(text, span)).flatten(),
             Self::Iban => iban(found),
-            Self::Phone => phone(found).then_some(found.len()),
+            Self::Phone => return phone::valid(found).then(|| no_part(text, span)).flatten(),
+            Self::PhoneNamed => return phone::named(text, span),
+            Self::Email => return net::email(text, span),
+            Self::Ipv4 => return net::ipv4(text, span),
+            Self::Ipv4Any => return net::ipv4_any(text, span),
+            Self::Ipv6 => return net::ipv6(text, span),
+            Self::Mac => return net::mac(text, span),
+            Self::Person => cue::person(text, span).then_some(found.len()),
+            Self::Birth => return cue::birth(text, span),
+            Self::UsZip => return address::us_zip(text, span),
+            Self::PostCode => return address::post_code(text, span),
+            Self::CardCode => return payment::code(text, span),
+            Self::CardCodeInTriple => return payment::code_in_triple(text, span),
+            Self::CardExpiry => return payment::expiry(text, span),
+            Self::Number(number) => {
+                return number.fits(found).then(|| alone(text, span)).flatten();
+            }
             Self::Entropy => varied(found).then_some(found.len()),
             Self::Key => key(text, span).then_some(found.len()),
             Self::Jwt => jwt(found).then_some(found.len()),
@@ -87,7 +151,15 @@ fn ssn(text: &str) -> bool {
             .unwrap_or(0)
     };
     let (area, group, serial) = (part(0, 3), part(3, 5), part(5, 9));
-    digits.len() == 9 && area != 0 && area != 666 && area < 900 && group != 0 && serial != 0
+    // Numbers that were printed in advertisements (SSA).
+    let printed = matches!(digits.as_str(), "078051120" | "219099999");
+    !printed
+        && digits.len() == 9
+        && area != 0
+        && area != 666
+        && area < 900
+        && group != 0
+        && serial != 0
 }
 
 /// A number with dots in it that is no part of a longer one, as the names of
@@ -170,10 +242,17 @@ pub(crate) fn iban(text: &str) -> Option<usize> {
     (rest == Some(1)).then_some(end)
 }
 
-fn phone(text: &str) -> bool {
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
-    let alike = digits.windows(2).all(|pair| pair.first() == pair.last());
-    (10..=15).contains(&digits.len()) && !alike
+/// A number before or behind which no further group of digits stands.
+fn alone(text: &str, span: &Range<usize>) -> Option<Valid> {
+    let gap = |byte: &u8| matches!(byte, b'.' | b'-' | b'/');
+    let before = text.as_bytes().get(..span.start)?;
+    let after = text.as_bytes().get(span.end..)?;
+    let inside = matches!(before, [.., digit, mark] if digit.is_ascii_digit() && gap(mark))
+        || matches!(after, [mark, digit, ..] if digit.is_ascii_digit() && gap(mark));
+    (!inside).then(|| Valid {
+        end: span.end,
+        looked: span.end + usize::from(after.first().is_some_and(gap)),
+    })
 }
 
 fn jwt(text: &str) -> bool {

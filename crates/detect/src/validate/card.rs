@@ -81,6 +81,15 @@ fn brand_fits(digits: &str) -> bool {
     }
 }
 
+/// Whether digits are a card's number: its brand, its length and its sum.
+pub(super) fn is_card(digits: &str) -> bool {
+    let dull = digits
+        .bytes()
+        .skip(1)
+        .all(|digit| Some(&digit) == digits.as_bytes().first());
+    !dull && brand_fits(digits) && luhn(digits)
+}
+
 /// The longest valid card number that the match begins with.
 pub(super) fn valid(text: &str, span: &Range<usize>) -> Option<Valid> {
     let mut digits = String::new();
@@ -92,11 +101,7 @@ pub(super) fn valid(text: &str, span: &Range<usize>) -> Option<Valid> {
         }
         digits.push(char::from(byte));
         let ends = bytes.peek().is_none_or(|(_, next)| !next.is_ascii_digit());
-        let dull = digits
-            .bytes()
-            .skip(1)
-            .all(|digit| Some(&digit) == digits.as_bytes().first());
-        if ends && !dull && brand_fits(&digits) && luhn(&digits) {
+        if ends && is_card(&digits) {
             let number = span.start..span.start + at + 1;
             best = stands_alone(text, &number, digits.len()).or(best);
         }
