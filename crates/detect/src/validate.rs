@@ -111,10 +111,12 @@ impl Validator {
             Self::Card => return card::valid(text, span),
             Self::Image => return markup::image(text, span),
             Self::None => Some(found.len()),
-            Self::Ssn => return ssn(found).then(|| no_part(text, span)).flatten(),
+            Self::Ssn => {
+ return (ssn(found) && !behind_flat(text, span)).then(|| no_part(text, span)).flatten();
+}
             Self::Iban => iban(found),
-            Self::Phone => return phone::valid(found).then(|| no_part(text, span)).flatten(),
-            Self::PhoneNamed => return phone::named(text, span),
+            Self::Phone => return phone::valid(text, span),
+Self::PhoneNamed => return phone::named(text, span),
             Self::Email => return net::email(text, span),
             Self::Ipv4 => return net::ipv4(text, span),
             Self::Ipv4Any => return net::ipv4_any(text, span),
@@ -160,6 +162,18 @@ fn ssn(text: &str) -> bool {
         && area < 900
         && group != 0
         && serial != 0
+}
+
+/// Whether a number in groups begins with that of a flat: `Suite 123 45 6789 …`.
+fn behind_flat(text: &str, span: &Range<usize>) -> bool {
+    const WORDS: &[&str] = &["suite", "apt", "unit", "flat", "room", "floor", "box"];
+    let before = text.get(..span.start).unwrap_or_default();
+    let word = before.trim_end_matches([' ', '.', '#']);
+    WORDS.iter().any(|known| {
+        let from = word.len().checked_sub(known.len());
+        from.and_then(|from| word.get(from..))
+            .is_some_and(|last| last.eq_ignore_ascii_case(known))
+    })
 }
 
 /// A number with dots in it that is no part of a longer one, as the names of

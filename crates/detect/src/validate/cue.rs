@@ -232,9 +232,8 @@ pub(super) fn gap_is(
 ) -> bool {
     let near = tail(before);
     let whole = |at: usize, cue: &str| {
-        let wide = |char: char| {
-            char.is_alphanumeric() && char.is_ascii() || (char.is_alphabetic() && cue.is_ascii())
-        };
+        // Scripts without blanks between words begin a word anywhere.
+        let wide = |char: char| char.is_alphanumeric() && char < '\u{600}' && cue.is_ascii();
         let left = near.get(..at).and_then(|text| text.chars().next_back());
         let right = near
             .get(at + cue.len()..)

@@ -133,7 +133,10 @@ pub(super) fn email(text: &str, span: &Range<usize>) -> Option<Valid> {
     let found = text.get(span.clone())?;
     let (name, domain) = found.rsplit_once('@')?;
     let after = text.as_bytes().get(span.end..)?;
-    let store = matches!(name, "git" | "hg") && after.first() == Some(&b':');
+    let before = text.get(..span.start)?;
+    let word = before.len() - before.trim_end_matches(|char: char| char.is_ascii_alphanumeric()).len();
+    let whole = text.get(span.start - word..span.start + name.len())?;
+    let store = matches!(whole, "git" | "hg") && after.first() == Some(&b':');
     let last = domain.rsplit('.').next()?.to_ascii_lowercase();
     let known = RESERVED.contains(&last.as_str())
         || psl::suffix(last.as_bytes()).is_some_and(|suffix| suffix.is_known());

@@ -58,7 +58,6 @@ const HINTS: &[&str] = &[
     "ring",
     "answering at",
     "contact",
-    "number is",
     "anrufen",
     "appeler",
     "llamar",
@@ -81,23 +80,46 @@ fn alike(digits: &[u8]) -> bool {
     digits.iter().all(|digit| Some(digit) == digits.first())
 }
 
-/// A number with its country, or one of ten digits as in North America.
-pub(super) fn valid(text: &str) -> bool {
+/// A number with its country, or one of ten digits as in North America: the
+/// longest that the match begins with and that ends with a group.
+pub(super) fn valid(text: &str, span: &Range<usize>) -> Option<Valid> {
+    let found = text.get(span.clone())?;
+    let before = text.as_bytes().get(..span.start)?;
+    if matches!(before, [.., digit, b'.' | b'/' | b',' | b' '] if digit.is_ascii_digit())
+        && !found.starts_with(['+', '('])
+    {
+        return None;
+    }
+    let bytes = found.as_bytes();
+    let group_ends = (1..=found.len()).rev().filter(|end| {
+        let last = bytes.get(end - 1).is_some_and(|byte| byte.is_ascii_digit() || *byte == b')');
+        let next = bytes.get(*end);
+        last && next.is_none_or(|byte| !byte.is_ascii_digit() && *byte != b')')
+    });
+    let mut ends = group_ends.filter(|end| found.get(..*end).is_some_and(whole));
+    let end = span.start + ends.next()?;
+    let after = text.as_bytes().get(end..)?;
+    // A fraction or a longer number goes on.
+    let inside = matches!(after, [b'.', digit, ..] if digit.is_ascii_digit()) && end == span.end;
+    (!inside).then(|| Valid {
+        end,
+        looked: span.end + usize::from(end == span.end && after.first() == Some(&b'.')),
+    })
+}
+
+fn whole(text: &str) -> bool {
     let digits = main_digits(text);
     if alike(&digits) {
         return false;
     }
+    // `+44 (0)20 …`: the nought is not dialled.
+    let trunk = text.contains("(0)");
     if text.starts_with('+') {
-        // `+44 (0)20 …`: the nought is not dialled.
-        let trunk = text.contains("(0)");
         return international(&digits, trunk);
     }
     match digits.strip_prefix(b"00") {
-        Some(rest) => {
-            international(rest, text.contains("(0)"))
-                || (rest.starts_with(b"1") && rest.len() == 11)
-        }
-        None => matches!(digits.len(), 10 | 11) || (digits.len() == 12 && digits.starts_with(b"1")),
+        Some(rest) => international(rest, trunk) || (rest.starts_with(b"1") && rest.len() == 11),
+        None => (10..=12).contains(&digits.len()),
     }
 }
 
@@ -125,7 +147,7 @@ pub(super) fn named(text: &str, span: &Range<usize>) -> Option<Valid> {
     let grouped = number.bytes().any(|byte| !byte.is_ascii_digit());
     let before = text.get(..span.start)?;
     let strong = cue::gap_is(before, NAMES, GAP_BYTES_MAX, plain_gap);
-    let hint = || cue::gap_is(before, HINTS, GAP_BYTES_MAX, plain_gap);
+    let hint = || cue::gap_is(before, HINTS, GAP_BYTES_MAX, hint_gap);
     let length = digits.len();
     let long = (LOCAL_DIGITS_MIN..=DIGITS_MAX).contains(&length);
     let enough = match (strong, grouped) {
@@ -156,6 +178,19 @@ fn plain_gap(gap: &str) -> bool {
     !gap.contains(|char: char| char.is_ascii_digit() || matches!(char, ';' | '{' | '}' | '['))
 }
 
+/// Behind a verb only words that lead to a number: `call me at 555 …`.
+fn hint_gap(gap: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "me", "us", "him", "her", "them", "you", "at", "on", "back", "the", "number", "is", "it",
+        "their", "our", "my", "under", "this", "to", "a", "using", "via",
+    ];
+    plain_gap(gap)
+        && gap
+            .split(|char: char| !char.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .all(|word| WORDS.contains(&word))
+}
+
 /// A number is no part of a longer one.
 fn cut(text: &str, start: usize) -> bool {
     let before = text.as_bytes().get(..start).unwrap_or_default();
@@ -181,6 +216,17 @@ fn other(number: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn length(text: &str) -> Option<usize> {
+        valid(text, &(0..text.len())).map(|valid| valid.end)
+    }
+
+    #[test]
+    fn what_follows_a_number_is_no_part_of_it() {
+        assert_eq!(length("+49 30 901820123 2026 17"), Some(16));
+        assert_eq!(valid("1.415-555-0123", &(2..14)), None);
+        assert_eq!(valid("415.555.0123.4", &(0..12)), None);
+    }
+
     #[test]
     fn numbers_of_countries_have_their_lengths() {
         for text in [
@@ -193,7 +239,7 @@ mod tests {
             "(415) 555-0123",
             "415.555.0123 ext. 12",
         ] {
-            assert!(valid(text), "{text}");
+            assert_eq!(length(text), Some(text.len()), "{text}");
         }
         for text in [
             "+1699999999999",
@@ -205,7 +251,7 @@ mod tests {
             "12345",
             "0000000000",
         ] {
-            assert!(!valid(text), "{text}");
+            assert_eq!(length(text), None, "{text}");
         }
     }
 
