@@ -20,6 +20,7 @@ pub struct Filler(u64);
 const DRAWS_MAX: usize = 100_000;
 const DIGITS: &str = "0123456789";
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
+const BASE58: &str = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 impl Filler {
@@ -54,7 +55,8 @@ impl Filler {
     /// names no algorithm), `{valid:nl-bsn:9}` (so many digits, drawn until this
     /// number is valid) or `{valid:es-nif:########@}` (`#` a digit, `@` an
     /// upper-case letter, `*` either, all else as it stands), `{base58:00}` (an
-    /// address with this first byte), `{segwit:bc}`, `{ethereum}`. Braces that
+    /// address with this first byte), `{ripple}`, `{segwit:bc}`, `{bech32:addr:57}`
+    /// (so many bytes), `{ethereum}`, `{b58:93}` (letters of base 58). Braces that
     /// name nothing stay as they are.
     #[must_use]
     pub fn fill(&mut self, template: &str) -> String {
@@ -103,6 +105,9 @@ impl Filler {
             "iban" => self.iban(first?),
             "valid" => self.valid(first?, second?),
             "base58" => self.base58(u8::from_str_radix(first?, 16).ok()?),
+            "ripple" => self.based(bs58::Alphabet::RIPPLE, 0),
+            "b58" => self.chars(BASE58, count()?).into(),
+            "bech32" => self.bech32(first?, second?.parse().ok().filter(|count| *count <= 64)?),
             "segwit" => self.segwit(first?),
             "ethereum" => Some(format!(
                 "0x{}",
@@ -162,8 +167,28 @@ impl Filler {
     }
 
     fn base58(&mut self, version: u8) -> Option<String> {
+        self.based(bs58::Alphabet::BITCOIN, version)
+    }
+
+    fn bech32(&mut self, network: &str, count: usize) -> Option<String> {
+        let bytes: Vec<u8> = std::iter::repeat_with(|| self.bytes())
+            .flatten()
+            .take(count)
+            .collect();
+        let mut out = String::new();
+        bech32::encode_lower_to_fmt::<bech32::Bech32, _>(
+            &mut out,
+            Hrp::parse(network).ok()?,
+            &bytes,
+        )
+        .ok()?;
+        Some(out)
+    }
+
+    fn based(&mut self, alphabet: &bs58::Alphabet, version: u8) -> Option<String> {
         let mut out = [0; 40];
         let length = bs58::encode([&[version][..], &self.bytes()].concat())
+            .with_alphabet(alphabet)
             .with_check()
             .onto(&mut out[..])
             .ok()?;

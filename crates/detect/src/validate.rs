@@ -112,11 +112,13 @@ impl Validator {
             Self::Image => return markup::image(text, span),
             Self::None => Some(found.len()),
             Self::Ssn => {
- return (ssn(found) && !behind_flat(text, span)).then(|| no_part(text, span)).flatten();
-}
+                return (ssn(found) && !behind_flat(text, span))
+                    .then(|| no_part(text, span))
+                    .flatten();
+            }
             Self::Iban => iban(found),
             Self::Phone => return phone::valid(text, span),
-Self::PhoneNamed => return phone::named(text, span),
+            Self::PhoneNamed => return phone::named(text, span),
             Self::Email => return net::email(text, span),
             Self::Ipv4 => return net::ipv4(text, span),
             Self::Ipv4Any => return net::ipv4_any(text, span),

@@ -6,7 +6,7 @@ use super::{Valid, cue};
 
 /// Codes of the states, districts and territories of the USA (USPS, Pub. 28).
 const STATES: &str = "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR VI GU AS MP AA AE AP";
-/// Words before a code that is part of an address.
+/// Words before a code that name it.
 const CODE_CUES: &[&str] = &[
     "postcode",
     "post code",
@@ -19,15 +19,13 @@ const CODE_CUES: &[&str] = &[
     "code postal",
     "código postal",
     "codigo postal",
-    "cap",
     "cep",
-    "address",
-    "adresse",
-    "lives at",
-    "live at",
 ];
+/// Words before a place that a code with letters may stand behind.
+const PLACE_CUES: &[&str] = &["address", "adresse", "lives at", "live at"];
 /// Bytes between such a word and the code.
-const GAP_BYTES_MAX: usize = 48;
+const CODE_GAP_BYTES_MAX: usize = 8;
+const PLACE_GAP_BYTES_MAX: usize = 48;
 
 /// State and ZIP code behind the name of a place: `Springfield, IL 62701`.
 pub(super) fn us_zip(text: &str, span: &Range<usize>) -> Option<Valid> {
@@ -46,9 +44,11 @@ pub(super) fn us_zip(text: &str, span: &Range<usize>) -> Option<Valid> {
 /// A code that a word before it names as a postal one, or an address.
 pub(super) fn post_code(text: &str, span: &Range<usize>) -> Option<Valid> {
     let before = text.get(..span.start)?;
-    let named = cue::gap_is(before, CODE_CUES, GAP_BYTES_MAX, |gap| {
-        !gap.contains(['{', '}', ';'])
-    });
+    let found = text.get(span.clone())?;
+    let plain = |gap: &str| !gap.contains(['{', '}', ';', '(', '#', '.']);
+    let lettered = found.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let named = cue::gap_is(before, CODE_CUES, CODE_GAP_BYTES_MAX, plain)
+        || (lettered && cue::gap_is(before, PLACE_CUES, PLACE_GAP_BYTES_MAX, plain));
     named.then_some(Valid {
         end: span.end,
         looked: span.end,
@@ -58,6 +58,19 @@ pub(super) fn post_code(text: &str, span: &Range<usize>) -> Option<Valid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_has_its_word_right_before_it() {
+        let fits = |before: &str, code: &str| {
+            let text = format!("{before}{code}");
+            post_code(&text, &(before.len()..text.len())).is_some()
+        };
+        assert!(fits("PLZ: ", "10115") && fits("zip code is ", "62701"));
+        assert!(fits("my address is 1 Any Road, London ", "SW1A 9ZZ"));
+        assert!(
+            !fits("", "10115") && !fits("address ", "10115") && !fits("zip of all the ", "10115")
+        );
+    }
 
     #[test]
     fn a_state_and_a_code_stand_behind_a_place() {

@@ -72,9 +72,7 @@ pub(super) fn mx_curp(text: &str) -> bool {
         .sum();
     let day = values::<6>(&c[4..10])
         .is_some_and(|d| date(two(d[0], d[1]), two(d[2], d[3]), two(d[4], d[5])));
-    day && matches!(c[10], b'H' | b'M' | b'X')
-        && state
-        && (10 - sum % 10) % 10 == base36(c[17])
+    day && matches!(c[10], b'H' | b'M' | b'X') && state && (10 - sum % 10) % 10 == base36(c[17])
 }
 
 /// Mexican tax number of a person: four letters, a day, two characters and a

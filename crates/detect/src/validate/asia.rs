@@ -152,7 +152,7 @@ pub(super) fn cn_resident(text: &str) -> bool {
 }
 
 /// Japanese number of a person: mod 11 (MIC ordinance 85 of 2014).
-pub(super) fn jp_my_number(text: &str) -> bool {
+pub(super) fn jp_individual(text: &str) -> bool {
     digits::<12>(text).is_some_and(|d| {
         let rest = dot(&d, &[6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
         let check = if rest < 2 { 0 } else { 11 - rest };

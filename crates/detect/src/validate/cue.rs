@@ -36,11 +36,6 @@ const NAME_CUES: &[&str] = &[
     "account holder",
     "beneficiary",
     "patient",
-    "signed",
-    "sincerely",
-    "best regards",
-    "kind regards",
-    "yours truly",
     "dear",
     "mein name ist",
     "ich heiße",
@@ -50,20 +45,17 @@ const NAME_CUES: &[&str] = &[
     "karteninhaber",
     "kontoinhaber",
     "ansprechpartner",
-    "mit freundlichen grüßen",
     "je m'appelle",
     "je m’appelle",
     "mon nom est",
     "prénom",
     "nom de famille",
     "titulaire",
-    "cordialement",
     "me llamo",
     "mi nombre es",
     "apellido",
     "apellidos",
     "titular",
-    "atentamente",
     "mi chiamo",
     "il mio nome è",
     "cognome",
@@ -83,6 +75,18 @@ const NAME_CUES: &[&str] = &[
     "jeg hedder",
     "mit navn er",
     "nimeni on",
+];
+/// Ends of letters; a name stands on the next line or behind a comma.
+const ENDINGS: &[&str] = &[
+    "signed",
+    "sincerely",
+    "regards",
+    "yours truly",
+    "mit freundlichen grüßen",
+    "cordialement",
+    "atentamente",
+    "cordiali saluti",
+    "met vriendelijke groet",
 ];
 /// Cues that a line must begin with: elsewhere they are words like others.
 const LINE_CUES: &[&str] = &[
@@ -109,6 +113,26 @@ const TITLES: &[&str] = &[
 /// What is greeted and is no person.
 const NO_NAMES: &[&str] = &[
     "all",
+    "it",
+    "its",
+    "if",
+    "but",
+    "this",
+    "that",
+    "these",
+    "i",
+    "we",
+    "you",
+    "he",
+    "she",
+    "they",
+    "in",
+    "on",
+    "option",
+    "select",
+    "please",
+    "thank",
+    "thanks",
     "sir",
     "sirs",
     "madam",
@@ -213,13 +237,19 @@ const BIRTH_CUES: &[&str] = &[
     "생년월일",
 ];
 
-/// The last bytes of a text, whole characters only, in lower case.
-fn tail(before: &str) -> String {
+/// Whether a character beside a word makes it a part of another. Scripts
+/// without blanks between words begin a word anywhere.
+fn wide(char: char) -> bool {
+    char.is_alphanumeric() && char < '\u{600}'
+}
+
+/// Where the last bytes of a text begin, whole characters only.
+fn tail_start(before: &str) -> usize {
     let mut from = before.len().saturating_sub(CUE_BYTES_MAX);
     while !before.is_char_boundary(from) {
         from += 1;
     }
-    before.get(from..).unwrap_or_default().to_lowercase()
+    from
 }
 
 /// Whether what stands between the last of the cues and the end of a text
@@ -230,15 +260,19 @@ pub(super) fn gap_is(
     bytes_max: usize,
     fits: impl Fn(&str) -> bool,
 ) -> bool {
-    let near = tail(before);
+    let from = tail_start(before);
+    let (far, near) = before.split_at_checked(from).unwrap_or(("", before));
+    let near = near.to_lowercase();
     let whole = |at: usize, cue: &str| {
-        // Scripts without blanks between words begin a word anywhere.
-        let wide = |char: char| char.is_alphanumeric() && char < '\u{600}' && cue.is_ascii();
+        let wide = |char: char| wide(char) && cue.is_ascii();
         let left = near.get(..at).and_then(|text| text.chars().next_back());
+        // A cue at the cut may be the rest of a word.
+        let left = left.or_else(|| far.chars().next_back());
         let right = near
             .get(at + cue.len()..)
             .and_then(|text| text.chars().next());
-        !left.is_some_and(wide) && !right.is_some_and(wide)
+        let joined = left == Some('_') && bytes_max == CUE_BYTES_MAX;
+        !joined && !left.is_some_and(wide) && !right.is_some_and(wide)
     };
     cues.iter().any(|cue| {
         near.rfind(cue).is_some_and(|at| {
@@ -257,21 +291,23 @@ pub(super) fn person(text: &str, span: &Range<usize>) -> bool {
         .next()
         .unwrap_or_default()
         .to_lowercase();
-    if NO_NAMES.contains(&first.as_str()) {
+    // One word in capitals is an abbreviation.
+    let short = !found.contains([' ', '-']) && !found.contains(char::is_lowercase);
+    if short || NO_NAMES.contains(&first.as_str()) {
         return false;
     }
     let plain = |gap: &str| {
         gap.chars().count() <= NAME_GAP_CHARS_MAX
             && gap.chars().all(|char| {
-                char.is_whitespace()
-                    || matches!(char, ':' | '=' | ',' | '"' | '\'' | '*' | '-' | '.')
+                char.is_whitespace() || matches!(char, ':' | '=' | ',' | '"' | '\'' | '*' | '-')
             })
             && !gap.is_empty()
     };
+    let ending = |gap: &str| plain(gap) && gap.contains([',', '\n', ':']);
     let untitled = before.trim_end_matches([' ', '.']);
     let title = TITLES.iter().find_map(|title| {
         let rest = untitled.strip_suffix(title)?;
-        let alone = !rest.chars().next_back().is_some_and(char::is_alphanumeric);
+        let alone = !rest.chars().next_back().is_some_and(wide);
         (alone && untitled.len() < before.len()).then_some(rest)
     });
     let line = || {
@@ -283,7 +319,10 @@ pub(super) fn person(text: &str, span: &Range<usize>) -> bool {
             .trim_end();
         LINE_CUES.contains(&line) && found.contains(' ')
     };
-    title.is_some() || line() || gap_is(before, NAME_CUES, CUE_BYTES_MAX, plain)
+    title.is_some()
+        || line()
+        || gap_is(before, NAME_CUES, CUE_BYTES_MAX, plain)
+        || gap_is(before, ENDINGS, CUE_BYTES_MAX, ending)
 }
 
 /// A day that a phrase names as somebody's birthday.
@@ -357,7 +396,9 @@ mod tests {
             assert!(!person_in(before, "Ada Byron"), "{before}");
         }
         assert!(!person_in("Dear ", "Customer") && !person_in("Dear ", "Hiring Manager"));
-        assert!(!person_in("\nName: ", "Build"));
+        assert!(!person_in("\nName: ", "Build") && !person_in("full name. ", "Ada"));
+        assert!(!person_in("is signed ", "Ada") && !person_in("is_signed: ", "Ada"));
+        assert!(!person_in("my name is ", "JWT") && person_in("my name is ", "ADA BYRON"));
     }
 
     #[test]

@@ -14,14 +14,14 @@ const WORD_BYTES_MAX: usize = 16;
 /// Names for documents and tests (RFC 6761), which no list of suffixes has.
 const RESERVED: &[&str] = &["example", "test"];
 
-/// An IPv4 address that is no part of a longer number.
+/// An IPv4 address that is no part of a longer number, and no network (`/24`).
 fn plain_v4(text: &str, span: &Range<usize>) -> Option<(Ipv4Addr, Valid)> {
     let address: Ipv4Addr = text.get(span.clone())?.parse().ok()?;
     let before = text.as_bytes().get(..span.start)?;
     let after = text.as_bytes().get(span.end..)?;
     let inside = matches!(before, [.., beside, b'.' | b'-' | b'_'] if beside.is_ascii_alphanumeric())
-        || matches!(after, [b'.' | b'-', digit, ..] if digit.is_ascii_digit());
-    let looked = span.end + usize::from(matches!(after.first(), Some(b'.' | b'-')));
+        || matches!(after, [b'.' | b'-' | b'/', digit, ..] if digit.is_ascii_digit());
+    let looked = span.end + usize::from(matches!(after.first(), Some(b'.' | b'-' | b'/')));
     (!inside).then_some((
         address,
         Valid {
@@ -63,7 +63,8 @@ pub(super) fn ipv4(text: &str, span: &Range<usize>) -> Option<Valid> {
         || a == 0
         || a >= 240
         || (a == 100 && (64..128).contains(&b))
-        || (a == 198 && (b == 18 || b == 19));
+        || (a == 198 && (b == 18 || b == 19))
+        || (a == 192 && b == 0 && c == 0);
     let small = [a, b, c, d].iter().all(|part| *part <= VERSION_PART_MAX);
     let network = c == 0 && d == 0;
     let version = is_version(text.as_bytes().get(..span.start)?);
@@ -73,7 +74,7 @@ pub(super) fn ipv4(text: &str, span: &Range<usize>) -> Option<Valid> {
 /// Any IPv4 address of one host, and no version.
 pub(super) fn ipv4_any(text: &str, span: &Range<usize>) -> Option<Valid> {
     let (address, valid) = plain_v4(text, span)?;
-    let host = !address.is_unspecified() && !address.is_broadcast() && !address.is_loopback();
+    let host = address.octets()[0] != 0 && !address.is_broadcast() && !address.is_loopback();
     let version = is_version(text.as_bytes().get(..span.start)?);
     (host && !version).then_some(valid)
 }
@@ -86,7 +87,8 @@ pub(super) fn ipv6(text: &str, span: &Range<usize>) -> Option<Valid> {
     let before = text.as_bytes().get(..span.start)?;
     let after = text.as_bytes().get(span.end..)?;
     let inside = matches!(before, [.., b':'])
-        || matches!(after, [b':', next, ..] if next.is_ascii_hexdigit() || *next == b':');
+        || matches!(after, [b':', next, ..] if next.is_ascii_hexdigit() || *next == b':')
+        || matches!(after, [b'/', next, ..] if next.is_ascii_digit());
     let [first, second, ..] = address.segments();
     let document = (first == 0x2001 && second == 0xdb8) || first == 0x3fff;
     let digits = found.bytes().any(|byte| byte.is_ascii_digit());
@@ -94,7 +96,7 @@ pub(super) fn ipv6(text: &str, span: &Range<usize>) -> Option<Valid> {
     let plain = !address.is_loopback() && !address.is_unspecified() && !address.is_multicast();
     (!inside && !document && plain && digits && groups > 2).then_some(Valid {
         end: span.end,
-        looked: span.end + usize::from(after.first() == Some(&b':')),
+        looked: span.end + usize::from(matches!(after.first(), Some(b':' | b'/'))),
     })
 }
 
@@ -134,7 +136,10 @@ pub(super) fn email(text: &str, span: &Range<usize>) -> Option<Valid> {
     let (name, domain) = found.rsplit_once('@')?;
     let after = text.as_bytes().get(span.end..)?;
     let before = text.get(..span.start)?;
-    let word = before.len() - before.trim_end_matches(|char: char| char.is_ascii_alphanumeric()).len();
+    let word = before.len()
+        - before
+            .trim_end_matches(|char: char| char.is_ascii_alphanumeric())
+            .len();
     let whole = text.get(span.start - word..span.start + name.len())?;
     let store = matches!(whole, "git" | "hg") && after.first() == Some(&b':');
     let last = domain.rsplit('.').next()?.to_ascii_lowercase();

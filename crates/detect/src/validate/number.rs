@@ -176,7 +176,7 @@ numbers! {
     /// Chinese resident.
     CnResident => asia::cn_resident,
     /// Japanese person.
-    JpMyNumber => asia::jp_my_number,
+    JpIndividual => asia::jp_individual,
     /// Taiwanese person.
     TwId => asia::tw_id,
     /// Hong Kong person.

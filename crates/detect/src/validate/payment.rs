@@ -6,8 +6,11 @@ use super::{Valid, card, cue};
 
 /// Bytes between a word and the code that it names.
 const CODE_GAP_BYTES_MAX: usize = 24;
-/// Bytes before a code in which a card and its month may stand.
-const CARD_BYTES_MAX: usize = 60;
+/// Bytes of a card's number with its gaps: it and what follows are fewer than
+/// half of what a stream keeps as context.
+const CARD_BYTES_MAX: usize = 24;
+/// Marks between a card, its month and its code.
+const MARKS_MAX: usize = 3;
 /// LIMIT: digits of a card.
 const CARD_DIGITS_MAX: usize = 19;
 const CARD_DIGITS_MIN: usize = 12;
@@ -75,48 +78,70 @@ fn whole(span: &Range<usize>, fits: bool) -> Option<Valid> {
     })
 }
 
-/// Groups of digits before a place, the nearest first, and what stands right
-/// before the place.
-fn groups(before: &str) -> impl Iterator<Item = &str> {
-    let mut from = before.len().saturating_sub(CARD_BYTES_MAX);
-    while !before.is_char_boundary(from) {
-        from += 1;
-    }
-    before
-        .get(from..)
-        .unwrap_or_default()
-        .rsplit(|char: char| !char.is_ascii_digit())
-        .filter(|group| !group.is_empty())
+/// Marks between a card, its month and its code.
+const fn is_mark(char: char) -> bool {
+    matches!(char, ' ' | ',' | ';' | '|' | '/' | ':' | '\t')
 }
 
-/// Whether groups of digits, the nearest first, begin with a card's number.
-fn is_card<'a>(groups: impl Iterator<Item = &'a str>) -> bool {
+/// A text without the marks at its end, if there are a few.
+fn without_marks(text: &str) -> Option<&str> {
+    let rest = text.trim_end_matches(is_mark);
+    (1..=MARKS_MAX)
+        .contains(&(text.len() - rest.len()))
+        .then_some(rest)
+}
+
+/// A text in two: what it ends with, as far as that is digits, and the rest.
+fn last_digits(text: &str) -> Option<(&str, &str)> {
+    let rest = text.trim_end_matches(|char: char| char.is_ascii_digit());
+    Some((rest, text.get(rest.len()..)?))
+}
+
+/// Whether a text ends with a card's number, in one piece or in the groups that
+/// stand on a card.
+fn ends_with_card(text: &str) -> bool {
+    let mut from = text.len().saturating_sub(CARD_BYTES_MAX);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let tail = text.get(from..).unwrap_or_default();
+    let digits = |char: char| char.is_ascii_digit() || char == ' ' || char == '-';
+    let start = tail.trim_end_matches(digits).len();
+    let groups = tail.get(start..).unwrap_or_default().rsplit([' ', '-']);
     let mut number = String::new();
-    for group in groups {
+    for (place, group) in groups.enumerate() {
         number.insert_str(0, group);
-        if number.len() > CARD_DIGITS_MAX {
-            return false;
-        }
-        if number.len() >= CARD_DIGITS_MIN && card::is_card(&number) {
+        let long = place == 0 && group.len() >= CARD_DIGITS_MIN;
+        let grouped = matches!((place, number.len()), (3, 16) | (4, 19) | (2, 14 | 15));
+        if (long || grouped) && card::is_card(&number) {
             return true;
+        }
+        if number.len() > CARD_DIGITS_MAX || group.is_empty() || group.len() > 6 {
+            return false;
         }
     }
     false
 }
 
-/// Whether groups of digits, the nearest first, are a month and a year of a
-/// card; how many of them.
-fn month(groups: &[&str]) -> Option<usize> {
-    let month = |text: &str| matches!(text.parse::<u32>(), Ok(1..=12)) && text.len() == 2;
+/// What stands before the month and the year that a text ends with.
+fn before_month(text: &str) -> Option<&str> {
     let year = |text: &str| {
-        (text.len() == 2 || (text.len() == 4 && text.starts_with("20")))
-            && text.parse::<u32>().is_ok()
+        let short = text
+            .strip_prefix("20")
+            .filter(|rest| rest.len() == 2)
+            .unwrap_or(text);
+        short.len() == 2 && matches!(short.parse::<u32>(), Ok(20..=49))
     };
-    match groups {
-        [both, ..] if both.len() == 4 && both.get(..2).is_some_and(month) => Some(1),
-        [last, first, ..] if month(first) && year(last) => Some(2),
-        _ => None,
+    let month = |text: &str| text.len() == 2 && matches!(text.parse::<u32>(), Ok(1..=12));
+    let (rest, last) = last_digits(text)?;
+    if let Some((first, second)) = last.split_at_checked(2).filter(|_| last.len() == 4)
+        && month(first)
+        && year(second)
+    {
+        return Some(rest);
     }
+    let (rest, first) = last_digits(rest.strip_suffix(['/', '-', '|', ' '])?)?;
+    (month(first) && year(last)).then_some(rest)
 }
 
 /// The code on a card's back, where a word says so.
@@ -137,17 +162,10 @@ pub(super) fn code(text: &str, span: &Range<usize>) -> Option<Valid> {
 /// The code behind a card's number and month, where no word says so.
 pub(super) fn code_in_triple(text: &str, span: &Range<usize>) -> Option<Valid> {
     let before = text.get(..span.start)?;
-    // Almost no number has a digit so near before it and a card before that.
-    let near = before.trim_end_matches([' ', ',', ';', '|', '/', ':', '\t']);
-    if before.len() - near.len() > 3
-        || near.len() == before.len()
-        || !near.ends_with(|char: char| char.is_ascii_digit())
-    {
-        return None;
-    }
-    let all: Vec<&str> = groups(before).collect();
-    let behind = month(&all).and_then(|count| all.get(count..))?;
-    whole(span, is_card(behind.iter().copied()))
+    let card = without_marks(before)
+        .and_then(before_month)
+        .and_then(without_marks)?;
+    whole(span, ends_with_card(card))
 }
 
 /// The last month of a card, behind a word or a card's number.
@@ -156,7 +174,9 @@ pub(super) fn expiry(text: &str, span: &Range<usize>) -> Option<Valid> {
     let named = cue::gap_is(before, MONTH_CUES, CODE_GAP_BYTES_MAX, |gap| {
         !gap.contains(|char: char| char.is_ascii_digit() || matches!(char, '{' | '}' | '<' | '>'))
     });
-    whole(span, named || is_card(groups(before)))
+    let day = matches!(before.as_bytes(), [.., digit, b'-' | b'/'] if digit.is_ascii_digit());
+    let behind = || without_marks(before).is_some_and(ends_with_card);
+    whole(span, !day && (named || behind()))
 }
 
 /// Track data: its card is one (ISO/IEC 7813).

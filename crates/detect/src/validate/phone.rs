@@ -55,7 +55,6 @@ const HINTS: &[&str] = &[
     "reach",
     "text",
     "sms",
-    "ring",
     "answering at",
     "contact",
     "anrufen",
@@ -92,18 +91,26 @@ pub(super) fn valid(text: &str, span: &Range<usize>) -> Option<Valid> {
     }
     let bytes = found.as_bytes();
     let group_ends = (1..=found.len()).rev().filter(|end| {
-        let last = bytes.get(end - 1).is_some_and(|byte| byte.is_ascii_digit() || *byte == b')');
+        let last = bytes
+            .get(end - 1)
+            .is_some_and(|byte| byte.is_ascii_digit() || *byte == b')');
         let next = bytes.get(*end);
         last && next.is_none_or(|byte| !byte.is_ascii_digit() && *byte != b')')
     });
     let mut ends = group_ends.filter(|end| found.get(..*end).is_some_and(whole));
     let end = span.start + ends.next()?;
     let after = text.as_bytes().get(end..)?;
-    // A fraction or a longer number goes on.
-    let inside = matches!(after, [b'.', digit, ..] if digit.is_ascii_digit()) && end == span.end;
+    // A fraction, a longer number or a row of numbers goes on.
+    let row = !found.starts_with(['+', '(']);
+    let inside = end == span.end
+        && matches!(after, [gap, digit, ..] if digit.is_ascii_digit()
+            && (*gap == b'.' || (row && matches!(gap, b' ' | b'-' | b'/'))));
     (!inside).then(|| Valid {
         end,
-        looked: span.end + usize::from(end == span.end && after.first() == Some(&b'.')),
+        looked: span.end
+            + usize::from(
+                end == span.end && matches!(after.first(), Some(b'.' | b' ' | b'-' | b'/')),
+            ),
     })
 }
 
@@ -207,7 +214,9 @@ fn other(number: &str) -> bool {
         && groups().count() > 2
         && !number.contains([' ', '-', '('])
         && groups().next().is_some_and(|first| first < 3);
-    day || address
+    let object = number.matches('.').count() > 4;
+    day || object
+        || address
         || thousands
         || (number.contains('.') && groups().count() == 2 && !number.contains([' ', '-']))
 }
@@ -222,9 +231,10 @@ mod tests {
 
     #[test]
     fn what_follows_a_number_is_no_part_of_it() {
-        assert_eq!(length("+49 30 901820123 2026 17"), Some(16));
+        assert_eq!(length("+33 1 99 00 12 34 2026 17"), Some(17));
         assert_eq!(valid("1.415-555-0123", &(2..14)), None);
         assert_eq!(valid("415.555.0123.4", &(0..12)), None);
+        assert_eq!(valid("06 12 34 56 78 90", &(0..14)), None);
     }
 
     #[test]

@@ -50,9 +50,10 @@ pub(super) fn in_plate(text: &str) -> bool {
     const STATES: &[u8] =
         b"ANAPARASBRCHCGDDDLDNGAGJHPHRJHJKKAKLLALDMHMLMNMPMZNLODORPBPYRJSKTNTRTSTGUKUAUPWB";
     let length = (7..=10).contains(&count(text));
-    length && text.as_bytes().get(..2).is_some_and(|two| {
-        STATES
-            .chunks_exact(2)
-            .any(|state| state.eq_ignore_ascii_case(two))
-    })
+    length
+        && text.as_bytes().get(..2).is_some_and(|two| {
+            STATES
+                .chunks_exact(2)
+                .any(|state| state.eq_ignore_ascii_case(two))
+        })
 }

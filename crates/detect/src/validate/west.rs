@@ -356,5 +356,5 @@ pub(super) fn numbered(text: &str) -> bool {
         .bytes()
         .filter(u8::is_ascii_digit)
         .all(|byte| Some(byte) == first);
-    numbers >= 4 && numbers * 2 >= count(text) && !alike
+    (4..=20).contains(&count(text)) && numbers >= 4 && numbers * 2 >= count(text) && !alike
 }
