@@ -15,6 +15,7 @@ mod catalogue;
 mod engine;
 mod index;
 mod pattern;
+pub mod names;
 pub mod redact;
 pub mod template;
 mod validate;

@@ -1,12 +1,26 @@
 //! Fills templates with seeded random values, so that no file has to hold a
 //! text that looks like a real key or card.
 
+use bech32::Hrp;
+use serde::{
+    Deserialize as _,
+    de::{
+        IntoDeserializer as _,
+        value::{Error, StrDeserializer},
+    },
+};
+
+use crate::validate::Number;
+
 /// A small seeded generator (SplitMix64). Not for keys.
 #[derive(Debug, Clone)]
 pub struct Filler(u64);
 
+/// LIMIT: draws until a value is valid.
+const DRAWS_MAX: usize = 100_000;
 const DIGITS: &str = "0123456789";
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
+const BASE58: &str = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 impl Filler {
@@ -38,8 +52,12 @@ impl Filler {
     /// `{upper:16}`, `{base32:16}`, `{url:48}` (letters, digits, `-`, `_`),
     /// `{base64:40}`, `{luhn:4:16}` (a first digit, then the length),
     /// `{iban:DE}`, `{dash}` (five hyphens), `{jwt}`, `{nojwt}` (a header that
-    /// names no algorithm). Braces that name nothing
-    /// stay as they are.
+    /// names no algorithm), `{valid:nl-bsn:9}` (so many digits, drawn until this
+    /// number is valid) or `{valid:es-nif:########@}` (`#` a digit, `@` an
+    /// upper-case letter, `*` either, all else as it stands), `{base58:00}` (an
+    /// address with this first byte), `{ripple}`, `{segwit:bc}`, `{bech32:addr:57}`
+    /// (so many bytes), `{ethereum}`, `{b58:93}` (letters of base 58). Braces that
+    /// name nothing stay as they are.
     #[must_use]
     pub fn fill(&mut self, template: &str) -> String {
         let mut out = String::new();
@@ -85,6 +103,16 @@ impl Filler {
             "base64" => Some(self.chars(&format!("{DIGITS}{LOWER}{UPPER}+/"), count()?)),
             "luhn" => self.luhn(first?, second?.parse().ok().filter(|length| *length <= 32)?),
             "iban" => self.iban(first?),
+            "valid" => self.valid(first?, second?),
+            "base58" => self.base58(u8::from_str_radix(first?, 16).ok()?),
+            "ripple" => self.based(bs58::Alphabet::RIPPLE, 0),
+            "b58" => self.chars(BASE58, count()?).into(),
+            "bech32" => self.bech32(first?, second?.parse().ok().filter(|count| *count <= 64)?),
+            "segwit" => self.segwit(first?),
+            "ethereum" => Some(format!(
+                "0x{}",
+                crate::validate::checksummed(&self.chars("0123456789abcdef", 40))
+            )),
             "dash" => Some("-".repeat(5)),
             // The base64 of `{"alg":"HS256","typ":"JWT"}`, in two parts.
             "jwt" => Some(self.jwt(&["eyJhbGciOiJIUzI1NiIs", "InR5cCI6IkpXVCJ9"].concat())),
@@ -108,6 +136,76 @@ impl Filler {
         (0..100)
             .map(|check| format!("{country}{check:02}{body}"))
             .find(|iban| crate::validate::iban(iban).is_some())
+    }
+
+    /// A number of this form that is valid.
+    fn valid(&mut self, name: &str, form: &str) -> Option<String> {
+        let name: StrDeserializer<'_, Error> = name.into_deserializer();
+        let number = Number::deserialize(name).ok()?;
+        let form = match form.parse::<usize>() {
+            Ok(count) => "#".repeat(Some(count).filter(|count| *count <= 64)?),
+            Err(_) => form.to_owned(),
+        };
+        (0..DRAWS_MAX)
+            .map(|_| self.formed(&form))
+            .find(|text| number.fits(text))
+    }
+
+    fn formed(&mut self, form: &str) -> String {
+        form.chars()
+            .map(|char| match char {
+                '#' => self.chars(DIGITS, 1),
+                '@' => self.chars(UPPER, 1),
+                '*' => self.chars(&format!("{UPPER}{DIGITS}"), 1),
+                char => char.to_string(),
+            })
+            .collect()
+    }
+
+    fn bytes(&mut self) -> [u8; 20] {
+        std::array::from_fn(|_| u8::try_from(self.next() & 0xff).unwrap_or(0))
+    }
+
+    fn base58(&mut self, version: u8) -> Option<String> {
+        self.based(bs58::Alphabet::BITCOIN, version)
+    }
+
+    fn bech32(&mut self, network: &str, count: usize) -> Option<String> {
+        let bytes: Vec<u8> = std::iter::repeat_with(|| self.bytes())
+            .flatten()
+            .take(count)
+            .collect();
+        let mut out = String::new();
+        bech32::encode_lower_to_fmt::<bech32::Bech32, _>(
+            &mut out,
+            Hrp::parse(network).ok()?,
+            &bytes,
+        )
+        .ok()?;
+        Some(out)
+    }
+
+    fn based(&mut self, alphabet: &bs58::Alphabet, version: u8) -> Option<String> {
+        let mut out = [0; 40];
+        let length = bs58::encode([&[version][..], &self.bytes()].concat())
+            .with_alphabet(alphabet)
+            .with_check()
+            .onto(&mut out[..])
+            .ok()?;
+        String::from_utf8(out.get(..length)?.to_vec()).ok()
+    }
+
+    fn segwit(&mut self, network: &str) -> Option<String> {
+        let network = Hrp::parse(network).ok()?;
+        let mut out = String::new();
+        bech32::segwit::encode_lower_to_fmt_unchecked(
+            &mut out,
+            network,
+            bech32::segwit::VERSION_0,
+            &self.bytes(),
+        )
+        .ok()?;
+        Some(out)
     }
 
     /// Three parts as a JSON web token has them; only with `alg` is it one.

@@ -1,19 +1,38 @@
 //! Validators: what a pattern alone cannot tell.
 
+mod address;
+mod americas;
+mod asia;
+mod bank;
 mod card;
 mod config;
+mod crypto;
+mod cue;
+mod digits;
+mod east;
+mod health;
 mod link;
 mod login;
 mod markup;
 mod named;
 mod setting;
 mod value;
+mod net;
+mod north;
+mod number;
+mod pacific;
+mod payment;
+mod phone;
+mod vehicle;
+mod west;
 
 use std::ops::Range;
 
 use serde::Deserialize;
 
 pub(crate) use card::luhn;
+pub(crate) use crypto::checksummed;
+pub use number::Number;
 
 /// The part of a match that is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +59,34 @@ pub enum Validator {
     Ssn,
     /// An IBAN: length of the country, mod 97.
     Iban,
-    /// A telephone number: as many digits as one can have, not all alike.
+    /// A telephone number: a country and a length that it has, or ten digits.
     Phone,
+    /// A telephone number that a word before or behind it names.
+    PhoneNamed,
+    /// A mailbox at a domain that can exist.
+    Email,
+    /// A public IPv4 address, and no version.
+    Ipv4,
+    /// Any IPv4 address of one host, and no version.
+    Ipv4Any,
+    /// An IPv6 address of one host.
+    Ipv6,
+    /// A hardware address of one device.
+    Mac,
+    /// A person's name behind a phrase or a title.
+    Person,
+    /// A day that a phrase names as a birthday.
+    Birth,
+    /// A US state and ZIP code behind a place.
+    UsZip,
+    /// A postal code that a word names.
+    PostCode,
+    /// The code on a card's back, by a word right before it.
+    CardCode,
+    /// The code on a card's back, behind the card and its month.
+    CardCodeInTriple,
+    /// The last month of a card, behind a word or the card.
+    CardExpiry,
     /// A secret: enough different characters.
     Entropy,
     /// Likewise, and where a word runs into it no hash with a name before it.
@@ -74,6 +119,9 @@ pub enum Validator {
     Tag,
     /// An image, and no code that negates a list.
     Image,
+    /// A number with a rule of its own, and no part of a longer one.
+    #[serde(untagged)]
+    Number(Number),
 }
 
 impl Validator {
@@ -84,9 +132,29 @@ impl Validator {
             Self::Card => return card::valid(text, span),
             Self::Image => return markup::image(text, span),
             Self::None => Some(found.len()),
-            Self::Ssn => return ssn(found).then(|| no_part(text, span)).flatten(),
+            Self::Ssn => {
+                return (ssn(found) && !behind_flat(text, span))
+                    .then(|| no_part(text, span))
+                    .flatten();
+            }
             Self::Iban => iban(found),
-            Self::Phone => phone(found).then_some(found.len()),
+            Self::Phone => return phone::valid(text, span),
+            Self::PhoneNamed => return phone::named(text, span),
+            Self::Email => return net::email(text, span),
+            Self::Ipv4 => return net::ipv4(text, span),
+            Self::Ipv4Any => return net::ipv4_any(text, span),
+            Self::Ipv6 => return net::ipv6(text, span),
+            Self::Mac => return net::mac(text, span),
+            Self::Person => cue::person(text, span).then_some(found.len()),
+            Self::Birth => return cue::birth(text, span),
+            Self::UsZip => return address::us_zip(text, span),
+            Self::PostCode => return address::post_code(text, span),
+            Self::CardCode => return payment::code(text, span),
+            Self::CardCodeInTriple => return payment::code_in_triple(text, span),
+            Self::CardExpiry => return payment::expiry(text, span),
+            Self::Number(number) => {
+                return number.fits(found).then(|| alone(text, span)).flatten();
+            }
             Self::Entropy => varied(found).then_some(found.len()),
             Self::Key => key(text, span).then_some(found.len()),
             Self::Jwt => jwt(found).then_some(found.len()),
@@ -149,7 +217,27 @@ fn ssn(text: &str) -> bool {
             .unwrap_or(0)
     };
     let (area, group, serial) = (part(0, 3), part(3, 5), part(5, 9));
-    digits.len() == 9 && area != 0 && area != 666 && area < 900 && group != 0 && serial != 0
+    // Numbers that were printed in advertisements (SSA).
+    let printed = matches!(digits.as_str(), "078051120" | "219099999");
+    !printed
+        && digits.len() == 9
+        && area != 0
+        && area != 666
+        && area < 900
+        && group != 0
+        && serial != 0
+}
+
+/// Whether a number in groups begins with that of a flat: `Suite 123 45 6789 …`.
+fn behind_flat(text: &str, span: &Range<usize>) -> bool {
+    const WORDS: &[&str] = &["suite", "apt", "unit", "flat", "room", "floor", "box"];
+    let before = text.get(..span.start).unwrap_or_default();
+    let word = before.trim_end_matches([' ', '.', '#']);
+    WORDS.iter().any(|known| {
+        let from = word.len().checked_sub(known.len());
+        from.and_then(|from| word.get(from..))
+            .is_some_and(|last| last.eq_ignore_ascii_case(known))
+    })
 }
 
 /// A number with dots in it that is no part of a longer one, as the names of
@@ -232,10 +320,17 @@ pub(crate) fn iban(text: &str) -> Option<usize> {
     (rest == Some(1)).then_some(end)
 }
 
-fn phone(text: &str) -> bool {
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
-    let alike = digits.windows(2).all(|pair| pair.first() == pair.last());
-    (10..=15).contains(&digits.len()) && !alike
+/// A number before or behind which no further group of digits stands.
+fn alone(text: &str, span: &Range<usize>) -> Option<Valid> {
+    let gap = |byte: &u8| matches!(byte, b'.' | b'-' | b'/');
+    let before = text.as_bytes().get(..span.start)?;
+    let after = text.as_bytes().get(span.end..)?;
+    let inside = matches!(before, [.., digit, mark] if digit.is_ascii_digit() && gap(mark))
+        || matches!(after, [mark, digit, ..] if digit.is_ascii_digit() && gap(mark));
+    (!inside).then(|| Valid {
+        end: span.end,
+        looked: span.end + usize::from(after.first().is_some_and(gap)),
+    })
 }
 
 fn jwt(text: &str) -> bool {

@@ -81,6 +81,15 @@ fn brand_fits(digits: &str) -> bool {
     }
 }
 
+/// Whether digits are a card's number: its brand, its length and its sum.
+pub(super) fn is_card(digits: &str) -> bool {
+    let dull = digits
+        .bytes()
+        .skip(1)
+        .all(|digit| Some(&digit) == digits.as_bytes().first());
+    !dull && brand_fits(digits) && luhn(digits)
+}
+
 /// The longest valid card number that the match begins with.
 pub(super) fn valid(text: &str, span: &Range<usize>) -> Option<Valid> {
     let mut digits = String::new();
@@ -92,11 +101,7 @@ pub(super) fn valid(text: &str, span: &Range<usize>) -> Option<Valid> {
         }
         digits.push(char::from(byte));
         let ends = bytes.peek().is_none_or(|(_, next)| !next.is_ascii_digit());
-        let dull = digits
-            .bytes()
-            .skip(1)
-            .all(|digit| Some(&digit) == digits.as_bytes().first());
-        if ends && !dull && brand_fits(&digits) && luhn(&digits) {
+        if ends && is_card(&digits) {
             let number = span.start..span.start + at + 1;
             best = stands_alone(text, &number, digits.len()).or(best);
         }
@@ -120,12 +125,14 @@ fn stands_alone(text: &str, number: &Range<usize>, digits: usize) -> Option<Vali
     let right = run(after.iter());
     let common =
         (continues && digits < GROUPED_DIGITS_MIN) || (touched && digits < TOUCHED_DIGITS_MIN);
+    // A row of single digits that goes on is a ruler or a table.
+    let row = continues && number.len() + 1 >= digits * 2;
     let unnamed = digits <= NAMED_DIGITS_MAX && !is_named(before);
     let wide = text.get(number.clone()).and_then(Wide::of);
     let beside = wide.map_or((0, 0), |wide| wide.group(after.iter()));
     let table = beside.1 >= GROUP_DIGITS
         || wide.is_some_and(|wide| wide.group(before.iter().rev()).1 >= GROUP_DIGITS);
-    if fraction || common || unnamed || table || is_hash(&left, &right) {
+    if fraction || common || row || unnamed || table || is_hash(&left, &right) {
         return None;
     }
     let gap = usize::from(after.first().is_some_and(grouped));
@@ -293,6 +300,15 @@ mod tests {
             assert!(!beside(&row, &card, ""), "{gap:?}");
             assert!(!beside("", &card, &format!("{gap}1234")), "{gap:?}");
         }
+    }
+
+    #[test]
+    fn a_row_of_single_digits_is_a_card_only_if_it_ends() {
+        let number = Filler::new(8).fill("{luhn:4:16}");
+        let row: Vec<String> = number.chars().map(String::from).collect();
+        let row = row.join(" ");
+        assert!(beside("card ", &row, " ok"));
+        assert!(!beside("3 ", &row, "") && !beside("", &row, " 3"));
     }
 
     #[test]
