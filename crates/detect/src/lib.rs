@@ -12,6 +12,7 @@
 mod boundary;
 mod catalogue;
 mod engine;
+pub mod import;
 pub mod redact;
 pub mod template;
 mod validate;
