@@ -17,6 +17,22 @@ const SPAN_BYTES_MAX: usize = 8_192;
 /// stream keeps as many.
 pub(crate) const CONTEXT_BYTES: usize = 128;
 
+/// What kind of text is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Prompts and replies: values stand in prose, markup and quotes.
+    #[default]
+    Prompt,
+    /// Source code and configuration.
+    Code,
+}
+
+impl Profile {
+    /// Both.
+    pub const ALL: &[Self] = &[Self::Prompt, Self::Code];
+}
+
 /// A detector that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("detector file {file}: {says}")]
@@ -60,12 +76,20 @@ struct Raw {
     validator: Validator,
     #[serde(default)]
     context: Vec<String>,
+    #[serde(default = "yes")]
+    enabled: bool,
+    #[serde(default)]
+    profiles: Option<Vec<Profile>>,
     #[serde(default)]
     replacement: Option<String>,
     #[serde(default)]
     fixed_contexts: bool,
     examples: Vec<String>,
     counter_examples: Vec<String>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// One detector.
@@ -93,13 +117,20 @@ pub struct Detector {
     pub counter_examples: Vec<String>,
     /// Whether its examples are whole texts that cannot stand in others.
     pub fixed_contexts: bool,
-    pub(crate) score: u8,
+    /// Whether it looks unless somebody switches it on: one that fires on
+    /// clean text too often does not.
+    pub enabled: bool,
+    /// In which texts it looks.
+    pub profiles: Vec<Profile>,
+    /// How sure a finding is, 1 to 100.
+    pub score: u8,
+    /// Words that stand before a match, in lower case.
+    pub context: Vec<String>,
     pub(crate) patterns: Vec<String>,
     pub(crate) closer: Option<String>,
     pub(crate) left: Boundary,
     pub(crate) right: Boundary,
     pub(crate) validator: Validator,
-    pub(crate) context: Vec<String>,
 }
 
 /// All detectors of a build or a test.
@@ -178,6 +209,9 @@ fn check(raw: Raw) -> Result<Detector, String> {
     if raw.examples.is_empty() || raw.counter_examples.is_empty() || raw.directions.is_empty() {
         return Err("a detector needs directions, examples and counter_examples".to_owned());
     }
+    if raw.profiles.as_ref().is_some_and(Vec::is_empty) {
+        return Err("profiles names at least one".to_owned());
+    }
     if raw.score == 0 || raw.score > 100 {
         return Err("a score is 1 to 100".to_owned());
     }
@@ -213,6 +247,8 @@ fn check(raw: Raw) -> Result<Detector, String> {
         examples: raw.examples,
         counter_examples: raw.counter_examples,
         fixed_contexts: raw.fixed_contexts,
+        enabled: raw.enabled,
+        profiles: raw.profiles.unwrap_or_else(|| Profile::ALL.to_vec()),
         score: raw.score,
         patterns,
         closer: raw.closer,

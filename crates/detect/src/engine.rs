@@ -11,7 +11,7 @@ use regex_syntax::hir::literal::Extractor;
 use terms::{Control, DetectorId, Digest, Direction, Finding, View};
 use thiserror::Error;
 
-use crate::{Catalogue, Detector, Redaction, redact, template::Filler, view};
+use crate::{Catalogue, Detector, Profile, Redaction, redact, template::Filler, view};
 
 use alive::Alive;
 
@@ -92,11 +92,20 @@ struct Inner {
 pub struct Engine(Arc<Inner>);
 
 impl Engine {
-    /// Compiles a catalogue.
+    /// Prepares the detectors of a catalogue that are switched on, for prompts
+    /// and replies.
     ///
     /// # Errors
-    /// When a detector cannot be compiled.
+    /// When a detector cannot be used.
     pub fn new(catalogue: Catalogue) -> Result<Self, EngineFault> {
+        Self::with_profile(catalogue, Profile::Prompt)
+    }
+
+    /// Likewise, for texts of this profile.
+    ///
+    /// # Errors
+    /// When a detector cannot be used.
+    pub fn with_profile(catalogue: Catalogue, profile: Profile) -> Result<Self, EngineFault> {
         let kinds: Vec<&str> = catalogue
             .detectors()
             .iter()
@@ -105,7 +114,9 @@ impl Engine {
         let token_pattern = redact::token_pattern(&kinds);
         let fault = |id: &str| EngineFault(id.to_owned());
         let mut rules = Vec::new();
-        for detector in catalogue.detectors() {
+        let looks =
+            |detector: &&Detector| detector.enabled && detector.profiles.contains(&profile);
+        for detector in catalogue.detectors().iter().filter(looks) {
             let compiled = detector
                 .patterns
                 .iter()

@@ -14,9 +14,11 @@ mod catalogue;
 mod engine;
 pub mod import;
 pub mod redact;
+mod resolve;
 pub mod template;
 mod validate;
 mod view;
 
-pub use catalogue::{Catalogue, CatalogueFault, Detector, Redaction};
+pub use catalogue::{Catalogue, CatalogueFault, Detector, Profile, Redaction};
 pub use engine::{Engine, EngineFault, Held, HeldTooMuch, Scan, Segment, StreamLimits, StreamScan};
+pub use resolve::{Explained, Outcome, resolve, resolve_explained};
