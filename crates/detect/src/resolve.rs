@@ -47,12 +47,14 @@ pub fn resolve(findings: Vec<Finding>) -> Vec<Finding> {
         .collect()
 }
 
+/// What is told: where, by which detector, how surely.
+type Winner = (Range<usize>, DetectorId, u8);
+
 /// Likewise, with those that are not told.
 #[must_use]
 pub fn resolve_explained(mut findings: Vec<Finding>) -> Vec<Explained> {
     findings.sort_by(|a, b| rank(a).cmp(&rank(b)));
-    let mut told: BTreeMap<Control, BTreeMap<usize, (Range<usize>, DetectorId, u8)>> =
-        BTreeMap::new();
+    let mut told: BTreeMap<Control, BTreeMap<usize, Winner>> = BTreeMap::new();
     let mut all: Vec<Explained> = findings
         .into_iter()
         .map(|finding| {

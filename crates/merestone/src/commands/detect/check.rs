@@ -172,7 +172,9 @@ fn try_one(engine: &Engine, detector: &Detector, tally: &mut Tally) {
     for (template, expected, surroundings) in examples.chain(counter) {
         for _ in 0..DRAWS {
             let value = filler.fill(template);
-            for around in surroundings {
+            // A link around a value carries it, which is a finding of its own.
+            let fair = |around: &&&str| expected || !around.contains("://");
+            for around in surroundings.iter().filter(fair) {
                 let text = around.replacen("{}", &value, 1);
                 for direction in &detector.directions {
                     tally.tried += 1;

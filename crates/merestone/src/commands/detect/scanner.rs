@@ -6,7 +6,6 @@ use anyhow::Context;
 use detect::{
     Catalogue, Engine, Explained, Outcome, Profile,
     import::{self, Effect, ImportedFinding, Reading, Rules, Unsupported},
-    resolve_explained,
 };
 use terms::{Control, DetectorId, Direction, Finding, Kind, View};
 
