@@ -201,6 +201,9 @@ pub struct Rules {
     allow: Vec<Allow>,
     prefilter: Option<Filter>,
     filter: Option<Filter>,
+    /// Whether the groups of a pattern are looked for in the match alone, as
+    /// gitleaks does, and not in the text around it.
+    groups_alone: bool,
 }
 
 /// One rule.

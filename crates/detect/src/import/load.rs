@@ -47,6 +47,9 @@ pub(super) fn load(text: &str, reading: Reading) -> Result<(Rules, Vec<Unsupport
     })?;
     let mut from = Section::new(&file);
     from.drop(REMARKS);
+    let betterleaks = ["filter", "prefilter", "betterleaksminversion"]
+        .iter()
+        .any(|name| from.has(name));
     let mut report = Report::default();
     extended(&mut from, &mut report);
     let allow = file_lists(&mut from, &mut report);
@@ -59,10 +62,27 @@ pub(super) fn load(text: &str, reading: Reading) -> Result<(Rules, Vec<Unsupport
     if tables.len() > RULES_MAX {
         return Err(ImportFault::TooManyRules);
     }
+    let betterleaks = betterleaks || tables.iter().any(|table| is_betterleaks(table));
     let rules = all(&tables, reading, &mut report);
     let rules = connected(rules, &mut report);
-    let rules = assembled(rules, allow, prefilter, filter)?;
+    let mut rules = assembled(rules, allow, prefilter, filter)?;
+    rules.groups_alone = !betterleaks;
     Ok((rules, report.all))
+}
+
+/// Whether a rule has a key that only Betterleaks knows.
+fn is_betterleaks(table: &Table) -> bool {
+    let from = Section::new(table);
+    [
+        "filter",
+        "confidence",
+        "specificity",
+        "components",
+        "validate",
+        "valuegroup",
+    ]
+    .iter()
+    .any(|name| from.has(name))
 }
 
 /// Rules that stand in other files are not fetched.
@@ -456,5 +476,6 @@ fn assembled(
         allow,
         prefilter,
         filter,
+        groups_alone: true,
     })
 }

@@ -219,8 +219,13 @@ impl Look<'_> {
         // As gitleaks does: line feeds at both ends are no part of a match.
         let matched = whole.trim_matches('\n');
         let start = range.start + (whole.len() - whole.trim_start_matches('\n').len());
-        let within = secret(rule, regex, matched);
-        let span = start + within.start..start + within.end;
+        let span = if self.rules.groups_alone {
+            let within = secret(rule, regex.captures(matched)).unwrap_or(0..matched.len());
+            start + within.start..start + within.end
+        } else {
+            let groups = regex.captures_at(self.text, range.start);
+            secret(rule, groups).unwrap_or(start..start + matched.len())
+        };
         let place = self
             .lines
             .place(self.text, range.start, start + matched.len());
@@ -305,24 +310,17 @@ impl Look<'_> {
     }
 }
 
-/// Where in a match the secret lies: the group that the rule names, or the
-/// first that holds something. The pattern is matched once more against the
-/// match alone, as gitleaks does.
-fn secret(rule: &Rule, regex: &regex::Regex, matched: &str) -> Range<usize> {
-    let whole = 0..matched.len();
-    if rule.pattern.groups() == 0 {
-        return whole;
-    }
-    let Some(groups) = regex.captures(matched) else {
-        return whole;
-    };
+/// Where the secret lies: in the group that the rule names, or the first that
+/// holds something; `None` where the whole match is it.
+fn secret(rule: &Rule, groups: Option<regex::Captures<'_>>) -> Option<Range<usize>> {
+    let groups = groups.filter(|_| rule.pattern.groups() > 0)?;
     let full = |at: usize| groups.get(at).filter(|group| !group.is_empty());
     let group = if rule.group > 0 {
         full(rule.group)
     } else {
         (1..groups.len()).find_map(full)
     };
-    group.map_or(whole, |group| group.range())
+    group.map(|group| group.range())
 }
 
 /// A catch-all rule has nothing to say where another found the same secret in

@@ -68,6 +68,16 @@ fn a_named_group_and_the_first_that_holds_something() {
 }
 
 #[test]
+fn groups_are_looked_for_where_the_tool_looks() {
+    let rule = "[[rules]]\nid='a'\nregex='''k:([a-z\\\\]+)(?:\\\\n|$)'''";
+    let text = r"k:abc\n1";
+    // In the match alone, the end of which ends the group, too.
+    assert_eq!(found(&rules(rule), text), [pair("a", r"abc\n")]);
+    let betterleaks = rules(&format!("{rule}\nconfidence='high'"));
+    assert_eq!(found(&betterleaks, text), [pair("a", "abc")]);
+}
+
+#[test]
 fn keywords_count_in_any_case_and_within_each_other() {
     let rules = rules(
         "[[rules]]\nid='long'\nregex='\\d{4}'\nkeywords=['token']\n[[rules]]\nid='short'\nregex='\\d{4}'\nkeywords=['ok']\n[[rules]]\nid='umlaut'\nregex='\\d{4}'\nkeywords=['SCHLÜSSEL']",

@@ -114,64 +114,8 @@ pub(super) fn tables(measured: &Measured, types: &Types) -> anyhow::Result<()> {
 
 fn data(measured: &Measured, types: &Types) -> anyhow::Result<()> {
     let score = &measured.score;
-    let mut table = present::table(&[
-        "type",
-        "kinds",
-        "spans",
-        "precision",
-        "recall",
-        "covered",
-        "F1",
-        "F1 covered",
-    ]);
-    let row = |name: &str, kinds: &str, spans: String, rates: Rates| {
-        let shown = [
-            rates.precision,
-            rates.recall,
-            rates.recall_covered,
-            rates.f1,
-            rates.f1_covered,
-        ];
-        let mut row = vec![present::plain(name), kinds.to_owned(), spans];
-        row.extend(shown.map(number));
-        row
-    };
-    for (name, counts) in &score.types {
-        let kinds = types.kinds(name);
-        let spans = counts.spans.to_string();
-        if kinds.is_empty() {
-            table.add_row([present::plain(name), "none".to_owned(), spans]);
-        } else {
-            table.add_row(row(
-                name,
-                &kinds.join(", "),
-                spans,
-                score.rates(name, types),
-            ));
-        }
-    }
     if !score.types.is_empty() {
-        table.add_row(row(
-            "all that have a kind",
-            "",
-            String::new(),
-            score.all(types),
-        ));
-        present::say!("{table}")?;
-        let wrong = score.wrong(types);
-        let each: Vec<String> = wrong
-            .iter()
-            .map(|(kind, count)| format!("{kind} {count}"))
-            .collect();
-        present::say!(
-            "wrong findings of these kinds: {} a MB ({})",
-            number(per_mb(wrong.values().sum(), measured.bytes)),
-            if each.is_empty() {
-                "none".to_owned()
-            } else {
-                each.join(", ")
-            }
-        )?;
+        by_type(measured, types)?;
     }
     for (word, (texts, found)) in [("something", score.positive), ("nothing", score.negative)] {
         if texts > 0 {
@@ -188,6 +132,57 @@ fn data(measured: &Measured, types: &Types) -> anyhow::Result<()> {
         number(speed(measured.bytes, measured.cpu)),
         at_share(&measured.latencies_us, 500).unwrap_or(0),
         at_share(&measured.latencies_us, 990).unwrap_or(0),
+    )
+}
+
+fn by_type(measured: &Measured, types: &Types) -> anyhow::Result<()> {
+    let score = &measured.score;
+    let mut table = present::table(&[
+        "type",
+        "kinds",
+        "spans",
+        "precision",
+        "recall",
+        "covered",
+        "F1",
+        "F1 covered",
+    ]);
+    let row = |name: &str, kinds: &str, spans: String, rates: Rates| {
+        let mut row = vec![present::plain(name), kinds.to_owned(), spans];
+        row.push(number(rates.precision));
+        row.push(number(rates.recall));
+        row.push(number(rates.recall_covered));
+        row.push(number(rates.f1));
+        row.push(number(rates.f1_covered));
+        row
+    };
+    for (name, counts) in &score.types {
+        let kinds = types.kinds(name);
+        let spans = counts.spans.to_string();
+        if kinds.is_empty() {
+            table.add_row([present::plain(name), "none".to_owned(), spans]);
+        } else {
+            let rates = score.rates(name, types);
+            table.add_row(row(name, &kinds.join(", "), spans, rates));
+        }
+    }
+    let all = score.all(types);
+    table.add_row(row("all that have a kind", "", String::new(), all));
+    present::say!("{table}")?;
+    let wrong = score.wrong(types);
+    let each: Vec<String> = wrong
+        .iter()
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    let each = if each.is_empty() {
+        "none".to_owned()
+    } else {
+        each.join(", ")
+    };
+    let rate = per_mb(wrong.values().sum(), measured.bytes);
+    present::say!(
+        "wrong findings of these kinds: {} a MB ({each})",
+        number(rate)
     )
 }
 
