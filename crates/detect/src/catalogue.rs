@@ -221,8 +221,12 @@ fn check(raw: Raw) -> Result<Detector, String> {
                 .to_owned(),
         );
     }
-    if raw.examples.is_empty() || raw.counter_examples.is_empty() || raw.directions.is_empty() {
-        return Err("a detector needs directions, examples and counter_examples".to_owned());
+    let no_profile = raw.profiles.as_ref().is_some_and(Vec::is_empty);
+    let no_example = raw.examples.is_empty() || raw.counter_examples.is_empty();
+    if no_profile || no_example || raw.directions.is_empty() {
+        return Err(
+            "a detector needs directions, profiles, examples and counter_examples".to_owned(),
+        );
     }
     if raw.score == 0 || raw.score > 100 {
         return Err("a score is 1 to 100".to_owned());

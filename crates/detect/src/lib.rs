@@ -16,7 +16,9 @@ mod engine;
 mod index;
 mod pattern;
 pub mod names;
+pub mod import;
 pub mod redact;
+mod resolve;
 pub mod template;
 mod validate;
 mod view;
@@ -26,3 +28,4 @@ pub use engine::{
     Engine, EngineFault, Held, HeldTooMuch, Refused, Scan, Segment, StreamLimits, StreamScan,
     WORK_FACTOR, Why,
 };
+pub use resolve::{Explained, Outcome, resolve, resolve_explained};

@@ -203,7 +203,21 @@ impl Validator {
             | Self::Named
             | Self::Link
             | Self::Tag
-            | Self::Image => None,
+            | Self::Image
+            | Self::PhoneNamed
+            | Self::Email
+            | Self::Ipv4
+            | Self::Ipv4Any
+            | Self::Ipv6
+            | Self::Mac
+            | Self::Person
+            | Self::Birth
+            | Self::UsZip
+            | Self::PostCode
+            | Self::CardCode
+            | Self::CardCodeInTriple
+            | Self::CardExpiry
+            | Self::Number(_) => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The command line: what can be asked for.
 
+pub mod detect;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -67,6 +69,9 @@ pub enum Command {
     /// Verify, show and follow the record of everything
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Look for sensitive data and injections in texts; explain, check and measure the detectors
+    #[command(subcommand)]
+    Detect(detect::DetectCommand),
     /// Compute the responsibility matrix from the ledger
     Matrix {
         /// The configuration file

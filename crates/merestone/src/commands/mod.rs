@@ -3,6 +3,7 @@
 mod ask;
 mod config;
 mod demo;
+mod detect;
 mod init;
 mod key;
 mod ledger;
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(command),
         Command::Reload(config) => reload::run(&config.config),
         Command::Ledger(command) => ledger::run(command),
+        Command::Detect(command) => detect::run(command),
         Command::Matrix {
             config,
             json,

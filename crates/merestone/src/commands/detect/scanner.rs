@@ -1,0 +1,171 @@
+//! The built-in detectors and imported rules, as one.
+
+use std::{fs::File, io::Read, path::Path};
+
+use anyhow::Context;
+use detect::{
+    Catalogue, Engine, Explained, Outcome, Profile,
+    import::{self, Effect, ImportedFinding, Reading, Rules, Unsupported},
+};
+use terms::{Control, DetectorId, Direction, Finding, Kind, View};
+
+use crate::{
+    cli::detect::{DirectionArg, Imported, Looking, ProfileArg},
+    present,
+};
+
+/// LIMIT: remarks about a rule file that are printed.
+const REMARKS_MAX: usize = 20;
+
+/// What looks at texts.
+pub(super) struct Scanner {
+    engine: Option<Engine>,
+    rules: Vec<Rules>,
+    direction: Direction,
+    key: Kind,
+}
+
+/// A match that is no finding, and why.
+pub(super) struct Refused {
+    pub(super) finding: Finding,
+    pub(super) why: String,
+}
+
+/// What was seen in one text.
+pub(super) struct Seen {
+    /// Findings, which may overlap.
+    pub(super) findings: Vec<Finding>,
+    pub(super) refused: Vec<Refused>,
+    /// Whether everything was looked at.
+    pub(super) whole: bool,
+}
+
+impl Scanner {
+    pub(super) fn new(looking: &Looking) -> anyhow::Result<Self> {
+        let direction = match looking.direction {
+            DirectionArg::Request => Direction::Request,
+            DirectionArg::Reply => Direction::Reply,
+        };
+        let profile = match looking.profile {
+            ProfileArg::Prompt => Profile::Prompt,
+            ProfileArg::Code => Profile::Code,
+        };
+        let engine = (!looking.imported.only_rules)
+            .then(|| anyhow::Ok(Engine::with_profile(Catalogue::embedded()?, profile)?))
+            .transpose()?;
+        Ok(Self {
+            engine,
+            rules: imported(&looking.imported)?,
+            direction,
+            key: Kind::new("key"),
+        })
+    }
+
+    /// Looks at a text; the name of its file counts for rules that are for
+    /// some files.
+    pub(super) fn look(&self, text: &str, path: Option<&str>) -> Seen {
+        let mut seen = Seen {
+            findings: Vec::new(),
+            refused: Vec::new(),
+            whole: true,
+        };
+        if let Some(engine) = &self.engine {
+            let scan = engine.scan(text, self.direction);
+            seen.findings = scan.findings;
+            seen.whole = !scan.work_exceeded;
+        }
+        for rules in &self.rules {
+            let found = rules.look(text, path);
+            seen.whole &= found.is_whole();
+            let all = found.findings.into_iter().map(|finding| self.own(finding));
+            seen.findings.extend(all);
+            seen.refused
+                .extend(found.suppressed.into_iter().map(|each| Refused {
+                    finding: self.own(each.finding),
+                    why: each.reason.to_string(),
+                }));
+        }
+        seen
+    }
+
+    /// An imported rule's finding as one of ours.
+    fn own(&self, finding: ImportedFinding) -> Finding {
+        Finding {
+            detector: DetectorId::new(&finding.rule),
+            kind: self.key.clone(),
+            control: Control::Redaction,
+            span: finding.span,
+            score: finding.score,
+            view: View::Plain,
+        }
+    }
+}
+
+/// Why a finding that overlaps another is not told.
+pub(super) fn overlap(explained: &Explained) -> Option<String> {
+    match &explained.outcome {
+        Outcome::Overlapped { by, score, .. } => Some(format!(
+            "overlaps {} ({score})",
+            present::plain(by.as_str())
+        )),
+        _ => None,
+    }
+}
+
+/// Reads rule files, and says on standard error what of them is not supported.
+pub(super) fn imported(files: &Imported) -> anyhow::Result<Vec<Rules>> {
+    let mut all = Vec::new();
+    for file in &files.rules {
+        let (rules, unsupported) = read_rules(file, files.wider)?;
+        remark(file, &rules, &unsupported);
+        all.push(rules);
+    }
+    Ok(all)
+}
+
+/// Reads one rule file.
+pub(super) fn read_rules(file: &Path, wider: bool) -> anyhow::Result<(Rules, Vec<Unsupported>)> {
+    let reading = if wider {
+        Reading::Wider
+    } else {
+        Reading::Exact
+    };
+    let named = || format!("{}", file.display());
+    let mut text = String::new();
+    let more = import::FILE_BYTES_MAX as u64 + 1;
+    File::open(file)
+        .and_then(|file| file.take(more).read_to_string(&mut text))
+        .with_context(named)?;
+    Rules::read(&text, reading).with_context(named)
+}
+
+fn remark(file: &Path, rules: &Rules, unsupported: &[Unsupported]) {
+    if unsupported.is_empty() {
+        return;
+    }
+    let left_out = unsupported
+        .iter()
+        .filter(|each| each.effect == Effect::LeftOut);
+    let mut names: Vec<&str> = left_out.filter_map(|each| each.rule.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    present::note(&format!(
+        "{}: {} rules are used, {} left out; `merestone detect check --rules` tells all of it:",
+        file.display(),
+        rules.len(),
+        names.len()
+    ));
+    // What is only done after finding changes no finding.
+    let weighty = |each: &&Unsupported| each.effect == Effect::LeftOut || each.rule.is_none();
+    for each in unsupported.iter().filter(weighty).take(REMARKS_MAX) {
+        present::note(&format!("  {}", present::plain(&each.to_string())));
+    }
+    let more = unsupported
+        .iter()
+        .filter(weighty)
+        .count()
+        .saturating_sub(REMARKS_MAX);
+    if more > 0 {
+        present::note(&format!("  and {more} more"));
+    }
+}
