@@ -15,14 +15,14 @@ mod link;
 mod login;
 mod markup;
 mod named;
-mod setting;
-mod value;
 mod net;
 mod north;
 mod number;
 mod pacific;
 mod payment;
 mod phone;
+mod setting;
+mod value;
 mod vehicle;
 mod west;
 
