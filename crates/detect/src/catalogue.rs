@@ -19,7 +19,7 @@ static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/detectors
 pub(crate) const CONTEXT_BYTES: usize = 128;
 
 /// LIMIT: context words of one detector.
-const CONTEXT_WORDS_MAX: usize = 64;
+const CONTEXT_WORDS_MAX: usize = 128;
 /// What scores less is not reported.
 pub(crate) const SCORE_MIN: u8 = 50;
 
@@ -190,6 +190,15 @@ impl Catalogue {
             detectors,
             digest: Digest(hash.finalize().into()),
         })
+    }
+
+    /// The same detectors, of which those look that `on` says.
+    #[must_use]
+    pub fn switched(mut self, on: impl Fn(&Detector) -> bool) -> Self {
+        for detector in &mut self.detectors {
+            detector.enabled = on(detector);
+        }
+        self
     }
 
     /// The detectors.

@@ -199,7 +199,7 @@ mod tests {
                 .check()
         };
         assert_eq!(
-            (check("card").as_deref(), check("github-token")),
+            (check("card").as_deref(), check("private-key")),
             (Some("card"), None)
         );
     }

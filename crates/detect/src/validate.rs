@@ -174,6 +174,11 @@ impl Validator {
         Some(Valid { end, looked: end })
     }
 
+    /// Whether it looks for words that stand before a match.
+    pub(crate) const fn looks_before(self) -> bool {
+        matches!(self, Self::Named)
+    }
+
     /// Where the secret begins in a match that has its name before it: the
     /// name stays as it is.
     pub(crate) fn value_start(self, text: &str, span: &Range<usize>) -> usize {

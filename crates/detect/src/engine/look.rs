@@ -398,10 +398,7 @@ impl Looking<'_> {
     /// The valid part of a match with a boundary behind it, and its score.
     fn accept(&self, rule: &Rule, span: &Range<usize>) -> Result<(Valid, u8), Why> {
         let (detector, text) = (&rule.detector, &*self.view.text);
-        let valid = detector
-            .validator
-            .accept(text, span)
-            .ok_or(Why::Validator)?;
+        let valid = self.valid(rule, span).ok_or(Why::Validator)?;
         let after = text.get(valid.end..).and_then(|after| after.chars().next());
         if !detector.right.allows(after) {
             return Err(Why::Neighbour);
@@ -421,6 +418,25 @@ impl Looking<'_> {
             return Err(Why::Score);
         }
         Ok((valid, score))
+    }
+
+    /// What the validator says. One that looks for words before a match finds
+    /// them also before the text.
+    fn valid(&self, rule: &Rule, span: &Range<usize>) -> Option<Valid> {
+        let (validator, text) = (rule.detector.validator, &*self.view.text);
+        let near = self.view.source_start(0).saturating_add(span.start) <= CONTEXT_BYTES;
+        if self.task.before.is_empty() || !near || !validator.looks_before() {
+            return validator.accept(text, span);
+        }
+        let before = tail(self.task.before, CONTEXT_BYTES);
+        let here = head(text, span.end.saturating_add(CONTEXT_BYTES));
+        let by = before.len();
+        let joined = [before, here].concat();
+        let valid = validator.accept(&joined, &(span.start + by..span.end + by))?;
+        Some(Valid {
+            end: valid.end.checked_sub(by)?,
+            looked: valid.looked.checked_sub(by)?,
+        })
     }
 
     /// Whether a context word stands before a match.
@@ -551,6 +567,15 @@ fn tail(text: &str, bytes_max: usize) -> &str {
         from += 1;
     }
     text.get(from..).unwrap_or_default()
+}
+
+/// The first bytes of a text, whole characters only.
+fn head(text: &str, bytes_max: usize) -> &str {
+    let mut upto = text.len().min(bytes_max);
+    while !text.is_char_boundary(upto) {
+        upto -= 1;
+    }
+    text.get(..upto).unwrap_or_default()
 }
 
 fn next_char(text: &str, at: usize) -> usize {

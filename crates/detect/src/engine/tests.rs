@@ -59,31 +59,36 @@ fn fires(
 
 #[test]
 fn every_example_is_found_in_every_context_and_no_counter_example_is() {
-    let engine = engine();
-    let catalogue = Catalogue::embedded().unwrap();
+    let catalogue = Catalogue::embedded().unwrap().switched(|_| true);
+    let engine = Engine::new(catalogue.clone()).unwrap();
     let mut filler = Filler::new(42);
+    let mut wrong = Vec::new();
     for detector in catalogue.detectors() {
         let id = detector.id.as_str();
+        let contexts = if detector.fixed_contexts {
+            &["{}"]
+        } else {
+            CONTEXTS
+        };
         for direction in &detector.directions {
             for example in &detector.examples {
                 let whole = filler.fill(example);
-                for context in CONTEXTS {
+                for context in contexts {
                     let text = context.replacen("{}", &whole, 1);
-                    assert!(
-                        !fires(&engine, &text, *direction, id).is_empty(),
-                        "{id}: {example} in {context}"
-                    );
+                    if fires(&engine, &text, *direction, id).is_empty() {
+                        wrong.push(format!("{id}: {example} is not found in {context}"));
+                    }
                 }
             }
             for counter in &detector.counter_examples {
                 let text = filler.fill(counter);
-                assert!(
-                    fires(&engine, &text, *direction, id).is_empty(),
-                    "{id}: {counter}"
-                );
+                if !fires(&engine, &text, *direction, id).is_empty() {
+                    wrong.push(format!("{id}: {counter} is found"));
+                }
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// One of each of four kinds of needle.

@@ -435,7 +435,8 @@ pub(super) fn counts(value: &str) -> bool {
         .filter(|pair| matches!(pair, [a, b] if b.wrapping_sub(*a) <= 1))
         .count();
     let numbers = digits(value);
-    let mixed = numbers >= 2 && numbers + 2 <= value.len() && kinds(value) >= 10;
+    let broken = value.len().saturating_sub(steps + 1) >= 3;
+    let mixed = broken && numbers >= 2 && numbers + 2 <= value.len() && kinds(value) >= 10;
     steps * 10 > value.len() * 9 && !mixed
 }
 
