@@ -214,7 +214,7 @@ impl Catalogue {
     }
 }
 
-fn check(raw: Raw) -> Result<Detector, String> {
+fn check_names(raw: &Raw) -> Result<(), String> {
     let plain = |text: &str| {
         !text.is_empty()
             && text.len() <= 40
@@ -230,6 +230,11 @@ fn check(raw: Raw) -> Result<Detector, String> {
                 .to_owned(),
         );
     }
+    Ok(())
+}
+
+fn check(raw: Raw) -> Result<Detector, String> {
+    check_names(&raw)?;
     let no_profile = raw.profiles.as_ref().is_some_and(Vec::is_empty);
     let no_example = raw.examples.is_empty() || raw.counter_examples.is_empty();
     if no_profile || no_example || raw.directions.is_empty() {
