@@ -8,11 +8,13 @@ pub mod canonical;
 pub mod commit;
 pub mod files;
 pub mod head;
-mod merkle;
+pub mod merkle;
+pub mod note;
 mod open;
 pub mod reader;
 pub mod segment;
 mod space;
+pub mod tile;
 pub mod verify;
 mod writer;
 
