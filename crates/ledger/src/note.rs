@@ -255,7 +255,7 @@ mod tests {
         let verifier = key(1).verifier().clone();
         let (read, _) = Checkpoint::verified(&note, &verifier).unwrap();
         assert_eq!(read, checkpoint());
-        let other = Checkpoint::verified(&note, &key(2).verifier());
+        let other = Checkpoint::verified(&note, key(2).verifier());
         assert_eq!(other.unwrap_err(), NoteFault::Unsigned);
         for at in 0..note.len() {
             for bit in 0..8 {
@@ -273,7 +273,7 @@ mod tests {
             ..checkpoint()
         };
         let note = other.sign(&key(1)).encode();
-        let judged = Checkpoint::verified(&note, &key(1).verifier());
+        let judged = Checkpoint::verified(&note, key(1).verifier());
         assert_eq!(judged.unwrap_err(), NoteFault::Origin);
     }
 
@@ -291,7 +291,7 @@ mod tests {
             format!("log example\n70000\n{root}\n"),
             format!("log.example/a\n70000\n{root}"),
             format!("log.example/a\n70000\n{root}\nmore\n"),
-            format!("log.example/a\n70000\n{}\n", &root[4..]),
+            format!("log.example/a\n70000\nAAAA{root}\n"),
             "log.example/a\n70000\n".to_owned(),
         ] {
             assert_eq!(Checkpoint::read(&odd), Err(NoteFault::Checkpoint), "{odd}");

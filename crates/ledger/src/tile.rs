@@ -2,14 +2,16 @@
 //! file of up to 256 hashes or entries.
 
 pub(crate) mod edge;
-pub(crate) mod shelf;
+mod shelf;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use terms::Digest;
 use thiserror::Error;
 
 use crate::canonical::LEAF_BYTES_MAX;
+
+pub use shelf::{Shelf, ShelfFault};
 
 /// Hashes of a full tile, entries of a full bundle.
 pub const TILE_WIDTH: u16 = 256;
@@ -183,11 +185,6 @@ pub fn decode_entries(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, TileFault>
     } else {
         Err(TileFault::Length)
     }
-}
-
-/// The path of a tile in a log's folder.
-pub(crate) fn at(folder: &Path, tile: &Tile) -> PathBuf {
-    folder.join(tile.path())
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ impl Walk {
     }
 
     /// Whether the next hash stands on the left.
-    fn from_left(&mut self) -> bool {
+    fn take_left(&mut self) -> bool {
         let left = self.at & 1 == 1 || self.at == self.last;
         if left {
             while self.at & 1 == 0 && self.at != 0 {
@@ -125,7 +125,7 @@ pub fn proves_inclusion(
         if walk.last == 0 {
             return false;
         }
-        hash = if walk.from_left() {
+        hash = if walk.take_left() {
             node_hash(step, &hash)
         } else {
             node_hash(&hash, step)
@@ -170,7 +170,7 @@ pub fn proves_growth(proof: &[Digest], old: (u64, Digest), new: (u64, Digest)) -
         if walk.last == 0 {
             return false;
         }
-        if walk.from_left() {
+        if walk.take_left() {
             was = node_hash(step, &was);
             is = node_hash(step, &is);
         } else {

@@ -163,7 +163,9 @@ impl fmt::Debug for VerifierKey {
 }
 
 /// The parts of `name+number+base64`.
-fn parts(text: &str) -> Result<(&str, [u8; 4], Algorithm, [u8; 32]), KeyFault> {
+type Parts<'t> = (&'t str, [u8; 4], Algorithm, [u8; 32]);
+
+fn parts(text: &str) -> Result<Parts<'_>, KeyFault> {
     let (name, rest) = text.split_once('+').ok_or(KeyFault::Form)?;
     let (number, bytes) = rest.split_once('+').ok_or(KeyFault::Form)?;
     if !is_name(name) {
@@ -293,7 +295,8 @@ mod tests {
         assert_eq!(again.sign("a\n"), key.sign("a\n"));
         let public = key.verifier().to_string();
         assert_eq!(VerifierKey::read(&public).unwrap(), *key.verifier());
-        assert!(!format!("{key:?}").contains(&STANDARD.encode([7; 32])[..20]));
+        assert!(!format!("{key:?}").contains(text.reveal()));
+        assert!(!format!("{key:?}").contains("BwcHBwcH"));
         let witness = key.as_witness();
         assert_ne!(witness.id(), key.verifier().id());
         assert_eq!(VerifierKey::read(&witness.to_string()).unwrap(), witness);
@@ -315,7 +318,7 @@ mod tests {
         let fault = |text: &str| VerifierKey::read(text).unwrap_err();
         assert_eq!(fault(&text.replacen('a', "b", 1)), KeyFault::Number);
         assert_eq!(fault("a+12345678"), KeyFault::Form);
-        assert_eq!(fault(&format!("a +{}", &text[2..])), KeyFault::Name);
+        assert_eq!(fault(&text.replacen('a', "a ", 1)), KeyFault::Name);
         assert_eq!(fault("a+1234567+AQ=="), KeyFault::Form);
         assert_eq!(fault("a+12345678+Ag=="), KeyFault::Kind);
         // The neutral element: anybody's signature would fit.

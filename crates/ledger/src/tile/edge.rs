@@ -44,6 +44,11 @@ impl Edge {
         self.size
     }
 
+    /// The tree itself.
+    pub(crate) const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// Its root.
     pub(crate) fn root(&self) -> Digest {
         self.tree.root()
@@ -86,6 +91,17 @@ impl Edge {
             };
             hash = above;
         }
+    }
+
+    /// The newest full tile of each row.
+    pub(crate) fn newest_full(&self) -> Vec<Tile> {
+        let levels = (0..super::LEVELS_MAX).map(Row::Level);
+        let rows = levels.zip(0_u8..).chain([(Row::Entries, 0)]);
+        rows.filter_map(|(row, level)| {
+            let full = self.size.checked_shr(8 * (u32::from(level) + 1))?;
+            Some(tile(row, full.checked_sub(1)?))
+        })
+        .collect()
     }
 
     /// The tiles that are not full.

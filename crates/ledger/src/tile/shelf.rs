@@ -193,6 +193,28 @@ impl Shelf {
         merkle::consistency(self, old, size)
     }
 
+    /// Hash of one entry.
+    pub(crate) fn leaf(&mut self, index: u64) -> Result<Digest, ShelfFault> {
+        self.full(0, index)
+    }
+
+    /// Hash of a full tile, as it stands in the level above.
+    pub(crate) fn full_tile(&mut self, level: u8, index: u64) -> Result<Digest, ShelfFault> {
+        self.full(8 * (u32::from(level) + 1), index)
+    }
+
+    /// The tree over the first `size` entries.
+    pub(crate) fn tree(&mut self, size: u64) -> Result<Tree, ShelfFault> {
+        let mut tree = Tree::default();
+        let mut at = 0;
+        while at < size {
+            let height = (size - at).ilog2();
+            tree.push_subtree(height, self.full(height, at >> height)?);
+            at += 1 << height;
+        }
+        Ok(tree)
+    }
+
     /// Root of a full subtree of 2^height entries.
     fn full(&mut self, height: u32, index: u64) -> Result<Digest, ShelfFault> {
         // A full tile's own root is a hash of the level above.
