@@ -20,6 +20,7 @@ mod space;
 mod tail;
 pub mod tile;
 pub mod verify;
+pub mod witness;
 mod writer;
 
 pub use canonical::{LEAF_BYTES_MAX, fit};

@@ -130,6 +130,16 @@ impl Note {
         out.into_bytes()
     }
 
+    /// Adds lines, in place of those that the same keys have there.
+    pub fn add(&mut self, lines: Vec<Signature>) {
+        let same =
+            |one: &Signature, other: &Signature| one.name == other.name && one.id == other.id;
+        self.signatures
+            .retain(|old| !lines.iter().any(|new| same(old, new)));
+        self.signatures.extend(lines);
+        self.signatures.truncate(SIGNATURES_MAX);
+    }
+
     /// That this key signed the text.
     ///
     /// # Errors

@@ -230,11 +230,21 @@ impl Builder {
         prune::prune(&*self.files, &self.ledger, until)
     }
 
-    /// Adds lines of witnesses to the checkpoint that is there, if it is still
-    /// the one that they signed, and keeps it as the newest witnessed one.
-    ///
-    /// # Errors
-    /// When it cannot be written.
+    /// The newest checkpoint as it stands on the disk, with the tiles for its
+    /// proofs; `None` if it covers nothing.
+    pub(crate) fn snapshot(&self) -> Option<(Note, Checkpoint, Shelf)> {
+        let signed = self.signed.as_ref().filter(|signed| signed.size > 0)?;
+        let bytes = self.files.read(&self.folder.join(CHECKPOINT)).ok()?;
+        let (checkpoint, note) = Checkpoint::verified(&bytes, self.key.verifier()).ok()?;
+        if checkpoint != *signed {
+            return None;
+        }
+        let shelf = Shelf::new(Arc::clone(&self.files), &self.folder, checkpoint.size);
+        Some((note, checkpoint, shelf))
+    }
+
+    /// Keeps a checkpoint with lines of witnesses as the newest witnessed one,
+    /// and puts it in the place of the newest if that says the same.
     pub(crate) fn keep_witnessed(&self, cosigned: &Note) -> Result<(), PublishFault> {
         let mut contents = vec![(PathBuf::from(WITNESSED), cosigned.encode())];
         let current = self.signed.as_ref().map(Checkpoint::text);

@@ -18,6 +18,7 @@ use crate::{
     files::Files,
     note::{Checkpoint, LogKey, Note, VerifierKey},
     prune::PruneFault,
+    tile::Shelf,
 };
 
 /// How long the last rounds may take when the log is closed. What is not
@@ -244,6 +245,13 @@ impl Publication {
     #[must_use]
     pub fn checkpoint(&self) -> Option<Checkpoint> {
         self.builder(|builder| builder.signed().cloned())
+    }
+
+    /// The newest checkpoint as a note, with the tiles for its proofs; `None`
+    /// if it covers nothing.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<(Note, Checkpoint, Shelf)> {
+        self.builder(Builder::snapshot)
     }
 
     /// Keeps a checkpoint with the lines of witnesses, which was asked for at
