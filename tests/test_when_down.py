@@ -274,6 +274,13 @@ def _bit(house):
     path.write_bytes(data)
 
 
+def _checkpoint_bit(house):
+    path = house.gate.folder / "data" / "ledger" / "tlog" / "checkpoint"
+    data = bytearray(path.read_bytes())
+    data[data.index(b"\n") + 1] ^= 1
+    path.write_bytes(data)
+
+
 def _grown(house):
     with open(segments(house)[-1], "ab") as segment:
         segment.write(b"\x00" * 64)
@@ -298,6 +305,7 @@ UNSOUND = {
     "all its segments are missing": (_no_segments, [HEAD, "the last ones are missing"]),
     "its head is missing": (_gone("ledger/head"), [HEAD, "`head` is missing"]),
     "one bit is another": (_bit, [VERIFY]),
+    "its checkpoint was changed": (_checkpoint_bit, [HEAD, "its signature is wrong"]),
     "something was added": (_grown, [VERIFY]),
 }
 
@@ -392,6 +400,10 @@ PARTS = {
         _gone("secrets/tokens.key"),
         ["secrets/tokens.key is missing", "put it back from a copy"],
     ),
+    "the key of its checkpoints": (
+        _gone("secrets/checkpoint.key"),
+        ["secrets/checkpoint.key is missing", "put it back from a copy"],
+    ),
     "half of a key": (_short_secret, ["commitments.key is too short"]),
     "its privacy": (_open_folder, ["chmod 700"]),
     "what is switched off": (_garbage("switches.json"), ["switches.json cannot be understood"]),
@@ -415,7 +427,7 @@ def test_a_state_folder_that_lost(build_house, part):
         assert all(word in result.text for word in words), result.text
         assert "panicked" not in result.text
     names = {str(path) for path in contents(data / "secrets")} if (data / "secrets").exists() else set()
-    assert names <= {"commitments.key", "tokens.key"}
+    assert names <= {"checkpoint.key", "commitments.key", "tokens.key"}
     if part == "its keys":
         assert names == set(), "no new keys are made in their place"
     # With the copy back it goes on.

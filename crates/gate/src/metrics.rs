@@ -91,6 +91,19 @@ struct TokenLabels {
     kind: &'static str,
 }
 
+/// How far the log is published.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckpointReading {
+    /// Entries that the newest checkpoint covers.
+    pub entries: u64,
+    /// Milliseconds since it was signed, or was found at the start.
+    pub age_ms: u64,
+    /// Milliseconds since when there is one that no witness cosigned.
+    pub unwitnessed_ms: u64,
+    /// Whether the last one could not be made.
+    pub failed: bool,
+}
+
 /// What is read off when somebody asks.
 #[derive(Debug, Clone, Default)]
 pub struct Readings {
@@ -102,6 +115,8 @@ pub struct Readings {
     pub ledger_waiting: u64,
     /// Whether the ledger failed.
     pub ledger_failed: bool,
+    /// The log's newest checkpoint.
+    pub checkpoint: CheckpointReading,
     /// Sources that are locked out.
     pub sources_locked: u64,
     /// Switches that are off.
@@ -363,12 +378,39 @@ impl Metrics {
     }
 }
 
+fn enter_gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let gauge: Gauge<u64, AtomicU64> = Gauge::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn enter_checkpoint(registry: &mut Registry, checkpoint: &CheckpointReading) {
+    let mut gauge = |name, help, value| enter_gauge(registry, name, help, value);
+    gauge(
+        "checkpoint_entries",
+        "Entries that the newest checkpoint covers",
+        checkpoint.entries,
+    );
+    gauge(
+        "checkpoint_age_milliseconds",
+        "Since the newest checkpoint was signed",
+        checkpoint.age_ms,
+    );
+    gauge(
+        "checkpoint_unwitnessed_milliseconds",
+        "Since when there is a checkpoint that no witness cosigned",
+        checkpoint.unwitnessed_ms,
+    );
+    gauge(
+        "checkpoint_failed",
+        "Whether the last checkpoint could not be made",
+        u64::from(checkpoint.failed),
+    );
+}
+
 fn enter_readings(registry: &mut Registry, readings: &Readings) {
-    let mut gauge = |name: &str, help: &str, value: u64| {
-        let gauge: Gauge<u64, AtomicU64> = Gauge::default();
-        gauge.set(value);
-        registry.register(name, help, gauge);
-    };
+    enter_checkpoint(registry, &readings.checkpoint);
+    let mut gauge = |name, help, value| enter_gauge(registry, name, help, value);
     gauge("in_flight", "Exchanges now", readings.in_flight);
     gauge("connections", "Connections now", readings.connections);
     gauge(

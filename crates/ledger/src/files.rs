@@ -4,7 +4,12 @@
 mod disk;
 mod memory;
 
-use std::{fmt::Debug, io, path::Path};
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    io,
+    path::{Path, PathBuf},
+};
 
 pub use disk::DiskFiles;
 pub use memory::{Fault, MemoryFiles};
@@ -44,6 +49,11 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// When it cannot be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// At most `bytes_max` bytes of a file from an offset on; fewer at its end.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read_from(&self, path: &Path, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>>;
     /// A new file; it must not exist. Space may be set aside for it.
     ///
     /// # Errors
@@ -65,6 +75,23 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// When it cannot.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// A folder and those above it, if they are not there; their names are on
+    /// the disk when it returns.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn make_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Removes a folder that holds nothing.
+    ///
+    /// # Errors
+    /// When it holds something or is not there.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Returns when all that was written to these files, which lie below
+    /// `folder`, is on the disk.
+    ///
+    /// # Errors
+    /// When it may not be. None of the files is to be used after that.
+    fn sync_all(&self, folder: &Path, written: &mut [Box<dyn Append>]) -> io::Result<()>;
     /// Returns when the names in a folder are on the disk.
     ///
     /// # Errors
@@ -80,6 +107,51 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// When the system does not tell.
     fn free_bytes(&self, folder: &Path) -> io::Result<u64>;
+}
+
+/// Whether there is nothing to be found at a path.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Puts files with these contents in their places below a folder, as wholes
+/// and in place of what is there: each is on the disk before it gets its name,
+/// and all names are when this returns.
+///
+/// # Errors
+/// When one could not be; then some may be in place and others not.
+pub(crate) fn put(
+    files: &dyn Files,
+    folder: &Path,
+    contents: &[(PathBuf, Vec<u8>)],
+) -> io::Result<()> {
+    let draft = |number: usize| folder.join(format!("draft.{number}"));
+    let mut written = Vec::with_capacity(contents.len());
+    for (number, (_, bytes)) in contents.iter().enumerate() {
+        let mut file = fresh(files, &draft(number), 0)?;
+        file.append(bytes)?;
+        written.push(file);
+    }
+    files.sync_all(folder, &mut written)?;
+    drop(written);
+    let mut folders = BTreeSet::new();
+    for (number, (path, _)) in contents.iter().enumerate() {
+        let place = folder.join(path);
+        let parent = place.parent().unwrap_or(folder).to_owned();
+        if !folders.contains(&parent) {
+            files.make_folder(&parent)?;
+        }
+        files.rename(&draft(number), &place)?;
+        folders.insert(parent);
+    }
+    // The drafts' names are gone as well then.
+    folders.insert(folder.to_owned());
+    folders
+        .iter()
+        .try_for_each(|folder| files.sync_folder(folder))
 }
 
 /// A new file in place of one that a crash may have left.

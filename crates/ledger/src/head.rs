@@ -13,7 +13,9 @@ use thiserror::Error;
 use crate::{
     files::{self, Files},
     merkle::Tree,
+    note::Checkpoint,
     open::MARKER,
+    publish::{Anchor, CheckpointFault, Unanchored},
     reader::{ReadFault, Rest},
     segment,
 };
@@ -136,6 +138,16 @@ pub enum HeadFault {
 pub(crate) enum Misfit {
     Read(ReadFault),
     Head(HeadFault),
+    Checkpoint(CheckpointFault),
+}
+
+impl From<Unanchored> for Misfit {
+    fn from(fault: Unanchored) -> Self {
+        match fault {
+            Unanchored::Torn(rest) => Self::Read(rest.fault),
+            Unanchored::Checkpoint(fault) => Self::Checkpoint(fault),
+        }
+    }
 }
 
 /// The head of the log in a folder; `None` where no log was begun yet.
@@ -159,10 +171,11 @@ pub(crate) fn of(files: &dyn Files, folder: &Path) -> Result<Option<Head>, HeadF
     }
 }
 
-/// Holds a log, entry by entry, against its head.
+/// Holds a log, entry by entry, against its head and its checkpoint.
 #[derive(Debug)]
 pub(crate) struct Against {
     head: Option<Head>,
+    anchor: Anchor,
     tree: Tree,
     entries: u64,
     /// The root when there were as many entries as the head covers.
@@ -170,11 +183,19 @@ pub(crate) struct Against {
 }
 
 impl Against {
-    pub(crate) fn new(head: Option<Head>) -> Self {
+    /// `tree` is the one over the entries before `first`, the first that is
+    /// still there.
+    pub(crate) fn new(
+        head: Option<Head>,
+        checkpoint: Option<Checkpoint>,
+        first: u64,
+        tree: Tree,
+    ) -> Self {
         let mut against = Self {
             head,
-            tree: Tree::default(),
-            entries: 0,
+            anchor: Anchor::new(checkpoint),
+            tree,
+            entries: first,
             root: None,
         };
         against.look();
@@ -191,6 +212,12 @@ impl Against {
         if self.head.is_some_and(|head| head.entries == self.entries) {
             self.root = Some(self.tree.root());
         }
+        self.anchor.look(self.entries, &self.tree);
+    }
+
+    /// Entries so far.
+    pub(crate) const fn entries(&self) -> u64 {
+        self.entries
     }
 
     /// The tree over all entries so far.
@@ -202,6 +229,7 @@ impl Against {
     /// `now` the head as it is after the log was read: who reads beside a
     /// running gate may see it change.
     pub(crate) fn judge(&self, rest: Option<&Rest>, now: Option<Head>) -> Result<(), Misfit> {
+        self.anchor.judge(self.entries, rest)?;
         let Some(head) = self.head else {
             return Ok(());
         };

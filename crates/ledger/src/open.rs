@@ -14,11 +14,15 @@ use terms::{
     RestoreCounts, Timings, UncleanStart, VendorSeen,
 };
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::{
     files::{Append, Files},
     head::{self, Against, Head, HeadFault, Misfit},
     merkle::Tree,
+    note::Checkpoint,
+    prune::{self, PruneFault},
+    publish::{CheckpointFault, PublishFault, Publishing, checkpoint_of},
     reader::{ReadFault, Reader},
     segment,
     writer::{AppendError, Ledger, Start},
@@ -40,6 +44,8 @@ pub struct Settings {
     pub free_bytes_min: u64,
     /// How long the head may lag behind the log.
     pub head_time: Duration,
+    /// How tiles and checkpoints are made; none are without.
+    pub publishing: Option<Publishing>,
 }
 
 impl Default for Settings {
@@ -50,6 +56,7 @@ impl Default for Settings {
             queue_entries_max: 8_192,
             free_bytes_min: 256 << 20,
             head_time: Duration::from_secs(1),
+            publishing: None,
         }
     }
 }
@@ -70,6 +77,14 @@ pub enum OpenError {
         "the ledger does not fit its head: {0}. Nothing was changed. Put the newest copy of the whole ledger folder back; if there is none, keep this folder as it is for an inquiry, and move it away so that a new ledger begins"
     )]
     Rollback(#[from] HeadFault),
+    /// The log is not the one over which its checkpoint was signed.
+    #[error(
+        "the ledger does not fit its checkpoint: {0}. Nothing was changed. Put the newest copy of the whole ledger folder back; if there is none, keep this folder as it is for an inquiry, and move it away so that a new ledger begins"
+    )]
+    Checkpoint(#[from] CheckpointFault),
+    /// Entries are missing at the beginning.
+    #[error("the ledger is not sound: {0}. Nothing was changed")]
+    Pruned(#[from] PruneFault),
     /// A file cannot be used.
     #[error("the ledger's folder cannot be used: {0}")]
     Io(io::ErrorKind),
@@ -80,6 +95,7 @@ impl From<Misfit> for OpenError {
         match misfit {
             Misfit::Read(fault) => Self::Unsound(fault),
             Misfit::Head(fault) => Self::Rollback(fault),
+            Misfit::Checkpoint(fault) => Self::Checkpoint(fault),
         }
     }
 }
@@ -87,6 +103,16 @@ impl From<Misfit> for OpenError {
 impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
         Self::Io(error.kind())
+    }
+}
+
+impl From<PublishFault> for OpenError {
+    fn from(fault: PublishFault) -> Self {
+        match fault {
+            PublishFault::Io(kind) => Self::Io(kind),
+            PublishFault::Read(fault) => Self::Unsound(fault),
+            PublishFault::Checkpoint(fault) => Self::Checkpoint(fault),
+        }
     }
 }
 
@@ -125,7 +151,7 @@ impl Ledger {
     pub fn open(
         files: Arc<dyn Files>,
         settings: Settings,
-        _clock: Arc<dyn Clock>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Opened, OpenError> {
         let folder = settings.folder.clone();
         let lock = files
@@ -134,13 +160,15 @@ impl Ledger {
         let names: Vec<String> = files.list(&folder)?;
         let unclean = names.iter().any(|name| name == MARKER);
         let known = head::of(&*files, &folder)?;
+        let key = settings.publishing.as_ref().map(Publishing::verifier);
+        let signed = checkpoint_of(&*files, &folder, key)?;
         // What was written last may be in the system's memory only; it counts
         // from now on, so it is brought to the disk first.
         if let Some(last) = names.iter().rfind(|name| segment::first_of(name).is_some()) {
             files.open(&folder.join(last))?.sync()?;
         }
         files.sync_folder(&folder)?;
-        let found = survey(&files, &folder, known)?;
+        let found = survey(&files, &folder, known, signed)?;
         // Up to here nothing was changed.
         let (segment, tail_cut_bytes) = mend(&*files, &folder, &found)?;
         let head = if let Some(head) = known {
@@ -150,9 +178,17 @@ impl Ledger {
             first.write(&*files, &folder)?;
             first
         };
+        let (durable, acknowledged) = watch::channel(found.entries);
+        let published = settings
+            .publishing
+            .clone()
+            .map(|how| how.start(Arc::clone(&files), &folder, clock, acknowledged))
+            .transpose()?;
         let start = Start {
             files,
             settings,
+            published,
+            durable,
             lock,
             segment,
             next: found.entries,
@@ -205,14 +241,23 @@ struct Survey {
     whole: usize,
 }
 
-fn survey(files: &Arc<dyn Files>, folder: &Path, known: Option<Head>) -> Result<Survey, OpenError> {
+fn survey(
+    files: &Arc<dyn Files>,
+    folder: &Path,
+    known: Option<Head>,
+    signed: Option<Checkpoint>,
+) -> Result<Survey, OpenError> {
     let mut reader = Reader::new(Arc::clone(files), folder);
-    let mut against = Against::new(known);
+    let first = reader.first()?;
+    let tree = prune::tree_before(files, folder, signed.as_ref(), first)?;
+    let mut against = Against::new(known, signed, first, tree);
+    let mut told = 0;
     let mut open = BTreeMap::new();
     let mut last_at_ms = 0;
     while let Some(entry) = reader.read_next()? {
         last_at_ms = entry.leaf.at_ms();
         against.push(&entry.payload);
+        told = told.max(prune::told(&entry.leaf));
         match &entry.leaf {
             Leaf::Admitted(leaf) => {
                 open.insert(leaf.exchange, leaf.at_ms);
@@ -225,6 +270,7 @@ fn survey(files: &Arc<dyn Files>, folder: &Path, known: Option<Head>) -> Result<
         }
     }
     against.judge(reader.rest(), known)?;
+    prune::is_told(first, told)?;
     let entries = reader.position();
     let (newest, sound, whole) = match reader.end() {
         Some((name, sound, whole)) => (Some(name.to_owned()), sound, whole),

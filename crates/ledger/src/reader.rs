@@ -11,6 +11,8 @@ use thiserror::Error;
 
 use crate::{
     files::Files,
+    prune,
+    publish::FOLDER,
     segment::{self, FrameFault},
 };
 
@@ -236,10 +238,19 @@ impl Reader {
     fn load(&mut self) -> Result<bool, ReadFault> {
         let names = self.names()?;
         self.no_stray(&names)?;
-        let wanted = segment::name(self.next);
+        let mut wanted = segment::name(self.next);
         let Some(name) = names.iter().find(|name| **name >= wanted) else {
             return Ok(false);
         };
+        let first = segment::first_of(name).unwrap_or(u64::MAX);
+        if self.seen.is_empty() && self.next == 0 && first > 0 {
+            let tlog = self.folder.join(FOLDER);
+            // The segments before were pruned.
+            if first <= prune::minimum(&*self.files, &tlog) {
+                self.next = first;
+                wanted = segment::name(first);
+            }
+        }
         if *name != wanted {
             return Err(ReadFault::Gap {
                 file: name.clone(),
@@ -304,6 +315,15 @@ impl Reader {
                 file: name.to_owned(),
                 kind: error.kind(),
             })
+    }
+
+    /// The first entry that is there, if nothing was read yet: 0 unless the
+    /// log was pruned.
+    pub(crate) fn first(&mut self) -> Result<u64, ReadFault> {
+        if self.segment.is_none() {
+            self.load()?;
+        }
+        Ok(self.next)
     }
 
     /// The number that the next entry will have.

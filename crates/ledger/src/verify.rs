@@ -1,34 +1,51 @@
 //! Checks a whole log: every entry as it was written, none missing, each
-//! exchange with its two halves.
+//! exchange with its two halves, tiles and checkpoint over these entries.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+mod judge;
+mod published;
 
-use terms::{Digest, ExchangeId, Leaf};
+use std::{path::Path, sync::Arc};
+
+use terms::{Digest, ExchangeId};
 use thiserror::Error;
 
 use crate::{
-    canonical,
     files::Files,
     head::{self, Against, HeadFault, Misfit},
+    note::{Checkpoint, NoteFault, VerifierKey},
+    prune::{self, PruneFault},
+    publish::{Anchor, CheckpointFault, Unanchored, checkpoint_of},
     reader::{ReadFault, Reader},
+    tile::Shelf,
 };
+use judge::Judge;
+use published::Shown;
 
-/// LIMIT: exchanges open at once in a log that can be verified.
-const OPEN_MAX: usize = 1_000_000;
+pub use published::verify_published;
+
+/// What a log is held against, beside itself.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The log's key; without it, the signature of its checkpoint is not
+    /// looked at.
+    pub key: Option<VerifierKey>,
+    /// A checkpoint that was verified earlier: the log must have grown from it.
+    pub since: Option<Checkpoint>,
+}
 
 /// A sound log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Entries.
+    /// Entries, those included that were pruned.
     pub entries: u64,
+    /// The first entry that is still there.
+    pub first: u64,
     /// Exchanges that left the Screened room.
     pub admitted: u64,
     /// Exchanges that ended.
     pub closed: u64,
+    /// Of these, those whose beginning was pruned.
+    pub closed_of_pruned: u64,
     /// Exchanges that did not end yet.
     pub open: Vec<ExchangeId>,
     /// Requests that a room refused, strangers included.
@@ -42,6 +59,8 @@ pub struct Verified {
     /// Bytes after the last sound entry: a write that a crash cut off, or one
     /// that a running node is just making.
     pub tail_bytes: u64,
+    /// The checkpoint that was found, and which all tiles fit.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// The first thing that is wrong.
@@ -53,6 +72,28 @@ pub enum VerifyFault {
     /// The log is not the one that its head tells of.
     #[error("the log does not fit its head: {0}")]
     Head(#[from] HeadFault),
+    /// The log is not the one over which its checkpoint was signed.
+    #[error("the log does not fit its checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointFault),
+    /// The log did not grow from the older checkpoint.
+    #[error("the log did not grow from the older checkpoint: {0}")]
+    Growth(CheckpointFault),
+    /// A tile does not fit the entries.
+    #[error("entry {entry}: {path} {why}")]
+    Tile {
+        /// The first entry that the tile does not fit.
+        entry: u64,
+        /// The tile.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Entries are missing at the beginning, and nothing tells why.
+    #[error(transparent)]
+    Pruned(#[from] PruneFault),
+    /// The bytes are not a record.
+    #[error("entry {0} is not a record of a version that this merestone knows")]
+    Record(u64),
     /// The bytes are not the canonical form of what they say.
     #[error("entry {0} is not in its canonical form")]
     Canonical(u64),
@@ -63,7 +104,7 @@ pub enum VerifyFault {
     #[error("entry {0} closes an exchange that is not open")]
     NotOpen(u64),
     /// More exchanges open than any gate can have.
-    #[error("entry {0}: more than {OPEN_MAX} exchanges are open at once")]
+    #[error("entry {0}: more than {max} exchanges are open at once", max = judge::OPEN_MAX)]
     TooManyOpen(u64),
 }
 
@@ -72,7 +113,14 @@ impl From<Misfit> for VerifyFault {
         match misfit {
             Misfit::Read(fault) => Self::Read(fault),
             Misfit::Head(fault) => Self::Head(fault),
+            Misfit::Checkpoint(fault) => Self::Checkpoint(fault),
         }
+    }
+}
+
+impl From<NoteFault> for VerifyFault {
+    fn from(fault: NoteFault) -> Self {
+        Self::Checkpoint(CheckpointFault::Note(fault))
     }
 }
 
@@ -85,62 +133,83 @@ pub fn verify(
     folder: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, VerifyFault> {
+    verify_trusting(files, folder, &Trust::default(), progress)
+}
+
+/// The same, and holds the log against a key and an older checkpoint.
+///
+/// # Errors
+/// The first thing that is wrong, and where.
+pub fn verify_trusting(
+    files: Arc<dyn Files>,
+    folder: &Path,
+    trust: &Trust,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Verified, VerifyFault> {
     let known = head::of(&*files, folder)?;
-    let mut against = Against::new(known);
+    // Before the log: while a gate runs, both grow.
+    let checkpoint = checkpoint_of(&*files, folder, trust.key.as_ref())?;
     let mut reader = Reader::new(Arc::clone(&files), folder);
-    let mut open: BTreeMap<ExchangeId, u64> = BTreeMap::new();
-    let mut seen: BTreeSet<ExchangeId> = BTreeSet::new();
-    let mut verified = Verified {
-        entries: 0,
-        admitted: 0,
-        closed: 0,
-        open: Vec::new(),
-        refused: 0,
-        unclean_starts: 0,
-        root: against.tree().root(),
-        span_ms: None,
-        tail_bytes: 0,
-    };
+    let first = reader.first()?;
+    let tree = prune::tree_before(&files, folder, checkpoint.as_ref(), first)?;
+    let mut shown = Shown::new(&files, folder, checkpoint.as_ref(), first)?;
+    let mut since = Growth::new(trust, &files, folder, checkpoint.as_ref(), first)?;
+    let mut against = Against::new(known, checkpoint.clone(), first, tree);
+    let mut judge = Judge::new(first);
     while let Some(entry) = reader.read_next()? {
-        let at = entry.sequence;
-        if canonical::to_bytes(&entry.leaf).ok().as_deref() != Some(&entry.payload[..]) {
-            return Err(VerifyFault::Canonical(at));
-        }
+        judge.entry(entry.sequence, &entry.leaf, &entry.payload)?;
         against.push(&entry.payload);
-        verified.entries += 1;
-        let time = entry.leaf.at_ms();
-        verified.span_ms = Some(
-            verified
-                .span_ms
-                .map_or((time, time), |(first, _)| (first, time)),
-        );
-        match &entry.leaf {
-            Leaf::Admitted(leaf) => {
-                if !seen.insert(leaf.exchange) || open.insert(leaf.exchange, at).is_some() {
-                    return Err(VerifyFault::AdmittedTwice(at));
-                }
-                if open.len() > OPEN_MAX {
-                    return Err(VerifyFault::TooManyOpen(at));
-                }
-                verified.admitted += 1;
-            }
-            Leaf::Closed(leaf) => {
-                open.remove(&leaf.exchange)
-                    .ok_or(VerifyFault::NotOpen(at))?;
-                verified.closed += 1;
-            }
-            Leaf::Refused(_) => verified.refused += 1,
-            Leaf::RefusedSummary(leaf) => {
-                verified.refused = verified.refused.saturating_add(leaf.count)
-            }
-            Leaf::UncleanStart(_) => verified.unclean_starts += 1,
-            Leaf::Event(_) => {}
-        }
-        progress(verified.entries);
+        shown.entry(&entry.payload)?;
+        since.look(&against);
+        progress(judge.entries());
     }
     against.judge(reader.rest(), head::of(&*files, folder)?)?;
+    since.judge(judge.entries())?;
+    let mut verified = judge.end()?;
     verified.root = against.tree().root();
-    verified.open = open.into_keys().collect();
     verified.tail_bytes = reader.rest().map_or(0, |rest| rest.bytes);
+    verified.checkpoint = checkpoint;
     Ok(verified)
+}
+
+/// Whether the log grew from an older checkpoint.
+struct Growth(Anchor);
+
+impl Growth {
+    fn new(
+        trust: &Trust,
+        files: &Arc<dyn Files>,
+        folder: &Path,
+        checkpoint: Option<&Checkpoint>,
+        first: u64,
+    ) -> Result<Self, VerifyFault> {
+        let Some(since) = &trust.since else {
+            return Ok(Self(Anchor::new(None)));
+        };
+        let mut anchor = Anchor::new(Some(since.clone()));
+        // What was pruned is known by its hashes only.
+        if since.size < first
+            && let Some(checkpoint) = checkpoint
+        {
+            let tlog = folder.join(crate::publish::FOLDER);
+            let mut shelf = Shelf::new(Arc::clone(files), &tlog, checkpoint.size);
+            let root = shelf.root(since.size).map_err(PruneFault::Tiles)?;
+            anchor.look_at(since.size, root);
+        }
+        if since.size == 0 {
+            anchor.look(0, &crate::merkle::Tree::default());
+        }
+        Ok(Self(anchor))
+    }
+
+    fn look(&mut self, against: &Against) {
+        self.0.look(against.entries(), against.tree());
+    }
+
+    fn judge(&self, entries: u64) -> Result<(), VerifyFault> {
+        self.0.judge(entries, None).map_err(|fault| match fault {
+            Unanchored::Checkpoint(fault) => VerifyFault::Growth(fault),
+            Unanchored::Torn(rest) => VerifyFault::Read(rest.fault),
+        })
+    }
 }

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use terms::Leaf;
+use terms::{Act, Event, Leaf};
 use thiserror::Error;
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
@@ -26,6 +26,8 @@ use crate::{
     head::Head,
     merkle::Tree,
     open::{MARKER, Settings},
+    prune::{self, PruneFault},
+    publish::{Publication, Publisher},
     space::{Reservation, Space},
 };
 
@@ -49,11 +51,26 @@ pub enum AppendError {
     Closed,
 }
 
+/// Why entries were not removed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PruneError {
+    /// They may not be, or cannot.
+    #[error(transparent)]
+    Prune(#[from] PruneFault),
+    /// That they are could not be written.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
 /// What the writing thread is handed at its start.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) settings: Settings,
+    /// The thread that publishes; it ends before the lock goes.
+    pub(crate) published: Option<(Publisher, Publication)>,
+    /// Told how many entries were acknowledged.
+    pub(crate) durable: watch::Sender<u64>,
     #[expect(dead_code, reason = "holding it is its use")]
     pub(crate) lock: Box<dyn Lock>,
     pub(crate) segment: Option<Box<dyn Append>>,
@@ -165,6 +182,7 @@ pub struct Ledger {
     files: Arc<dyn Files>,
     folder: PathBuf,
     free_bytes_min: u64,
+    publication: Option<Publication>,
     /// Whether this process set the mark of a running gate, or may take the
     /// one that it found away.
     marked: Arc<AtomicBool>,
@@ -196,6 +214,7 @@ impl Ledger {
             files: Arc::clone(&start.files),
             folder: start.settings.folder.clone(),
             free_bytes_min: start.settings.free_bytes_min,
+            publication: start.published.as_ref().map(|(_, door)| door.clone()),
             marked: Arc::default(),
         };
         let spawned = std::thread::Builder::new()
@@ -288,6 +307,43 @@ impl Ledger {
                 Ok(free)
             }
         }
+    }
+
+    /// The tiles and checkpoints of this log, if it has any.
+    #[must_use]
+    pub const fn publication(&self) -> Option<&Publication> {
+        self.publication.as_ref()
+    }
+
+    /// Removes entries before `wanted`, in whole bundles; their hashes stay.
+    /// `event` tells of it first; its act and the fact of how far are set here.
+    /// Answers the first entry that stays.
+    ///
+    /// # Errors
+    /// When a legal hold is set, the checkpoint does not cover them, or the
+    /// disk fails.
+    pub async fn prune(&self, wanted: u64, event: Event) -> Result<u64, PruneError> {
+        let door = self.publication.as_ref().ok_or(PruneFault::Unpublished)?;
+        let until = door.agree_to_prune(wanted)?;
+        let mut event = Event {
+            act: Act::Pruned,
+            ..event
+        };
+        let fact = (prune::FACT.to_owned(), until.to_string());
+        event.facts.extend([fact]);
+        let told = Leaf::Event(event);
+        let number = self.append(told).await?;
+        // Whoever has a copy of what is published must find it there.
+        let mut published = door.follow();
+        let known = published
+            .wait_for(|now| now.size > number || now.fault.is_some())
+            .await
+            .is_ok_and(|now| now.size > number);
+        if !known {
+            return Err(PruneFault::Unpublished.into());
+        }
+        door.prune(until)?;
+        Ok(until)
     }
 
     /// Entries that wait to be written.

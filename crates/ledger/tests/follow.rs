@@ -58,6 +58,19 @@ impl Files for Busy {
         self.write();
         self.files.read(path)
     }
+    fn read_from(&self, path: &Path, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>> {
+        self.write();
+        self.files.read_from(path, offset, bytes_max)
+    }
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        self.files.make_folder(folder)
+    }
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        self.files.remove_folder(folder)
+    }
+    fn sync_all(&self, folder: &Path, written: &mut [Box<dyn Append>]) -> io::Result<()> {
+        self.files.sync_all(folder, written)
+    }
     fn create(&self, path: &Path, reserve_bytes: u64) -> io::Result<Box<dyn Append>> {
         self.files.create(path, reserve_bytes)
     }

@@ -429,6 +429,12 @@ words! {
         AdminDenied = "admin-denied",
         /// A control's canary was or was not caught.
         CanaryShown = "canary-shown",
+        /// Old entries were removed; their hashes stay.
+        Pruned = "pruned",
+        /// A legal hold was set: nothing is removed while it holds.
+        HoldSet = "hold-set",
+        /// It was lifted.
+        HoldLifted = "hold-lifted",
         /// A torn end of the log was cut off.
         TailCut = "tail-cut",
     }

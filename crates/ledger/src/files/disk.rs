@@ -2,8 +2,8 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -15,6 +15,9 @@ pub struct DiskFiles;
 
 #[derive(Debug)]
 struct DiskFile(File);
+
+/// From so many files on, one call brings the whole file system to the disk.
+const FILES_MANY: usize = 16;
 
 #[derive(Debug)]
 struct DiskLock(#[expect(dead_code, reason = "holding it is its use")] File);
@@ -49,6 +52,14 @@ impl Files for DiskFiles {
         fs::read(path)
     }
 
+    fn read_from(&self, path: &Path, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(bytes_max as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn create(&self, path: &Path, reserve_bytes: u64) -> io::Result<Box<dyn Append>> {
         let file = OpenOptions::new()
             .append(true)
@@ -78,6 +89,30 @@ impl Files for DiskFiles {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let parent = folder.parent().ok_or(io::ErrorKind::NotFound)?;
+        self.make_folder(parent)?;
+        match fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            Ok(()) | Err(_) => self.sync_folder(parent),
+        }
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::remove_dir(folder)
+    }
+
+    fn sync_all(&self, folder: &Path, written: &mut [Box<dyn Append>]) -> io::Result<()> {
+        if written.len() < FILES_MANY {
+            return written.iter_mut().try_for_each(|file| file.sync());
+        }
+        rustix::fs::syncfs(File::open(folder)?)?;
+        Ok(())
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {

@@ -276,6 +276,13 @@ impl Files for MemoryFiles {
         Ok(disk.content(file)?.bytes.clone())
     }
 
+    fn read_from(&self, path: &Path, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path)?;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = bytes.get(from..).unwrap_or_default();
+        Ok(rest.get(..bytes_max).unwrap_or(rest).to_vec())
+    }
+
     fn create(&self, path: &Path, _reserve_bytes: u64) -> io::Result<Box<dyn Append>> {
         let mut disk = self.changing()?;
         if disk.names.contains_key(path) {
@@ -311,6 +318,19 @@ impl Files for MemoryFiles {
         let file = disk.file(from)?;
         disk.change(Change::Move(from.to_owned(), to.to_owned(), file));
         Ok(())
+    }
+
+    // Folders are no more than parts of paths here.
+    fn make_folder(&self, _folder: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove_folder(&self, _folder: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_all(&self, _folder: &Path, written: &mut [Box<dyn Append>]) -> io::Result<()> {
+        written.iter_mut().try_for_each(|file| file.sync())
     }
 
     fn sync_folder(&self, _folder: &Path) -> io::Result<()> {

@@ -59,6 +59,9 @@ pub(super) fn run(mut start: Start, mut queue: mpsc::Receiver<Order>, tell: &wat
         let mut outcome = written.and_then(|_| writer.cover(&payloads));
         if let Some(Closing { unmark, done }) = closing {
             outcome = outcome.and_then(|()| writer.close(unmark));
+            if let Some((publisher, _)) = writer.start.published.take() {
+                publisher.finish(writer.start.next);
+            }
             if outcome.is_err() {
                 let _ = tell.send(true);
             }
@@ -158,6 +161,7 @@ impl Writer {
         segment.sync()?;
         self.start.bytes += bytes.len() as u64;
         self.start.next += group.len() as u64;
+        self.start.durable.send_replace(self.start.next);
         Ok(first)
     }
 

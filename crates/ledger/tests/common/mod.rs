@@ -10,11 +10,12 @@ use std::{
 };
 
 use ledger::{
-    Ledger, OpenError, Opened, Reader, Settings, Verified, VerifyFault,
+    Ledger, OpenError, Opened, Publishing, Reader, Settings, Trust, Verified, VerifyFault,
     files::{Files, MemoryFiles},
-    segment, verify,
+    note::{Checkpoint, LogKey},
+    publish, segment, verify, verify_published, verify_trusting,
 };
-use terms::{Act, Event, FixedClock, Leaf, RECORD_VERSION};
+use terms::{Act, Event, FixedClock, Leaf, RECORD_VERSION, Secret};
 
 pub const FOLDER: &str = "/log";
 
@@ -38,6 +39,55 @@ pub fn settings(segment_bytes: u64) -> Settings {
         head_time: Duration::from_secs(86_400),
         ..Settings::default()
     }
+}
+
+/// The key of the log of these tests.
+pub fn key() -> LogKey {
+    LogKey::new("log.example/a", Secret::new([7; 32])).unwrap()
+}
+
+/// With tiles and checkpoints. They are whole once the log was closed.
+pub fn publishing(segment_bytes: u64) -> Settings {
+    Settings {
+        publishing: Some(Publishing::new(key(), Duration::from_millis(1))),
+        ..settings(segment_bytes)
+    }
+}
+
+pub fn trust(since: Option<Checkpoint>) -> Trust {
+    Trust {
+        key: Some(key().verifier().clone()),
+        since,
+    }
+}
+
+/// Where tiles and checkpoint stand.
+pub fn tlog() -> PathBuf {
+    Path::new(FOLDER).join(publish::FOLDER)
+}
+
+pub fn checkpoint(files: &MemoryFiles) -> Checkpoint {
+    let key = key();
+    let found = publish::checkpoint_of(files, Path::new(FOLDER), Some(key.verifier()));
+    found.unwrap().unwrap()
+}
+
+/// Checks segments and tiles.
+pub fn check_trusting(
+    files: &MemoryFiles,
+    since: Option<Checkpoint>,
+) -> Result<Verified, VerifyFault> {
+    let shared = Arc::new(files.clone());
+    verify_trusting(shared, Path::new(FOLDER), &trust(since), &mut |_| ())
+}
+
+/// Checks what was published, as whoever has nothing else.
+pub fn check_published(
+    files: &MemoryFiles,
+    since: Option<Checkpoint>,
+) -> Result<Verified, VerifyFault> {
+    let shared: Arc<dyn Files> = Arc::new(files.clone());
+    verify_published(&shared, &tlog(), &trust(since), &mut |_| ())
 }
 
 pub fn open(files: &MemoryFiles, segment_bytes: u64) -> Result<Opened, OpenError> {

@@ -1,7 +1,7 @@
 //! What the simulated disk holds after a crash, and damage to it.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -79,6 +79,12 @@ impl MemoryFiles {
         disk.contents.insert(file, content);
         disk.names.insert(path.to_owned(), file);
         disk.durable_names.insert(path.to_owned(), file);
+    }
+
+    /// Every file.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.disk().names.keys().cloned().collect()
     }
 
     fn damage(&self, path: &Path, damage: impl Fn(&mut Vec<u8>)) {
