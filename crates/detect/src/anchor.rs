@@ -145,7 +145,7 @@ fn inner(hir: &Hir) -> &Hir {
 fn anchor(branch: &Hir, words: bool) -> Option<Anchor> {
     let mut parts = Vec::new();
     flatten(branch, &mut parts);
-    let literals = literals(&parts);
+    let literals = literals(&parts, false);
     let shortest = literals.as_ref().map_or(0, Run::shortest);
     if shortest >= RARE_BYTES {
         return literals.map(Run::anchor);
@@ -157,7 +157,9 @@ fn anchor(branch: &Hir, words: bool) -> Option<Anchor> {
     if shortest + 1 >= RARE_BYTES && starts {
         return literals.map(Run::anchor);
     }
-    digits(&parts).or_else(|| literals.map(Run::anchor))
+    digits(&parts)
+        .or_else(|| literals.map(Run::anchor))
+        .or_else(|| self::literals(&parts, true).map(Run::anchor))
 }
 
 /// The parts of a sequence, sequences in it taken apart.
@@ -236,7 +238,7 @@ impl Run {
 }
 
 /// The stretch that is worth most.
-fn literals(parts: &[&Hir]) -> Option<Run> {
+fn literals(parts: &[&Hir], digits: bool) -> Option<Run> {
     let mut best: Option<Run> = None;
     let (mut least, mut most) = (0_usize, 0_usize);
     for (at, part) in parts.iter().enumerate() {
@@ -244,7 +246,7 @@ fn literals(parts: &[&Hir]) -> Option<Run> {
             break;
         }
         let run = Run {
-            texts: spelled(parts.get(at..).unwrap_or_default()),
+            texts: spelled(parts.get(at..).unwrap_or_default(), digits),
             before: least..=most,
         };
         let better = best.as_ref().is_none_or(|best| run.worth() > best.worth());
@@ -260,12 +262,12 @@ fn literals(parts: &[&Hir]) -> Option<Run> {
 
 /// The texts with which these parts, one after the other, can begin, as far
 /// as they can be spelled out.
-fn spelled(parts: &[&Hir]) -> Vec<Vec<u8>> {
+fn spelled(parts: &[&Hir], digits: bool) -> Vec<Vec<u8>> {
     let mut texts = vec![Vec::new()];
     for part in parts {
-        let (next, whole) = match exact(part) {
+        let (next, whole) = match exact(part, digits) {
             Some(next) => (next, true),
-            None => match begins(part) {
+            None => match begins(part, digits) {
                 Some(next) => (next, false),
                 None => break,
             },
@@ -301,20 +303,20 @@ fn cross(firsts: &[Vec<u8>], seconds: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
 }
 
 /// All texts that a part matches, in lower case; `None` if they are too many.
-fn exact(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+fn exact(hir: &Hir, digits: bool) -> Option<Vec<Vec<u8>>> {
     match hir.kind() {
         HirKind::Empty => Some(vec![Vec::new()]),
         HirKind::Look(_) => None,
         HirKind::Literal(literal) => Some(vec![literal.0.to_ascii_lowercase()]),
-        HirKind::Class(class) => spelled_class(class),
-        HirKind::Capture(capture) => exact(&capture.sub),
+        HirKind::Class(class) => spelled_class(class, digits),
+        HirKind::Capture(capture) => exact(&capture.sub, digits),
         HirKind::Repetition(Repetition {
             min,
             max: Some(max),
             sub,
             ..
         }) if *max <= 1 || (min == max && *max <= 8) => {
-            let once = exact(sub)?;
+            let once = exact(sub, digits)?;
             let mut texts = vec![Vec::new()];
             for _ in 0..*max {
                 texts = cross(&texts, &once)?;
@@ -328,21 +330,26 @@ fn exact(hir: &Hir) -> Option<Vec<Vec<u8>>> {
         HirKind::Concat(parts) => {
             let mut texts = vec![Vec::new()];
             for part in parts {
-                texts = cross(&texts, &exact(part)?)?;
+                texts = cross(&texts, &exact(part, digits)?)?;
             }
             Some(texts)
         }
         HirKind::Alternation(branches) => {
             let mut texts = Vec::new();
             for branch in branches {
-                texts.extend(exact(branch)?);
+                texts.extend(exact(branch, digits)?);
             }
             cross(&texts, &[Vec::new()])
         }
     }
 }
 
-fn spelled_class(class: &Class) -> Option<Vec<Vec<u8>>> {
+/// Classes of digits are spelled out only where nothing else helps: rows of
+/// them are looked for as such.
+fn spelled_class(class: &Class, digits: bool) -> Option<Vec<Vec<u8>>> {
+    if !digits && is_digits(class) {
+        return None;
+    }
     let mut texts = Vec::new();
     match class {
         Class::Unicode(class) => {
@@ -373,21 +380,42 @@ fn spelled_class(class: &Class) -> Option<Vec<Vec<u8>>> {
     cross(&texts, &[Vec::new()])
 }
 
+/// Whether a class is several digits and nothing else.
+fn is_digits(class: &Class) -> bool {
+    let digit = |char: char| char.is_ascii_digit();
+    match class {
+        Class::Unicode(class) => {
+            class.minimum_len() == Some(1)
+                && class
+                    .iter()
+                    .all(|range| digit(range.start()) && digit(range.end()))
+                && class.iter().any(|range| range.start() != range.end())
+        }
+        Class::Bytes(class) => {
+            let digit = |byte: u8| byte.is_ascii_digit();
+            class
+                .iter()
+                .all(|range| digit(range.start()) && digit(range.end()))
+                && class.iter().any(|range| range.start() != range.end())
+        }
+    }
+}
+
 /// Texts of which each match begins with one; `None` if there are too many.
-fn begins(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+fn begins(hir: &Hir, digits: bool) -> Option<Vec<Vec<u8>>> {
     match hir.kind() {
-        HirKind::Capture(capture) => begins(&capture.sub),
+        HirKind::Capture(capture) => begins(&capture.sub, digits),
         HirKind::Repetition(Repetition { min, sub, .. }) if *min > 0 => {
-            exact(sub).or_else(|| begins(sub))
+            exact(sub, digits).or_else(|| begins(sub, digits))
         }
         HirKind::Concat(parts) => {
             let parts: Vec<&Hir> = parts.iter().collect();
-            Some(spelled(&parts)).filter(|texts| texts.iter().all(|text| !text.is_empty()))
+            Some(spelled(&parts, digits)).filter(|texts| texts.iter().all(|text| !text.is_empty()))
         }
         HirKind::Alternation(branches) => {
             let mut texts = Vec::new();
             for branch in branches {
-                texts.extend(exact(branch).or_else(|| begins(branch))?);
+                texts.extend(exact(branch, digits).or_else(|| begins(branch, digits))?);
             }
             cross(&texts, &[Vec::new()])
         }

@@ -30,12 +30,11 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Of these texts, which are not empty. A match begins with one of the
+    /// Of these texts in lower case, which are not empty. A match begins with one of the
     /// first `begin`; the others stand in or before one. `None` if they are
     /// too many.
     pub(crate) fn new(texts: &[Vec<u8>], begin: usize) -> Option<Self> {
         let dfa = DFA::builder()
-            .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
             .start_kind(StartKind::Unanchored)
             .prefilter(false)
@@ -73,7 +72,9 @@ impl Index {
     pub(crate) fn look(&self, text: &[u8], mut hit: impl FnMut(Hit)) -> usize {
         let mut state = self.start;
         for (at, byte) in text.iter().enumerate() {
-            state = self.dfa.next_state(Anchored::No, state, *byte);
+            state = self
+                .dfa
+                .next_state(Anchored::No, state, byte.to_ascii_lowercase());
             if self.dfa.is_special(state) && self.dfa.is_match(state) {
                 for index in 0..self.dfa.match_len(state) {
                     let pattern: PatternID = self.dfa.match_pattern(state, index);

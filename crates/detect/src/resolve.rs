@@ -92,7 +92,8 @@ pub fn resolve_explained(mut findings: Vec<Finding>) -> Vec<Explained> {
     all
 }
 
-/// The order in which findings are told.
+/// The order in which findings are told. It looks at every part of a finding,
+/// so that no two different ones are equal.
 fn rank(finding: &Finding) -> impl Ord + '_ {
     (
         Reverse(finding.score),
@@ -100,6 +101,8 @@ fn rank(finding: &Finding) -> impl Ord + '_ {
         finding.span.start,
         finding.detector.as_str(),
         finding.view,
+        finding.control,
+        finding.kind.as_str(),
     )
 }
 

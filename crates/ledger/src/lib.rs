@@ -30,6 +30,4 @@ pub use publish::{CheckpointFault, Publication, PublishFault, Published, Publish
 pub use reader::{Entry, ReadFault, Reader};
 pub use space::Reservation;
 pub use verify::{Trust, Verified, VerifyFault, verify, verify_published, verify_trusting};
-pub use writer::{
-    AppendError, Appending, Failed, Handed, Ledger, PruneError, Unqueued, Written,
-};
+pub use writer::{AppendError, Appending, Failed, Handed, Ledger, PruneError, Unqueued, Written};

@@ -1,6 +1,8 @@
 //! All matches in one view: one pass for what patterns can be found by, then
 //! each pattern only where it can begin.
 
+mod judge;
+
 use std::ops::Range;
 
 use terms::{Direction, Finding, View as Reading};
@@ -9,14 +11,9 @@ use super::{
     Engine, Rule,
     hits::{Hits, hits},
     plan::{Plan, Spot},
-    refused::{Refused, Why},
+    refused::Refused,
 };
-use crate::{
-    catalogue::{CONTEXT_BYTES, SCORE_MIN},
-    index::digit_rows,
-    validate::Valid,
-    view::View,
-};
+use crate::{catalogue::CONTEXT_BYTES, index::digit_rows, view::View};
 
 /// LIMIT: bytes after an opener without a closer that are taken for the rest.
 const UNCLOSED_BYTES_MAX: usize = 16 << 10;
@@ -184,7 +181,7 @@ impl Looking<'_> {
     /// Where numbers begin.
     fn rows(&mut self) {
         let (plan, view) = (self.plan, self.view);
-        if plan.rows.is_empty() {
+        if plan.rows.iter().all(Vec::is_empty) {
             return;
         }
         // A number may begin at a seam, whatever stands before it.
@@ -204,7 +201,13 @@ impl Looking<'_> {
     fn row(&mut self, at: usize) {
         let plan = self.plan;
         let length = digits(self.view.text.as_bytes(), at);
-        for row in &plan.rows {
+        let first = self
+            .view
+            .text
+            .as_bytes()
+            .get(at)
+            .map_or(0, |byte| byte.wrapping_sub(b'0'));
+        for row in plan.rows.get(usize::from(first)).into_iter().flatten() {
             let Some(start) = at
                 .checked_sub(row.before)
                 .filter(|_| length >= row.digits_min)
@@ -378,6 +381,10 @@ impl Looking<'_> {
         match self.accept(rule, &(start..end)) {
             Ok((valid, score)) => {
                 let unsettled = self.view.open && valid.looked >= text.len();
+                if unsettled {
+                    // Its name has to stay with it.
+                    self.alive(start);
+                }
                 // The name before a value stays as it is.
                 let begins = rule.detector.validator.value_start(text, &(start..end));
                 self.found(rule, &(begins..valid.end), score, unsettled, None);
@@ -394,143 +401,6 @@ impl Looking<'_> {
             }
         }
     }
-
-    /// The valid part of a match with a boundary behind it, and its score.
-    fn accept(&self, rule: &Rule, span: &Range<usize>) -> Result<(Valid, u8), Why> {
-        let (detector, text) = (&rule.detector, &*self.view.text);
-        let valid = self.valid(rule, span).ok_or(Why::Validator)?;
-        let after = text.get(valid.end..).and_then(|after| after.chars().next());
-        if !detector.right.allows(after) {
-            return Err(Why::Neighbour);
-        }
-        let found = text.get(span.start..valid.end).unwrap_or_default();
-        if detector.entropy_min > 0 && entropy_tenths(found) < f64::from(detector.entropy_min) {
-            return Err(Why::Entropy);
-        }
-        let score = match (detector.context.is_empty(), detector.context_score) {
-            (true, _) => detector.score,
-            (false, None) if self.has_context(rule, span.start) => detector.score,
-            (false, None) => return Err(Why::Context),
-            (false, Some(score)) if self.has_context(rule, span.start) => score,
-            (false, Some(_)) => detector.score,
-        };
-        if score < SCORE_MIN {
-            return Err(Why::Score);
-        }
-        Ok((valid, score))
-    }
-
-    /// What the validator says. One that looks for words before a match finds
-    /// them also before the text.
-    fn valid(&self, rule: &Rule, span: &Range<usize>) -> Option<Valid> {
-        let (validator, text) = (rule.detector.validator, &*self.view.text);
-        let near = self.view.source_start(0).saturating_add(span.start) <= CONTEXT_BYTES;
-        if self.task.before.is_empty() || !near || !validator.looks_before() {
-            return validator.accept(text, span);
-        }
-        let before = tail(self.task.before, CONTEXT_BYTES);
-        let here = head(text, span.end.saturating_add(CONTEXT_BYTES));
-        let by = before.len();
-        let joined = [before, here].concat();
-        let valid = validator.accept(&joined, &(span.start + by..span.end + by))?;
-        Some(Valid {
-            end: valid.end.checked_sub(by)?,
-            looked: valid.looked.checked_sub(by)?,
-        })
-    }
-
-    /// Whether a context word stands before a match.
-    fn has_context(&self, rule: &Rule, start: usize) -> bool {
-        let Some(wanted) = self.plan.words.get(rule.number) else {
-            return false;
-        };
-        let start = signed(start);
-        // In order of their ends.
-        let upto = self.words.partition_point(|word| word.end <= start);
-        let words = self.words.iter().take(upto).rev();
-        let near = words.take_while(|word| word.end.saturating_add(signed(CONTEXT_BYTES)) >= start);
-        near.filter(|word| word.start.saturating_add(signed(CONTEXT_BYTES)) >= start)
-            .any(|word| wanted.contains(&word.text))
-    }
-
-    /// From an opener to its closer; without one to the end of the text.
-    fn opened(&mut self, rule: &Rule, number: usize, opener: &Range<usize>) -> Option<usize> {
-        let text = &*self.view.text;
-        let closer = rule.closer.as_ref()?;
-        self.seen.work += text
-            .len()
-            .saturating_sub(opener.end)
-            .min(UNCLOSED_BYTES_MAX);
-        if let Some(close) = closer.pattern.find_at(text, opener.end) {
-            let unsettled = self.view.open && close.end() >= text.len();
-            self.found(
-                rule,
-                &(opener.start..close.end()),
-                rule.detector.score,
-                unsettled,
-                None,
-            );
-            return Some(close.end());
-        }
-        let mut end = text
-            .len()
-            .min(opener.end.saturating_add(UNCLOSED_BYTES_MAX));
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let span = opener.start..if self.view.open { text.len() } else { end };
-        let waits = self.view.open && self.view.kind == Reading::Plain;
-        let opened = waits.then_some((opener.end, number));
-        self.found(rule, &span, rule.detector.score, self.view.open, opened);
-        None
-    }
-
-    fn found(
-        &mut self,
-        rule: &Rule,
-        span: &Range<usize>,
-        score: u8,
-        unsettled: bool,
-        opened: Option<(usize, usize)>,
-    ) {
-        let source = self.view.source(span);
-        if source.end <= self.task.from {
-            return;
-        }
-        let finding = Finding {
-            detector: rule.detector.id.clone(),
-            kind: rule.detector.kind.clone(),
-            control: rule.detector.control,
-            span: source,
-            score,
-            view: self.view.kind,
-        };
-        self.seen.found.push(Found {
-            finding,
-            unsettled,
-            opened,
-        });
-    }
-}
-
-/// Shannon entropy of the bytes, in tenths of a bit for each.
-fn entropy_tenths(text: &str) -> f64 {
-    let mut counts = [0_u32; 256];
-    for byte in text.bytes() {
-        counts
-            .get_mut(usize::from(byte))
-            .into_iter()
-            .for_each(|count| *count += 1);
-    }
-    let total = f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX).max(1));
-    let used = counts.iter().filter(|count| **count > 0);
-    let bits: f64 = used
-        .map(|count| {
-            let share = f64::from(*count) / total;
-            -share * share.log2()
-        })
-        .sum();
-    bits * 10.0
 }
 
 /// How many digits stand in a row.
@@ -567,15 +437,6 @@ fn tail(text: &str, bytes_max: usize) -> &str {
         from += 1;
     }
     text.get(from..).unwrap_or_default()
-}
-
-/// The first bytes of a text, whole characters only.
-fn head(text: &str, bytes_max: usize) -> &str {
-    let mut upto = text.len().min(bytes_max);
-    while !text.is_char_boundary(upto) {
-        upto -= 1;
-    }
-    text.get(..upto).unwrap_or_default()
 }
 
 fn next_char(text: &str, at: usize) -> usize {

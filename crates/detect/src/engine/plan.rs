@@ -72,8 +72,8 @@ pub(super) struct Plan {
     pub(super) index: Index,
     /// For each text of the index.
     pub(super) uses: Vec<Uses>,
-    /// Patterns that are found by a row of digits.
-    pub(super) rows: Vec<Row>,
+    /// Patterns that are found by a row of digits, for each first digit of one.
+    pub(super) rows: [Vec<Row>; 10],
     /// Patterns that may begin before anything of theirs is seen, and how far
     /// from the end of a text that goes on.
     pub(super) ahead: Vec<(usize, usize)>,
@@ -184,18 +184,23 @@ impl Plan {
                 .collect()
         });
         let words = words.collect();
+        let may_begin = |row: &Row, digit: u8| {
+            let spot = spots.get(row.spot);
+            row.before > 0 || spot.is_some_and(|spot| spot.pattern.begins_with(digit))
+        };
+        let rows = (b'0'..=b'9').map(|digit| {
+            let rows = draft.rows.iter().copied();
+            rows.filter(|row| may_begin(row, digit)).collect::<Vec<_>>()
+        });
+        let rows: Vec<Vec<Row>> = rows.collect();
         let Draft {
-            texts,
-            uses,
-            rows,
-            ahead,
-            ..
+            texts, uses, ahead, ..
         } = draft;
         Some(Self {
             spots,
             index: Index::new(&texts, begin)?,
             uses,
-            rows,
+            rows: rows.try_into().ok()?,
             ahead,
             words,
         })

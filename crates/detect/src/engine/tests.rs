@@ -479,3 +479,56 @@ fn what_stands_before_a_text_gives_context_words_and_nothing_else() {
         assert!(scan.findings.is_empty(), "{:?}", scan.findings);
     }
 }
+
+#[test]
+fn zz_stats() {
+    let engine = engine();
+    let plan = &engine.0.plan;
+    eprintln!(
+        "spots {} texts {} bytes {} rows {} ahead {} rules {}",
+        plan.spots.len(),
+        plan.uses.len(),
+        plan.index.bytes(),
+        plan.rows[1].len(),
+        plan.ahead.len(),
+        engine.0.rules.len()
+    );
+    let words = plan.uses.iter().filter(|uses| uses.is_word).count();
+    let follows: usize = plan.uses.iter().map(|uses| uses.follows.len()).sum();
+    eprintln!("words {words} follows {follows}");
+    let mut by = std::collections::BTreeMap::<usize, usize>::new();
+    for uses in &plan.uses {
+        *by.entry(uses.begins.len()).or_default() += 1;
+    }
+    eprintln!("begins {by:?}");
+    let mut many = std::collections::BTreeMap::<String, usize>::new();
+    for uses in &plan.uses {
+        for (spot, ..) in &uses.begins {
+            if let Some(rule) = plan.spots[*spot].rule {
+                *many
+                    .entry(engine.0.rules[rule].detector.id.as_str().to_owned())
+                    .or_default() += 1;
+            }
+        }
+    }
+    let mut many: Vec<_> = many.into_iter().map(|(a, b)| (b, a)).collect();
+    many.sort();
+    many.reverse();
+    eprintln!("{:?}", &many[..25]);
+    for row in &plan.rows[1] {
+        if let Some(rule) = plan.spots[row.spot].rule {
+            eprint!(
+                "{}:{}:{} ",
+                engine.0.rules[rule].detector.id.as_str(),
+                row.before,
+                row.digits_min
+            );
+        }
+    }
+    eprintln!("\nahead:");
+    for (spot, reach) in &plan.ahead {
+        if let Some(rule) = plan.spots[*spot].rule {
+            eprint!("{}:{} ", engine.0.rules[rule].detector.id.as_str(), reach);
+        }
+    }
+}

@@ -7,7 +7,7 @@ use super::{Valid, cue};
 /// Codes of the states, districts and territories of the USA (USPS, Pub. 28).
 const STATES: &str = "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR VI GU AS MP AA AE AP";
 /// Words before a code that name it.
-const CODE_CUES: &[&str] = &[
+static CODE_CUES: cue::Cues = cue::Cues::new(&[
     "postcode",
     "post code",
     "postal code",
@@ -20,9 +20,9 @@ const CODE_CUES: &[&str] = &[
     "código postal",
     "codigo postal",
     "cep",
-];
+]);
 /// Words before a place that a code with letters may stand behind.
-const PLACE_CUES: &[&str] = &["address", "adresse", "lives at", "live at"];
+static PLACE_CUES: cue::Cues = cue::Cues::new(&["address", "adresse", "lives at", "live at"]);
 /// Bytes between such a word and the code.
 const CODE_GAP_BYTES_MAX: usize = 8;
 const PLACE_GAP_BYTES_MAX: usize = 48;
@@ -47,8 +47,8 @@ pub(super) fn post_code(text: &str, span: &Range<usize>) -> Option<Valid> {
     let found = text.get(span.clone())?;
     let plain = |gap: &str| !gap.contains(['{', '}', ';', '(', '#', '.']);
     let lettered = found.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let named = cue::gap_is(before, CODE_CUES, CODE_GAP_BYTES_MAX, plain)
-        || (lettered && cue::gap_is(before, PLACE_CUES, PLACE_GAP_BYTES_MAX, plain));
+    let named = cue::gap_is(before, &CODE_CUES, CODE_GAP_BYTES_MAX, plain)
+        || (lettered && cue::gap_is(before, &PLACE_CUES, PLACE_GAP_BYTES_MAX, plain));
     named.then_some(Valid {
         end: span.end,
         looked: span.end,

@@ -1,6 +1,8 @@
 //! What the words right before a text say that it is: a name, a birthday.
 
-use std::ops::Range;
+use std::{ops::Range, sync::OnceLock};
+
+use aho_corasick::AhoCorasick;
 
 use super::{Valid, digits};
 
@@ -13,7 +15,7 @@ const BIRTH_GAP_BYTES_MAX: usize = 24;
 const NAME_GAP_CHARS_MAX: usize = 6;
 
 /// Phrases that a name follows.
-const NAME_CUES: &[&str] = &[
+static NAME_CUES: Cues = Cues::new(&[
     "my name is",
     "his name is",
     "her name is",
@@ -75,9 +77,9 @@ const NAME_CUES: &[&str] = &[
     "jeg hedder",
     "mit navn er",
     "nimeni on",
-];
+]);
 /// Ends of letters; a name stands on the next line or behind a comma.
-const ENDINGS: &[&str] = &[
+static ENDINGS: Cues = Cues::new(&[
     "signed",
     "sincerely",
     "regards",
@@ -87,7 +89,7 @@ const ENDINGS: &[&str] = &[
     "atentamente",
     "cordiali saluti",
     "met vriendelijke groet",
-];
+]);
 /// Cues that a line must begin with: elsewhere they are words like others.
 const LINE_CUES: &[&str] = &[
     "Name:",
@@ -201,7 +203,7 @@ const NO_NAMES: &[&str] = &[
     "prof",
 ];
 
-const BIRTH_CUES: &[&str] = &[
+static BIRTH_CUES: Cues = Cues::new(&[
     "date of birth",
     "birth date",
     "birthdate",
@@ -235,7 +237,7 @@ const BIRTH_CUES: &[&str] = &[
     "生年月日",
     "出生日期",
     "생년월일",
-];
+]);
 
 /// Whether a character beside a word makes it a part of another. Scripts
 /// without blanks between words begin a word anywhere.
@@ -252,11 +254,41 @@ fn tail_start(before: &str) -> usize {
     from
 }
 
-/// Whether what stands between the last of the cues and the end of a text
+/// Words and phrases, looked for at once.
+#[derive(Debug)]
+pub(super) struct Cues {
+    words: &'static [&'static str],
+    automaton: OnceLock<Option<AhoCorasick>>,
+}
+
+impl Cues {
+    pub(super) const fn new(words: &'static [&'static str]) -> Self {
+        Self {
+            words,
+            automaton: OnceLock::new(),
+        }
+    }
+
+    /// Every one in a text in small letters, and where it begins.
+    fn ends<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (usize, &'static str)> + 'a {
+        let automaton = self
+            .automaton
+            .get_or_init(|| AhoCorasick::new(self.words).ok());
+        automaton
+            .iter()
+            .flat_map(move |automaton| automaton.find_overlapping_iter(text))
+            .filter_map(|found| {
+                let word = self.words.get(found.pattern().as_usize())?;
+                Some((found.start(), *word))
+            })
+    }
+}
+
+/// Whether what stands between one of the cues and the end of a text
 /// fits, and is short enough.
 pub(super) fn gap_is(
     before: &str,
-    cues: &[&str],
+    cues: &Cues,
     bytes_max: usize,
     fits: impl Fn(&str) -> bool,
 ) -> bool {
@@ -274,11 +306,9 @@ pub(super) fn gap_is(
         let joined = left == Some('_') && bytes_max == CUE_BYTES_MAX;
         !joined && !left.is_some_and(wide) && !right.is_some_and(wide)
     };
-    cues.iter().any(|cue| {
-        near.rfind(cue).is_some_and(|at| {
-            let gap = near.get(at + cue.len()..).unwrap_or_default();
-            gap.len() <= bytes_max && whole(at, cue) && fits(gap)
-        })
+    cues.ends(&near).any(|(at, cue)| {
+        let gap = near.get(at + cue.len()..).unwrap_or_default();
+        gap.len() <= bytes_max && whole(at, cue) && fits(gap)
     })
 }
 
@@ -321,15 +351,15 @@ pub(super) fn person(text: &str, span: &Range<usize>) -> bool {
     };
     title.is_some()
         || line()
-        || gap_is(before, NAME_CUES, CUE_BYTES_MAX, plain)
-        || gap_is(before, ENDINGS, CUE_BYTES_MAX, ending)
+        || gap_is(before, &NAME_CUES, CUE_BYTES_MAX, plain)
+        || gap_is(before, &ENDINGS, CUE_BYTES_MAX, ending)
 }
 
 /// A day that a phrase names as somebody's birthday.
 pub(super) fn birth(text: &str, span: &Range<usize>) -> Option<Valid> {
     let found = text.get(span.clone())?;
     let before = text.get(..span.start)?;
-    let named = gap_is(before, BIRTH_CUES, BIRTH_GAP_BYTES_MAX, |gap| {
+    let named = gap_is(before, &BIRTH_CUES, BIRTH_GAP_BYTES_MAX, |gap| {
         !gap.contains(|char: char| char.is_ascii_digit())
     });
     (named && is_day(found)).then_some(Valid {

@@ -15,7 +15,7 @@ const MARKS_MAX: usize = 3;
 const CARD_DIGITS_MAX: usize = 19;
 const CARD_DIGITS_MIN: usize = 12;
 
-const CODE_CUES: &[&str] = &[
+static CODE_CUES: cue::Cues = cue::Cues::new(&[
     "cvv",
     "cvv2",
     "cvc",
@@ -41,14 +41,14 @@ const CODE_CUES: &[&str] = &[
     "codice di sicurezza",
     "código de segurança",
     "beveiligingscode",
-];
+]);
 /// Words that may stand between: `CVV code is 123`.
 const CODE_WORDS: &[&str] = &[
     "code", "number", "no", "nr", "is", "value", "of", "the", "my", "on", "card", "ist", "es",
     "est", "lautet", "was", "and", "it's", "its", "it", "visuel", "data", "text", "string", "val",
 ];
 
-const MONTH_CUES: &[&str] = &[
+static MONTH_CUES: cue::Cues = cue::Cues::new(&[
     "exp",
     "expiry",
     "expires",
@@ -69,7 +69,7 @@ const MONTH_CUES: &[&str] = &[
     "scadenza",
     "date d'expiration",
     "vervaldatum",
-];
+]);
 
 fn whole(span: &Range<usize>, fits: bool) -> Option<Valid> {
     fits.then_some(Valid {
@@ -155,7 +155,7 @@ pub(super) fn code(text: &str, span: &Range<usize>) -> Option<Valid> {
     };
     whole(
         span,
-        cue::gap_is(before, CODE_CUES, CODE_GAP_BYTES_MAX, plain),
+        cue::gap_is(before, &CODE_CUES, CODE_GAP_BYTES_MAX, plain),
     )
 }
 
@@ -171,7 +171,7 @@ pub(super) fn code_in_triple(text: &str, span: &Range<usize>) -> Option<Valid> {
 /// The last month of a card, behind a word or a card's number.
 pub(super) fn expiry(text: &str, span: &Range<usize>) -> Option<Valid> {
     let before = text.get(..span.start)?;
-    let named = cue::gap_is(before, MONTH_CUES, CODE_GAP_BYTES_MAX, |gap| {
+    let named = cue::gap_is(before, &MONTH_CUES, CODE_GAP_BYTES_MAX, |gap| {
         !gap.contains(|char: char| char.is_ascii_digit() || matches!(char, '{' | '}' | '<' | '>'))
     });
     let day = matches!(before.as_bytes(), [.., digit, b'-' | b'/'] if digit.is_ascii_digit());

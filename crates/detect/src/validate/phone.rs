@@ -15,7 +15,7 @@ const BARE_DIGITS_MIN: usize = 7;
 const GAP_BYTES_MAX: usize = 24;
 
 /// Words that name a number, in some languages.
-const NAMES: &[&str] = &[
+static NAMES: cue::Cues = cue::Cues::new(&[
     "phone",
     "phones",
     "telephone",
@@ -46,9 +46,9 @@ const NAMES: &[&str] = &[
     "電話",
     "电话",
     "전화",
-];
+]);
 /// Words that may stand before other numbers as well.
-const HINTS: &[&str] = &[
+static HINTS: cue::Cues = cue::Cues::new(&[
     "call",
     "calling",
     "dial",
@@ -63,7 +63,7 @@ const HINTS: &[&str] = &[
     "chiamare",
     "ligar",
     "bellen",
-];
+]);
 
 /// The digits of a number without its extension.
 fn main_digits(text: &str) -> Vec<u8> {
@@ -153,8 +153,8 @@ pub(super) fn named(text: &str, span: &Range<usize>) -> Option<Valid> {
     let digits = main_digits(number);
     let grouped = number.bytes().any(|byte| !byte.is_ascii_digit());
     let before = text.get(..span.start)?;
-    let strong = cue::gap_is(before, NAMES, GAP_BYTES_MAX, plain_gap);
-    let hint = || cue::gap_is(before, HINTS, GAP_BYTES_MAX, hint_gap);
+    let strong = cue::gap_is(before, &NAMES, GAP_BYTES_MAX, plain_gap);
+    let hint = || cue::gap_is(before, &HINTS, GAP_BYTES_MAX, hint_gap);
     let length = digits.len();
     let long = (LOCAL_DIGITS_MIN..=DIGITS_MAX).contains(&length);
     let enough = match (strong, grouped) {
