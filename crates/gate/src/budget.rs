@@ -95,13 +95,17 @@ impl Share {
 const STEP_BYTES_MAX: usize = 1 << 20;
 
 /// A body that arrives piece by piece. What counts against the allowance is
-/// the room that is made for it, which grows in bounded steps.
+/// the room that is made for it, in bounded steps that are joined at the end:
+/// to make one room larger again and again would copy it as often.
 #[derive(Debug, Default)]
-pub(crate) struct Gathering(Vec<u8>);
+pub(crate) struct Gathering {
+    parts: Vec<Vec<u8>>,
+    bytes: usize,
+}
 
 impl Gathering {
     pub(crate) const fn len(&self) -> usize {
-        self.0.len()
+        self.bytes
     }
 
     /// Adds a piece; `charge` is asked before room is made.
@@ -110,18 +114,35 @@ impl Gathering {
         piece: &[u8],
         charge: impl FnOnce(usize) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        let room = self.0.capacity() - self.0.len();
-        if room < piece.len() {
-            let step = piece.len().max(self.0.len().min(STEP_BYTES_MAX));
-            charge(step - room)?;
-            self.0.reserve_exact(step);
+        let last = self.parts.last_mut();
+        let room = last.as_ref().map_or(0, |part| part.capacity() - part.len());
+        let (here, rest) = piece.split_at_checked(room).unwrap_or((piece, &[]));
+        if !rest.is_empty() {
+            charge(rest.len().max(self.bytes.min(STEP_BYTES_MAX)))?;
         }
-        self.0.extend_from_slice(piece);
+        if let Some(part) = last {
+            part.extend_from_slice(here);
+        }
+        if !rest.is_empty() {
+            let step = rest.len().max(self.bytes.min(STEP_BYTES_MAX));
+            let mut part = Vec::with_capacity(step);
+            part.extend_from_slice(rest);
+            self.parts.push(part);
+        }
+        self.bytes += piece.len();
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Bytes {
-        Bytes::from(self.0)
+    /// The whole; work for as many bytes as there are.
+    pub(crate) fn finish(mut self) -> Bytes {
+        if self.parts.len() <= 1 {
+            return Bytes::from(self.parts.pop().unwrap_or_default());
+        }
+        let mut whole = Vec::with_capacity(self.bytes);
+        for part in self.parts {
+            whole.extend_from_slice(&part);
+        }
+        Bytes::from(whole)
     }
 }
 
@@ -142,13 +163,17 @@ mod tests {
             assert!(charged >= body.len() && charged <= body.len() * 2 + piece.len());
             assert!(charged - body.len() <= STEP_BYTES_MAX);
         }
-        assert_eq!(charged, body.0.capacity());
+        let room = |body: &Gathering| body.parts.iter().map(Vec::capacity).sum::<usize>();
+        assert_eq!(charged, room(&body));
         let full = |_| Err(Refusal::new(Code::TooBusy));
-        while body.0.capacity() - body.len() >= piece.len() {
+        while room(&body) - body.len() >= piece.len() {
             body.add(&piece, full).unwrap();
         }
+        let before = body.len();
         assert!(body.add(&piece, full).is_err());
-        assert_eq!(body.finish().len() % piece.len(), 0);
+        assert_eq!(body.len(), before, "what is refused is not half taken");
+        let whole = body.finish();
+        assert_eq!(whole, vec![7; before]);
     }
 
     #[test]

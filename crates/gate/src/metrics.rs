@@ -296,6 +296,7 @@ impl Metrics {
     pub fn text(&self, readings: &Readings) -> String {
         let mut registry = Registry::with_prefix("merestone");
         self.enter(&mut registry);
+        self.enter_exceptions(&mut registry);
         enter_readings(&mut registry, readings);
         let mut text = String::new();
         // Writing into a string does not fail.
@@ -355,6 +356,10 @@ impl Metrics {
             self.uninspected_bytes.clone(),
         );
         registry.register("reloads", "Reloads, held and refused", self.reloads.clone());
+    }
+
+    /// What ended or passed other than it should.
+    fn enter_exceptions(&self, registry: &mut Registry) {
         registry.register(
             "connections_ended",
             "Connections that the gate ended unanswered, by cause",

@@ -36,7 +36,9 @@ pub(super) async fn deliver(
     let inspected = match read {
         Ok(body) => gate
             .work()
-            .on(body.len(), &cut, || inspect(&mut context, &cut, body))
+            .on(body.len(), &cut, || {
+                inspect(&mut context, &cut, body.finish())
+            })
             .await
             .flatten(),
         Err(refusal) => Err(refusal),
@@ -93,7 +95,7 @@ async fn read(
     ending: &mut Ending,
     source: &mut Source,
     slot: &mut ReplySlot,
-) -> Result<Bytes, Refusal> {
+) -> Result<Gathering, Refusal> {
     let mut bytes = Gathering::default();
     while let Some(data) = source.next(gate, slot).await? {
         if bytes.len().saturating_add(data.len()) > gate.limits().reply_bytes_max {
@@ -101,7 +103,7 @@ async fn read(
         }
         bytes.add(&data, |room| ending.grow(room))?;
     }
-    Ok(bytes.finish())
+    Ok(bytes)
 }
 
 /// Looks at every text of the document and rewrites what has to be.

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use http::{HeaderMap, header, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -10,7 +9,7 @@ use policy::{
     Passage,
     permission::{Ask, Asker, Moment, Object},
 };
-use terms::{Caller, Code, Refusal, RequestFacts, Room, Verb};
+use terms::{Caller, Code, Commitment, Refusal, RequestFacts, Room, Verb};
 use wire::{Document, Facts, Surrogates};
 
 use super::{Admitted, Exchange, Turned};
@@ -49,6 +48,7 @@ pub struct Known {
 struct Understood {
     document: Document,
     facts: Facts,
+    commitment: Commitment,
     passed: Vec<(http::HeaderName, String)>,
 }
 
@@ -167,9 +167,10 @@ impl Judging<'_> {
         let Understood {
             document,
             facts,
+            commitment,
             passed,
         } = understood;
-        let known = request_facts(gate, exchange, &parts.headers, &document, &facts);
+        let known = request_facts(exchange, &parts.headers, &document, &facts, commitment);
         *request = Some(known.clone());
         exchange.asked = (known.model.clone(), known.stream);
         principal
@@ -254,8 +255,8 @@ async fn understand(
     headers::check_body(&parts.headers, limits.body_bytes_max)?;
     let passed = headers::to_vendor(exchange.dialect.api(), &parts.headers)?;
     let cut = run.cut();
-    let bytes = tokio::select! {
-        bytes = read(gate, &mut exchange.share, body) => bytes?,
+    let gathered = tokio::select! {
+        gathered = read(gate, &mut exchange.share, body) => gathered?,
         code = cut.wait() => return Err(Refusal::new(code)),
     };
     let json = wire::Limits {
@@ -263,15 +264,18 @@ async fn understand(
         depth_max: limits.json_depth_max,
         values_max: limits.json_values_max,
     };
-    let size = bytes.len();
-    let document = gate
-        .work()
-        .on(size, &cut, || {
-            Document::parse(bytes, &json, Surrogates::Refuse)
-        })
-        .await?
-        .map_err(|fault| Refusal::new(fault.code()))?;
-    let facts = exchange.dialect.facts(&document)?;
+    let (size, dialect, id) = (gathered.len(), exchange.dialect, exchange.id);
+    // All that reads the whole body is one piece of work.
+    let reading = gate.work().on(size, &cut, || {
+        let document = Document::parse(gathered.finish(), &json, Surrogates::Refuse)
+            .map_err(|fault| Refusal::new(fault.code()))?;
+        let facts = dialect.facts(&document)?;
+        let commitment = gate
+            .commitments()
+            .commit(&id, "request-body", document.raw());
+        Ok::<_, Refusal>((document, facts, commitment))
+    });
+    let (document, facts, commitment) = reading.await.flatten()?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@".contains(&byte);
     if facts.model.is_empty()
         || facts.model.len() > MODEL_BYTES_MAX
@@ -282,12 +286,13 @@ async fn understand(
     Ok(Understood {
         document,
         facts,
+        commitment,
         passed,
     })
 }
 
 /// Reads the whole body within its limits of size, memory and time.
-async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Bytes, Refusal> {
+async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Gathering, Refusal> {
     let limits = gate.limits();
     let (pace, started) = (Pace::new(limits), Instant::now());
     let mut bytes = Gathering::default();
@@ -297,7 +302,7 @@ async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Byte
             .await
             .map_err(|_| Refusal::new(Code::BodySlow))?;
         let Some(frame) = frame else {
-            return Ok(bytes.finish());
+            return Ok(bytes);
         };
         let frame = frame.map_err(|_| Refusal::new(Code::BodyBroken))?;
         // Trailers are dropped.
@@ -322,11 +327,11 @@ fn remote(exchange: &Exchange, facts: &Facts) -> Result<(), Refusal> {
 }
 
 fn request_facts(
-    gate: &Gate,
     exchange: &Exchange,
     headers: &HeaderMap,
     document: &Document,
     facts: &Facts,
+    commitment: Commitment,
 ) -> RequestFacts {
     let body = document.raw();
     let retry = headers
@@ -345,9 +350,7 @@ fn request_facts(
         body_bytes: body.len() as u64,
         sent_bytes: body.len() as u64,
         edited: false,
-        body: gate
-            .commitments()
-            .commit(&exchange.id, "request-body", body),
+        body: commitment,
         output_tokens_max: facts.output_tokens_max,
         store: facts.store,
         retry,
