@@ -50,7 +50,7 @@ pub(super) fn pair(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
     let word = found.get(at..)?;
     let (name, password) = word.split_once(':')?;
     let password = password.split('<').next().unwrap_or_default();
-    let password = password.trim_end_matches(['\\', ',', ')', '?', '.', '*']);
+    let password = password.trim_end_matches(['\\', ',', ')', '?', '.', '*', ']', '}', ';']);
     let start = span.start + at + name.len() + 1;
     (secret(password) && !name.contains(['$', '{', '<', '/']))
         .then(|| start..start + password.len())

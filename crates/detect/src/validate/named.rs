@@ -85,11 +85,13 @@ pub(super) fn is_named(text: &str, span: &Range<usize>) -> bool {
         .to_ascii_lowercase();
     // The last line is enough, unless it is only an indentation.
     let line = near.trim_end().rsplit('\n').next().unwrap_or_default();
+    // The keys of a value stand apart from it; its context words were there.
+    let alone = near.trim().is_empty() && from == 0;
     let mut words = line.split(|char: char| !char.is_ascii_alphanumeric());
     let whole = words.clone().any(|word| WORDS.contains(&word));
     let named = whole || PARTS.iter().any(|part| line.contains(part));
     let other = words.any(|word| OTHERS.contains(&word));
-    named && !other && joined(line) && mixed(found) && !wordlike(found) && !counts(found)
+    (named || alone) && !other && joined(line) && mixed(found) && !wordlike(found) && !counts(found)
 }
 
 /// Digits and letters, or letters of both kinds, many of them different.
@@ -125,6 +127,7 @@ mod tests {
             ("acme sha256: ", false),
             ("acme key commit ", false),
             ("acme ", false),
+            ("", true),
         ] {
             let text = format!("{before}{value}");
             assert_eq!(

