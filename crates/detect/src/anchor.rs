@@ -34,6 +34,8 @@ pub(crate) enum Anchor {
         before: usize,
         /// The row has as many digits at least.
         digits_min: usize,
+        /// As many letters and digits follow in a row at least, it included.
+        run_min: usize,
     },
     /// The context words before it.
     Words,
@@ -151,7 +153,7 @@ fn anchor(branch: &Hir, words: bool) -> Option<Anchor> {
         return literals.map(Run::anchor);
     }
     if words {
-        return Some(Anchor::Words);
+        return digits(&parts).or(Some(Anchor::Words));
     }
     let starts = literals.as_ref().is_some_and(|run| run.before == (0..=0));
     if shortest + 1 >= RARE_BYTES && starts {
@@ -177,8 +179,12 @@ fn digits(parts: &[&Hir]) -> Option<Anchor> {
         let first = FirstBytes::of(part);
         let properties = part.properties();
         if first.is_digits() && properties.minimum_len() > Some(0) {
-            let digits_min = parts.get(at..).map_or(1, leading_digits).max(1);
-            return Some(Anchor::Digits { before, digits_min });
+            let rest = parts.get(at..).unwrap_or_default();
+            return Some(Anchor::Digits {
+                before,
+                digits_min: leading(rest, |byte| byte.is_ascii_digit()).max(1),
+                run_min: leading(rest, |byte| byte.is_ascii_alphanumeric()).max(1),
+            });
         }
         let length = properties.minimum_len()?;
         let fixed = properties.maximum_len() == Some(length);
@@ -190,25 +196,28 @@ fn digits(parts: &[&Hir]) -> Option<Anchor> {
     None
 }
 
-/// How many digits these parts begin with at least.
-fn leading_digits(parts: &[&Hir]) -> usize {
-    let mut digits = 0;
+/// How many bytes of a class these parts begin with at least.
+fn leading(parts: &[&Hir], class: impl Fn(u8) -> bool) -> usize {
+    let only = |hir: &Hir| match hir.kind() {
+        HirKind::Class(_) => {
+            let first = FirstBytes::of(hir);
+            (0..=u8::MAX).all(|byte| !first.has(byte) || class(byte))
+        }
+        HirKind::Literal(literal) => literal.0.iter().all(|byte| class(*byte)),
+        _ => false,
+    };
+    let mut bytes = 0;
     for part in parts {
-        let properties = part.properties();
-        let only = match part.kind() {
-            HirKind::Class(_) => FirstBytes::of(part).is_digits(),
-            HirKind::Literal(literal) => literal.0.iter().all(u8::is_ascii_digit),
-            HirKind::Repetition(Repetition { sub, .. }) => {
-                matches!(sub.kind(), HirKind::Class(_)) && FirstBytes::of(sub).is_digits()
-            }
-            _ => false,
+        let (fits, min) = match part.kind() {
+            HirKind::Repetition(Repetition { min, sub, .. }) => (only(sub), *min as usize),
+            _ => (only(part), part.properties().minimum_len().unwrap_or(0)),
         };
-        if !only {
+        if !fits {
             break;
         }
-        digits += properties.minimum_len().unwrap_or(0);
+        bytes += min;
     }
-    digits
+    bytes
 }
 
 /// A stretch of a pattern that can be spelled out.

@@ -148,6 +148,13 @@ pub struct Detector {
     pub(crate) validator: Validator,
 }
 
+impl Detector {
+    /// Whether a match counts only behind one of the context words.
+    pub(crate) const fn needs_context(&self) -> bool {
+        !self.context.is_empty() && self.context_score.is_none()
+    }
+}
+
 /// All detectors of a build or a test.
 #[derive(Debug, Clone)]
 pub struct Catalogue {

@@ -68,14 +68,16 @@ fn numbers_are_found_by_their_digits_and_bare_values_by_words_alone() {
         of("[0-9]{3}-[0-9]{2}", false),
         Some(vec![Anchor::Digits {
             before: 0,
-            digits_min: 3
+            digits_min: 3,
+            run_min: 3
         }])
     );
     assert_eq!(
         of("[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", false),
         Some(vec![Anchor::Digits {
             before: 2,
-            digits_min: 2
+            digits_min: 2,
+            run_min: 13
         }])
     );
     assert_eq!(of("[A-Za-z0-9/+=]{40}", false), None);

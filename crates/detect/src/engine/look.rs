@@ -10,7 +10,7 @@ use terms::{Direction, Finding, View as Reading};
 use super::{
     Engine, Rule,
     hits::{Hits, hits},
-    plan::{Plan, Spot},
+    plan::{Plan, Row, Rows, Spot},
     refused::Refused,
 };
 use crate::{catalogue::CONTEXT_BYTES, index::digit_rows, view::View};
@@ -77,6 +77,10 @@ struct Looking<'a> {
     places: Vec<(usize, Range<usize>)>,
     /// For each pattern, from where on it may be tried.
     upto: Vec<usize>,
+    /// For each rule, up to where one of its context words reaches.
+    named_upto: Vec<isize>,
+    /// Likewise, for any rule.
+    any_upto: isize,
     work_max: usize,
     seen: Seen,
 }
@@ -99,6 +103,8 @@ pub(super) fn in_view(
         words: Vec::new(),
         places: Vec::new(),
         upto: vec![0; engine.0.plan.spots.len()],
+        named_upto: vec![-1; engine.0.rules.len()],
+        any_upto: -1,
         work_max,
         seen: Seen {
             work: view.text.len() + hits.work,
@@ -106,8 +112,8 @@ pub(super) fn in_view(
         },
     };
     looking.before();
-    looking.pass(&hits);
-    looking.rows();
+    let rows = looking.rows();
+    looking.pass(&hits, &rows);
     looking.ahead();
     looking.try_all();
     looking.seen.hits = hits;
@@ -138,6 +144,19 @@ impl Looking<'_> {
 
     fn word(&mut self, text: usize, start: isize, end: isize) {
         self.words.push(Word { text, start, end });
+        let upto = start.saturating_add(signed(CONTEXT_BYTES));
+        for rule in self
+            .plan
+            .uses
+            .get(text)
+            .into_iter()
+            .flat_map(|uses| &uses.names)
+        {
+            if let Some(known) = self.named_upto.get_mut(*rule) {
+                *known = upto.max(*known);
+            }
+        }
+        self.any_upto = self.any_upto.max(upto);
         let reach = start
             .saturating_add(signed(CONTEXT_BYTES))
             .saturating_add(1);
@@ -155,10 +174,15 @@ impl Looking<'_> {
         }
     }
 
-    /// What the one pass found.
-    fn pass(&mut self, hits: &Hits) {
+    /// What the one pass found, and rows of digits, in their order: a context
+    /// word counts only for what stands behind it.
+    fn pass(&mut self, hits: &Hits, rows: &[usize]) {
         let (plan, view) = (self.plan, self.view);
+        let mut rows = rows.iter().copied().peekable();
         for hit in &hits.hits {
+            while let Some(row) = rows.next_if(|row| *row < hit.end) {
+                self.row(row);
+            }
             let Some(uses) = plan.uses.get(hit.text) else {
                 continue;
             };
@@ -173,45 +197,43 @@ impl Looking<'_> {
                 }
             }
         }
+        rows.for_each(|row| self.row(row));
         if view.open && hits.begun > 0 {
             self.alive(view.text.len() - hits.begun);
         }
     }
 
     /// Where numbers begin.
-    fn rows(&mut self) {
-        let (plan, view) = (self.plan, self.view);
-        if plan.rows.iter().all(Vec::is_empty) {
-            return;
-        }
+    fn rows(&self) -> Vec<usize> {
+        let (view, mut rows) = (self.view, Vec::new());
+        digit_rows(view.text.as_bytes(), |at| rows.push(at));
         // A number may begin at a seam, whatever stands before it.
         let seam = self.task.seam.map(|seam| view.view_start(seam));
-        let mut seam = seam.filter(|seam| *seam > 0 && digits(view.text.as_bytes(), *seam) > 0);
-        digit_rows(view.text.as_bytes(), |at| {
-            if let Some(seam) = seam.take_if(|seam| *seam <= at).filter(|seam| *seam < at) {
-                self.row(seam);
-            }
-            self.row(at);
-        });
-        if let Some(seam) = seam {
-            self.row(seam);
+        let seam = seam
+            .filter(|seam| *seam > 0 && run(view.text.as_bytes(), *seam, u8::is_ascii_digit) > 0);
+        if let Some(seam) = seam
+            && let Err(place) = rows.binary_search(&seam)
+        {
+            rows.insert(place, seam);
         }
+        rows
     }
 
     fn row(&mut self, at: usize) {
-        let plan = self.plan;
-        let length = digits(self.view.text.as_bytes(), at);
-        let first = self
-            .view
-            .text
-            .as_bytes()
-            .get(at)
-            .map_or(0, |byte| byte.wrapping_sub(b'0'));
-        for row in plan.rows.get(usize::from(first)).into_iter().flatten() {
-            let Some(start) = at
-                .checked_sub(row.before)
-                .filter(|_| length >= row.digits_min)
-            else {
+        let (plan, bytes) = (self.plan, self.view.text.as_bytes());
+        let digits = run(bytes, at, u8::is_ascii_digit);
+        let letters = digits + run(bytes, at + digits, u8::is_ascii_alphanumeric);
+        let first = bytes.get(at).map_or(0, |byte| byte.wrapping_sub(b'0'));
+        let named = if signed(at) <= self.any_upto || self.task.explain {
+            rows_of(&plan.rows_named, first)
+        } else {
+            &[]
+        };
+        for row in rows_of(&plan.rows, first).iter().chain(named) {
+            if digits < row.digits_min || letters < row.run_min {
+                continue;
+            }
+            let Some(start) = at.checked_sub(row.before) else {
                 continue;
             };
             if plan
@@ -219,7 +241,7 @@ impl Looking<'_> {
                 .get(row.spot)
                 .is_some_and(|spot| spot.inside_digits)
             {
-                self.place(row.spot, start..start + length);
+                self.place(row.spot, start..start + digits);
             } else {
                 self.begin(row.spot, start);
             }
@@ -260,12 +282,19 @@ impl Looking<'_> {
         let upto = self.upto.get(number).copied().unwrap_or(0);
         let range = at..at + 1;
         if at >= upto
+            && self.may_be_named(spot, at)
             && self.looks(spot)
             && self.next(spot, range.clone()).is_some()
             && self.is_fresh(spot, &range)
         {
             self.try_one(number, spot, at);
         }
+    }
+
+    /// Whether a context word is near, where there must be one.
+    fn may_be_named(&self, spot: &Spot, at: usize) -> bool {
+        let upto = spot.rule.and_then(|rule| self.named_upto.get(rule));
+        !spot.named || self.task.explain || upto.is_some_and(|upto| *upto >= signed(at))
     }
 
     /// What is the same in the view that this one was made of was found there.
@@ -403,10 +432,19 @@ impl Looking<'_> {
     }
 }
 
-/// How many digits stand in a row.
-fn digits(bytes: &[u8], at: usize) -> usize {
+/// How many such bytes stand in a row. LIMIT: no pattern asks for more.
+fn run(bytes: &[u8], at: usize, fits: impl Fn(&u8) -> bool) -> usize {
+    const BYTES_MAX: usize = 128;
     let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    rest.iter()
+        .take(BYTES_MAX)
+        .take_while(|byte| fits(byte))
+        .count()
+}
+
+/// The patterns for a row with this first digit.
+fn rows_of(rows: &Rows, first: u8) -> &[Row] {
+    rows.get(usize::from(first)).map_or(&[], Vec::as_slice)
 }
 
 fn signed(at: usize) -> isize {

@@ -18,6 +18,8 @@ pub(super) struct Spot {
     pub(super) inside_digits: bool,
     /// Bytes before and behind its start that tell whether it matches.
     pub(super) reach: (usize, usize),
+    /// Whether a context word must stand before it.
+    pub(super) named: bool,
 }
 
 impl Spot {
@@ -32,6 +34,7 @@ impl Spot {
         Self {
             rule: rule.map(|(number, _)| number),
             pattern: Arc::clone(pattern),
+            named: rule.is_some_and(|(_, rule)| rule.detector.needs_context()),
             inside_digits: rule.is_none_or(|(_, rule)| rule.detector.left == Boundary::None),
             reach: (
                 CONTEXT_BYTES + BESIDE_BYTES,
@@ -53,6 +56,8 @@ pub(super) struct Uses {
     pub(super) is_word: bool,
     /// Patterns that are tried behind it.
     pub(super) follows: Vec<usize>,
+    /// Rules that find nothing without such a word.
+    pub(super) names: Vec<usize>,
 }
 
 /// A pattern that is found by a row of digits.
@@ -63,7 +68,12 @@ pub(super) struct Row {
     pub(super) before: usize,
     /// The row has as many at least.
     pub(super) digits_min: usize,
+    /// As many letters and digits follow in a row at least, it included.
+    pub(super) run_min: usize,
 }
+
+/// Patterns that are found by a row of digits, for each first digit of one.
+pub(super) type Rows = [Vec<Row>; 10];
 
 /// Everything that is looked for.
 #[derive(Debug)]
@@ -72,8 +82,10 @@ pub(super) struct Plan {
     pub(super) index: Index,
     /// For each text of the index.
     pub(super) uses: Vec<Uses>,
-    /// Patterns that are found by a row of digits, for each first digit of one.
-    pub(super) rows: [Vec<Row>; 10],
+    /// Patterns that are found by a row of digits wherever it stands.
+    pub(super) rows: Rows,
+    /// Likewise, behind a context word.
+    pub(super) rows_named: Rows,
     /// Patterns that may begin before anything of theirs is seen, and how far
     /// from the end of a text that goes on.
     pub(super) ahead: Vec<(usize, usize)>,
@@ -123,11 +135,16 @@ impl Draft {
                     self.ahead.push((spot, most + longest));
                 }
             }
-            Anchor::Digits { before, digits_min } => {
+            Anchor::Digits {
+                before,
+                digits_min,
+                run_min,
+            } => {
                 self.rows.push(Row {
                     spot,
                     before: *before,
                     digits_min: *digits_min,
+                    run_min: *run_min,
                 });
                 if *before > 0 {
                     self.ahead.push((spot, *before + 1));
@@ -179,20 +196,26 @@ impl Plan {
                     draft.uses(word.to_ascii_lowercase().as_bytes(), |uses| {
                         uses.is_word = true;
                         uses.follows.extend(&follows);
+                        uses.names.push(number);
                     })
                 })
                 .collect()
         });
         let words = words.collect();
-        let may_begin = |row: &Row, digit: u8| {
-            let spot = spots.get(row.spot);
-            row.before > 0 || spot.is_some_and(|spot| spot.pattern.begins_with(digit))
+        let rows = |named: bool| {
+            let fits = |row: &Row, digit: u8| {
+                spots.get(row.spot).is_some_and(|spot| {
+                    spot.named == named && (row.before > 0 || spot.pattern.begins_with(digit))
+                })
+            };
+            let of = |digit: u8| {
+                let rows = draft.rows.iter().copied();
+                rows.filter(|row| fits(row, digit)).collect::<Vec<_>>()
+            };
+            let rows: Vec<Vec<Row>> = (b'0'..=b'9').map(of).collect();
+            Rows::try_from(rows).ok()
         };
-        let rows = (b'0'..=b'9').map(|digit| {
-            let rows = draft.rows.iter().copied();
-            rows.filter(|row| may_begin(row, digit)).collect::<Vec<_>>()
-        });
-        let rows: Vec<Vec<Row>> = rows.collect();
+        let (rows, rows_named) = (rows(false)?, rows(true)?);
         let Draft {
             texts, uses, ahead, ..
         } = draft;
@@ -200,7 +223,8 @@ impl Plan {
             spots,
             index: Index::new(&texts, begin)?,
             uses,
-            rows: rows.try_into().ok()?,
+            rows,
+            rows_named,
             ahead,
             words,
         })
