@@ -59,6 +59,19 @@ struct TokenLabels {
     kind: &'static str,
 }
 
+/// How far the log is published.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckpointReading {
+    /// Entries that the newest checkpoint covers.
+    pub entries: u64,
+    /// Milliseconds since it was signed, or was found at the start.
+    pub age_ms: u64,
+    /// Milliseconds since when there is one that no witness cosigned.
+    pub unwitnessed_ms: u64,
+    /// Whether the last one could not be made.
+    pub failed: bool,
+}
+
 /// What is read off when somebody asks.
 #[derive(Debug, Clone, Default)]
 pub struct Readings {
@@ -68,6 +81,8 @@ pub struct Readings {
     pub ledger_waiting: u64,
     /// Whether the ledger failed.
     pub ledger_failed: bool,
+    /// The log's newest checkpoint.
+    pub checkpoint: CheckpointReading,
     /// Sources that are locked out.
     pub sources_locked: u64,
     /// Switches that are off.
@@ -295,6 +310,27 @@ fn enter_readings(registry: &mut Registry, readings: &Readings) {
         "ledger_failed",
         "Whether the ledger failed",
         u64::from(readings.ledger_failed),
+    );
+    let checkpoint = &readings.checkpoint;
+    gauge(
+        "checkpoint_entries",
+        "Entries that the newest checkpoint covers",
+        checkpoint.entries,
+    );
+    gauge(
+        "checkpoint_age_milliseconds",
+        "Since the newest checkpoint was signed",
+        checkpoint.age_ms,
+    );
+    gauge(
+        "checkpoint_unwitnessed_milliseconds",
+        "Since when there is a checkpoint that no witness cosigned",
+        checkpoint.unwitnessed_ms,
+    );
+    gauge(
+        "checkpoint_failed",
+        "Whether the last checkpoint could not be made",
+        u64::from(checkpoint.failed),
     );
     gauge(
         "sources_locked",

@@ -19,7 +19,7 @@ use crate::{
     canary::{self, CanaryFault, Shown},
     evidence::{self, Evidence, Lost, Recording},
     lockouts::Lockouts,
-    metrics::Readings,
+    metrics::{CheckpointReading, Readings},
     parties::{Parties, Use},
     running::Running,
     settings::{Limits, Settings},
@@ -372,11 +372,24 @@ impl Gate {
             in_flight: self.running.count() as u64,
             ledger_waiting: self.ledger.waiting() as u64,
             ledger_failed: self.ledger.has_failed(),
+            checkpoint: self.checkpoint(now_ms),
             sources_locked: self.lockouts.locked(now_ms) as u64,
             switches_off: self.switches().iter().count() as u64,
             keys_age_ms: self.callers.age_ms(now_ms),
             vendors: vendors.collect(),
         }
+    }
+
+    fn checkpoint(&self, now_ms: u64) -> CheckpointReading {
+        let published = self.ledger.publication().map(ledger::Publication::now);
+        published.map_or_else(CheckpointReading::default, |now| CheckpointReading {
+            entries: now.size,
+            age_ms: now_ms.saturating_sub(now.at_ms),
+            unwitnessed_ms: now
+                .unwitnessed_since_ms
+                .map_or(0, |since| now_ms.saturating_sub(since)),
+            failed: now.fault.is_some(),
+        })
     }
 
     /// What each party uses, the busiest first; at most so many.

@@ -169,7 +169,10 @@ impl Facts {
             | Act::VendorKeySeen
             | Act::Degraded
             | Act::Recovered
-            | Act::AdminDenied => {}
+            | Act::AdminDenied
+            | Act::Pruned
+            | Act::HoldSet
+            | Act::HoldLifted => {}
         }
     }
 

@@ -4,7 +4,6 @@ mod thread;
 mod wait;
 
 use std::{
-    collections::BTreeMap,
     io,
     path::PathBuf,
     sync::{
@@ -14,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use terms::{Act, Clock, Event, Leaf, RECORD_VERSION};
+use terms::{Act, Event, Leaf};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -215,27 +214,22 @@ impl Ledger {
     }
 
     /// Removes entries before `wanted`, in whole bundles; their hashes stay.
-    /// An entry tells of it first. Answers the first entry that stays.
+    /// `event` tells of it first; its act and the fact of how far are set here.
+    /// Answers the first entry that stays.
     ///
     /// # Errors
     /// When a legal hold is set, the checkpoint does not cover them, or the
     /// disk fails.
-    pub async fn prune(
-        &self,
-        wanted: u64,
-        by: String,
-        clock: &dyn Clock,
-    ) -> Result<u64, PruneError> {
+    pub async fn prune(&self, wanted: u64, event: Event) -> Result<u64, PruneError> {
         let door = self.publication.as_ref().ok_or(PruneFault::Unpublished)?;
         let until = door.agree_to_prune(wanted)?;
-        let told = Leaf::Event(Event {
-            v: RECORD_VERSION,
-            at_ms: clock.now_ms(),
+        let mut event = Event {
             act: Act::Pruned,
-            by,
-            subject: "ledger".to_owned(),
-            facts: BTreeMap::from([(prune::FACT.to_owned(), until.to_string())]),
-        });
+            ..event
+        };
+        let fact = (prune::FACT.to_owned(), until.to_string());
+        event.facts.extend([fact]);
+        let told = Leaf::Event(event);
         let number = self.append(told).await?;
         // Whoever has a copy of what is published must find it there.
         let mut published = door.follow();

@@ -24,7 +24,7 @@ use ledger::{
     segment,
     tile::{Row, Shelf, Tile},
 };
-use terms::{FixedClock, SeededEntropy};
+use terms::{Leaf, SeededEntropy};
 
 fn opened(files: &MemoryFiles) -> Opened {
     open_with(files, publishing(4_000)).unwrap()
@@ -42,8 +42,10 @@ fn pruned(opened: &Opened, wanted: u64) -> Result<u64, PruneError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let by = "node".to_owned();
-    runtime.block_on(opened.ledger.prune(wanted, by, &FixedClock::new(5)))
+    let Leaf::Event(told) = event(5) else {
+        panic!("no event")
+    };
+    runtime.block_on(opened.ledger.prune(wanted, told))
 }
 
 fn bundle(index: u64) -> std::path::PathBuf {

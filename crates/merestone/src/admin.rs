@@ -1,6 +1,7 @@
 //! What an operator does to a node: each act is done and recorded, whether in
 //! a running gate or by a command of its own.
 
+mod retention;
 mod stats;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -58,6 +59,18 @@ pub enum Request {
     SwitchList,
     /// Tell what goes on.
     Stats,
+    /// Remove old entries of the log.
+    LedgerPrune {
+        /// The first entry that is to stay.
+        before: u64,
+    },
+    /// Set a legal hold, or lift it.
+    LedgerHold {
+        /// Whether it is to hold.
+        held: bool,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What a new key is to be.
@@ -125,6 +138,11 @@ pub enum Answer {
     Switches(Switches),
     /// What goes on.
     Stats(Box<Stats>),
+    /// Old entries are removed.
+    Pruned {
+        /// The first entry that stays.
+        first: u64,
+    },
     /// It is not done, and why.
     Refused(String),
 }
@@ -235,8 +253,22 @@ impl Admin {
         act: Act,
         by: &str,
         subject: &str,
-        mut facts: BTreeMap<String, String>,
+        facts: BTreeMap<String, String>,
     ) -> anyhow::Result<()> {
+        self.ledger
+            .append(Leaf::Event(self.event(act, by, subject, facts)))
+            .await
+            .context("could not be recorded")?;
+        Ok(())
+    }
+
+    fn event(
+        &self,
+        act: Act,
+        by: &str,
+        subject: &str,
+        mut facts: BTreeMap<String, String>,
+    ) -> Event {
         // A key's public name is nobody's account.
         let by = if by == "node" || by.parse::<KeyId>().is_ok() {
             by.to_owned()
@@ -247,19 +279,14 @@ impl Admin {
                 .commit(&reference, "by", by.as_bytes())
                 .to_string()
         };
-        let event = Event {
+        Event {
             v: RECORD_VERSION,
             at_ms: self.clock.now_ms(),
             act,
             by,
             subject: subject.to_owned(),
             facts,
-        };
-        self.ledger
-            .append(Leaf::Event(event))
-            .await
-            .context("could not be recorded")?;
-        Ok(())
+        }
     }
 }
 

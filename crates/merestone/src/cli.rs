@@ -173,15 +173,50 @@ pub enum ConfigCommand {
 /// The ledger.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// Check every entry
+    /// Check every entry, every tile and the checkpoint; or a copy of what is published, or a proof
     Verify {
         /// The configuration file
         #[command(flatten)]
         config: ConfigArg,
+        /// What is checked, and against what
+        #[command(flatten)]
+        what: VerifyWhat,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+    /// Show the key by which others check the log; made if there is none yet
+    Key {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The log's name for ever, as example.com/log; one that nobody else has if not given
+        #[arg(long, value_name = "NAME")]
+        origin: Option<String>,
+    },
+    /// Write the proof of one entry, to be checked without the log (.tlog-proof)
+    Prove {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The entry's number, as `ledger show` tells it
+        entry: u64,
+        /// Where to write it; standard output if not given
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Remove old entries, in whole bundles of 256; their hashes stay
+    Prune {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The first entry that is to stay
+        #[arg(long, value_name = "ENTRY")]
+        before: u64,
+    },
+    /// Set or lift a legal hold, which keeps everything
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Tell what each room decided about one exchange, and why
     Show {
         /// The configuration file
@@ -207,6 +242,46 @@ pub enum LedgerCommand {
         /// Print JSON, one object a line
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// What is verified.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyWhat {
+    /// A copy of what is published, with `checkpoint` and `tile`; no configuration is needed
+    #[arg(long, value_name = "FOLDER", conflicts_with = "proof")]
+    pub dir: Option<PathBuf>,
+    /// The proof of one entry; no configuration is needed
+    #[arg(long, value_name = "FILE")]
+    pub proof: Option<PathBuf>,
+    /// The log's key, as `merestone ledger key` shows it; that of the state folder if not given
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// A checkpoint from before: the log must have grown from it
+    #[arg(long, value_name = "FILE", conflicts_with = "proof")]
+    pub since: Option<PathBuf>,
+}
+
+/// Legal holds.
+#[derive(Debug, Subcommand)]
+pub enum HoldCommand {
+    /// Set a hold: nothing is removed while it holds
+    Set {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Why, for the record
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lift it
+    Lift {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Why, for the record
+        #[arg(long)]
+        reason: String,
     },
 }
 

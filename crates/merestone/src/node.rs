@@ -3,6 +3,7 @@
 mod keys;
 mod reload;
 mod switches;
+mod witness;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -152,6 +153,17 @@ impl Node {
             Request::Reload => {
                 self.allowed(Verb::Admin, by).await?;
                 self.reload(by).await
+            }
+            Request::LedgerPrune { before } => {
+                self.allowed(Verb::Admin, by).await?;
+                self.admin.prune(before, by).await
+            }
+            Request::LedgerHold { held, reason } => {
+                self.allowed(Verb::Admin, by).await?;
+                switches::fit(&reason, |reason| self.gate.ruling().is_clean(reason))?;
+                self.admin
+                    .hold(&self.state.ledger(), held, reason, by)
+                    .await
             }
             Request::Stats => {
                 self.allowed(Verb::ViewLog, by).await?;

@@ -1,5 +1,7 @@
 //! The state folder: ledger, virtual keys, the node's own keys, the control socket.
 
+mod log_key;
+
 use std::{
     fs::{self, OpenOptions},
     io::{Read, Write},
@@ -9,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use ledger::{Ledger, OpenError, Opened, commit::CommitmentKey, files::DiskFiles};
+use ledger::{Ledger, OpenError, Opened, Publishing, commit::CommitmentKey, files::DiskFiles};
 use store::KeyRecord;
 use terms::{Entropy, ExchangeId, Secret};
 
@@ -169,11 +171,13 @@ impl State {
     pub fn open_ledger(
         &self,
         free_bytes_min: u64,
+        publishing: Publishing,
         clock: &Arc<SystemClock>,
     ) -> Result<Opened, OpenError> {
         let settings = ledger::Settings {
             folder: self.ledger(),
             free_bytes_min,
+            publishing: Some(publishing),
             ..ledger::Settings::default()
         };
         Ledger::open(

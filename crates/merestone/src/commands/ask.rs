@@ -56,14 +56,18 @@ async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Res
     }
     let store = match &request {
         // The kill switch stands in no need of the store.
-        Request::SwitchOff { .. } | Request::SwitchOn { .. } => Store::in_memory().await?,
+        Request::SwitchOff { .. }
+        | Request::SwitchOn { .. }
+        | Request::LedgerPrune { .. }
+        | Request::LedgerHold { .. } => Store::in_memory().await?,
         _ => store(settled, state).await?,
     };
     if matches!(request, Request::KeyList) {
         let keys = store::Keys::new(&store).list().await?;
         return Ok(Answer::Keys(keys_json(&keys, clock.now_ms())));
     }
-    let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
+    let publishing = state.publishing(&settled.settings.node, &SystemEntropy)?;
+    let opened = state.open_ledger(settled.free_bytes_min, publishing, &clock)?;
     let ledger = opened.ledger.clone();
     // What a crash left is told first, as a gate would tell it.
     opened.recover(&*clock).await?;
@@ -119,6 +123,11 @@ async fn carry_out(
         Request::SwitchOn { scope, reason } => {
             node::fit(&reason, |reason| is_clean(settled, reason))?;
             node::offline(state, admin, &scope, reason, false, by).await
+        }
+        Request::LedgerPrune { before } => admin.prune(before, by).await,
+        Request::LedgerHold { held, reason } => {
+            node::fit(&reason, |reason| is_clean(settled, reason))?;
+            admin.hold(&state.ledger(), held, reason, by).await
         }
         Request::KeyList | Request::SwitchList | Request::Reload | Request::Stats => {
             anyhow::bail!("no gate is running on this configuration's state folder")

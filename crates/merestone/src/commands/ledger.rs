@@ -1,27 +1,40 @@
 //! `merestone ledger`: verify, show and tail. Reads beside a running gate.
 
+mod evidence;
+
 use std::{
     collections::VecDeque, io::IsTerminal, path::Path, process::ExitCode, sync::Arc, time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use ledger::{Entry, Reader, files::DiskFiles};
+use ledger::{Entry, Reader, Verified, files::DiskFiles};
 use serde_json::json;
 use terms::{Code, ControlRun, ExchangeId, FindingNote, Leaf, RoomNote};
 
 use crate::{
-    cli::LedgerCommand,
+    cli::{LedgerCommand, VerifyWhat},
     config::{self, VendorKeys},
     present,
     state::State,
 };
+
+use evidence::Checked;
 
 /// LIMIT: entries that `tail` shows at once.
 const TAIL_MAX: usize = 100_000;
 
 pub(super) fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
     match command {
-        LedgerCommand::Verify { config, json } => verify(&state(&config.config)?, json),
+        LedgerCommand::Verify { config, what, json } => match &what.proof {
+            Some(proof) => evidence::verify_proof(proof, what.key.as_deref(), json),
+            None => verify(&config.config, &what, json),
+        },
+        LedgerCommand::Key { config, origin } => evidence::key(&config.config, origin.as_deref()),
+        LedgerCommand::Prove { config, entry, out } => {
+            evidence::prove(&state(&config.config)?, entry, out.as_deref())
+        }
+        LedgerCommand::Prune { config, before } => evidence::prune(&config.config, before),
+        LedgerCommand::Hold(command) => evidence::hold(command),
         LedgerCommand::Show { config, id, json } => show(&state(&config.config)?, &id, json),
         LedgerCommand::Tail {
             config,
@@ -36,7 +49,12 @@ fn state(path: &Path) -> anyhow::Result<State> {
     State::existing(&config::load(path, VendorKeys::Leave)?.state)
 }
 
-fn verify(state: &State, as_json: bool) -> anyhow::Result<ExitCode> {
+fn verify(path: &Path, what: &VerifyWhat, as_json: bool) -> anyhow::Result<ExitCode> {
+    let state = match &what.dir {
+        Some(_) => None,
+        None => Some(state(path)?),
+    };
+    let checked = Checked::new(what, state.as_ref())?;
     let bar = if std::io::stderr().is_terminal() {
         ProgressBar::new_spinner()
     } else {
@@ -45,7 +63,7 @@ fn verify(state: &State, as_json: bool) -> anyhow::Result<ExitCode> {
     bar.set_style(ProgressStyle::with_template(
         "{spinner} {pos} entries, {per_sec}",
     )?);
-    let outcome = ledger::verify(Arc::new(DiskFiles), &state.ledger(), &mut |entries| {
+    let outcome = checked.verify(state.as_ref(), &mut |entries| {
         if entries.is_multiple_of(256) {
             bar.set_position(entries);
         }
@@ -67,10 +85,17 @@ fn verify(state: &State, as_json: bool) -> anyhow::Result<ExitCode> {
                 "sound": true, "entries": verified.entries, "admitted": verified.admitted, "closed": verified.closed,
                 "open": open, "refused": verified.refused, "unclean_starts": verified.unclean_starts,
                 "root": verified.root, "tail_bytes": verified.tail_bytes,
+                "first": verified.first, "closed_of_pruned": verified.closed_of_pruned,
+                "checkpoint": verified.checkpoint.as_ref().map(|signed| signed.size),
             })
         )?;
         return Ok(ExitCode::SUCCESS);
     }
+    tell_verified(&verified)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell_verified(verified: &Verified) -> anyhow::Result<()> {
     present::say!("sound: {} entries", verified.entries)?;
     present::say!(
         "  {} admitted, {} closed, {} open, {} refused",
@@ -94,8 +119,21 @@ fn verify(state: &State, as_json: bool) -> anyhow::Result<ExitCode> {
             verified.tail_bytes
         )?;
     }
+    if verified.first > 0 {
+        present::say!(
+            "  entries before {} were pruned; their hashes stand for them",
+            verified.first
+        )?;
+    }
+    if let Some(signed) = &verified.checkpoint {
+        present::say!(
+            "  {} are covered by the checkpoint of {}",
+            signed.size,
+            present::plain(&signed.origin)
+        )?;
+    }
     present::say!("  Merkle root {}", verified.root)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn show(state: &State, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {

@@ -130,10 +130,12 @@ pub(super) async fn up(
     };
     let watched = settled.watched.clone();
     let watch = settled.watches;
+    let witnessing = settled.witnessing.clone();
     let state = State::open(&settled.state)?;
     let clock = Arc::new(SystemClock::start());
     // The lock first: it shows that no other process has the folder.
-    let opened = state.open_ledger(settled.free_bytes_min, &clock)?;
+    let publishing = state.publishing(&settled.settings.node, &SystemEntropy)?;
+    let opened = state.open_ledger(settled.free_bytes_min, publishing, &clock)?;
     let doors = Doors::open(&settled, &state).await?;
     let address = doors.callers.local_addr()?;
     let node = Arc::new(open(settled, &state, path, opened, clock).await?);
@@ -149,6 +151,8 @@ pub(super) async fn up(
     beside.spawn(Arc::clone(&node).follow_keys());
     beside.spawn(Arc::clone(&node).end_expired_keys());
     beside.spawn(Arc::clone(&node).watch_vendor_keys());
+    beside.spawn(Arc::clone(&node).show_to_witnesses(witnessing.witnesses.clone()));
+    beside.spawn(Arc::clone(&node).watch_checkpoints(witnessing));
     if watch {
         node.watch(watched);
         beside.spawn(Arc::clone(&node).follow_files());

@@ -222,6 +222,8 @@ pub(super) struct RawInspection {
 pub(super) struct RawEvidence {
     pub(super) durability: Option<Spanned<terms::Durability>>,
     pub(super) free_bytes_min: Option<u64>,
+    pub(super) witnesses: Vec<Spanned<String>>,
+    pub(super) unwitnessed_minutes_max: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{Settled, StoreAt};
+use super::{Settled, StoreAt, Witnessing};
 
 /// Settings that hold until the next start.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct RestartOnly {
     admin: Option<SocketAddr>,
     store: StoreAt,
     free_bytes_min: u64,
+    witnessing: Witnessing,
     telemetry: Option<String>,
     encrypted: bool,
 }
@@ -27,6 +28,7 @@ impl RestartOnly {
             admin: settled.admin,
             store: settled.store.clone(),
             free_bytes_min: settled.free_bytes_min,
+            witnessing: settled.witnessing.clone(),
             telemetry: settled.telemetry.clone(),
             encrypted: settled.tls.is_some(),
         }
@@ -66,6 +68,7 @@ impl RestartOnly {
                 "evidence.free_bytes_min",
                 self.free_bytes_min == other.free_bytes_min,
             ),
+            ("evidence.witnesses", self.witnessing == other.witnessing),
         ];
         match pairs.iter().find(|(_, same)| !same) {
             None => Ok(()),

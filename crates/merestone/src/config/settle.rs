@@ -1,6 +1,7 @@
 //! From what is written to what is meant.
 
 mod access;
+mod evidence;
 mod tls;
 mod vendors;
 
@@ -28,6 +29,8 @@ use super::{
     },
     secrets::{Sources, Vault},
 };
+
+pub use evidence::{WitnessAt, Witnessing};
 
 /// A fault: its place in the file, and what to write instead.
 pub(super) type Fault = (Option<Range<usize>>, String);
@@ -61,6 +64,8 @@ pub struct Settled {
     pub tls: Option<ServerTls>,
     /// Below this much free space nothing is admitted.
     pub free_bytes_min: u64,
+    /// Who witnesses the log.
+    pub witnessing: Witnessing,
     /// Who may do what.
     pub permission: Permission,
     /// Where the admin side listens, if it does.
@@ -147,6 +152,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
         authorities,
         tls,
         free_bytes_min: raw.evidence.free_bytes_min.unwrap_or(FREE_BYTES_MIN),
+        witnessing: evidence::witnessing(&raw.evidence)?,
     })
 }
 

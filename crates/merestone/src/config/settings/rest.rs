@@ -171,4 +171,18 @@ pub(super) const SETTINGS: &[Setting] = &[
         false,
         "With less free disk space than this, nothing is admitted.",
     ),
+    setting(
+        "evidence",
+        "witnesses",
+        "[]",
+        false,
+        "Who cosigns the log's checkpoints (c2sp.org/tlog-witness), each as \"https://its.address its+key\". One that somebody else runs shows a log that was put back, exchanged or doubled. Changes take a restart.",
+    ),
+    setting(
+        "evidence",
+        "unwitnessed_minutes_max",
+        "60",
+        false,
+        "After so long without a witness's line it alarms: in the logs, as a metric, and once in the record.",
+    ),
 ];

@@ -1,0 +1,43 @@
+//! How long entries are kept: pruning, and legal holds that stop it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use ledger::{files::DiskFiles, prune};
+use terms::Act;
+
+use super::{Admin, Answer};
+
+impl Admin {
+    /// Removes entries of the log, after the log told of it.
+    pub async fn prune(&self, before: u64, by: &str) -> anyhow::Result<Answer> {
+        let event = self.event(Act::Pruned, by, "ledger", BTreeMap::new());
+        let first = self.ledger.prune(before, event).await?;
+        Ok(Answer::Pruned { first })
+    }
+
+    /// Sets a legal hold or lifts it. It holds before it is recorded, and is
+    /// lifted after.
+    pub async fn hold(
+        &self,
+        ledger: &Path,
+        held: bool,
+        reason: String,
+        by: &str,
+    ) -> anyhow::Result<Answer> {
+        anyhow::ensure!(
+            !reason.trim().is_empty() && reason.len() <= prune::REASON_BYTES_MAX,
+            "a reason is 1 to {} bytes",
+            prune::REASON_BYTES_MAX
+        );
+        let facts = BTreeMap::from([("reason".to_owned(), reason.clone())]);
+        if held {
+            prune::hold(&DiskFiles, ledger, &reason)?;
+            self.record(Act::HoldSet, by, "ledger", facts).await?;
+        } else {
+            anyhow::ensure!(prune::is_held(&DiskFiles, ledger), "no hold is set");
+            self.record(Act::HoldLifted, by, "ledger", facts).await?;
+            prune::lift(&DiskFiles, ledger)?;
+        }
+        Ok(Answer::Done)
+    }
+}
