@@ -455,6 +455,10 @@ PARTS = {
         _gone("secrets/tokens.key"),
         ["secrets/tokens.key is missing", "put it back from a copy"],
     ),
+    "the key of its checkpoints": (
+        _gone("secrets/checkpoint.key"),
+        ["secrets/checkpoint.key is missing", "put it back from a copy"],
+    ),
     "half of a key": (_short_secret, ["commitments.key is too short"]),
     "its privacy": (_open_folder, ["chmod 700"]),
     "what is switched off": (_garbage("switches.json"), ["switches.json cannot be understood"]),
@@ -478,7 +482,7 @@ def test_a_state_folder_that_lost(build_house, part):
         assert all(word in result.text for word in words), result.text
         assert "panicked" not in result.text
     names = {str(path) for path in contents(data / "secrets")} if (data / "secrets").exists() else set()
-    assert names <= {"commitments.key", "tokens.key"}
+    assert names <= {"checkpoint.key", "commitments.key", "tokens.key"}
     if part == "its keys":
         assert names == set(), "no new keys are made in their place"
     # With the copy back it goes on.
