@@ -340,6 +340,51 @@ def test_a_proof_of_one_entry_stands_alone(go, house, log, tmp_path):
         assert verdicts(path) == (False, False), wrong
 
 
+def test_the_checkpoint_is_measured(build_house):
+    house = build_house(tables={"admin": {"listen": "127.0.0.1:0"}})
+    start = "metrics and readiness are on "
+    admin = house.gate.process.wait_for_line(start, house.gate.process.stderr_path)
+    talk(house, 2)
+    _, note = published(house, 6)
+
+    def measured():
+        text = urllib.request.urlopen(admin + "/metrics", timeout=5).read().decode()
+        values = dict(line.rsplit(" ", 1) for line in text.splitlines() if " " in line)
+        name = "merestone_checkpoint_"
+        return {key[len(name) :]: int(values[key]) for key in values if key.startswith(name)}
+
+    covered = int(note.split("\n")[1])
+    found = await_that(lambda: measured()["entries"] >= covered and measured())
+    assert found["failed"] == 0
+    assert 0 < found["unwitnessed_milliseconds"] < 60_000
+    assert found["age_milliseconds"] <= found["unwitnessed_milliseconds"] + 1_000
+
+
+def test_pruning_and_a_hold_by_command(go, build_house, tmp_path):
+    house = build_house()
+    key = house.gate.cli("ledger", "key").stdout.strip()
+    talk(house, 140)
+    tlog, note = published(house, 280)
+    older = tmp_path / "older"
+    older.write_text(note)
+    assert house.gate.cli("ledger", "hold", "set", "--reason", "case 12").code == 0
+    refused = house.gate.cli("ledger", "prune", "--before", "256")
+    assert refused.code != 0 and "legal hold" in refused.text
+    assert (tlog / "tile/entries/000").exists()
+    assert house.gate.cli("ledger", "hold", "lift", "--reason", "case 12 closed").code == 0
+    pruned = house.gate.cli("ledger", "prune", "--before", "270")
+    assert pruned.code == 0 and "before 256" in pruned.text, pruned.text
+    assert not (tlog / "tile/entries/000").exists()
+    told = [leaf for leaf in house.gate.ledger() if leaf.get("type") == "event"]
+    acts = [leaf["act"] for leaf in told]
+    assert acts[-3:] == ["hold-set", "hold-lifted", "pruned"]
+    talk(house, 3)
+    house.gate.verify()
+    house.gate.restart()
+    house.gate.verify()
+    assert by_merestone(None, Log(tlog, key, older))[0]
+
+
 class Witness:
     """A C2SP witness of its own process."""
 

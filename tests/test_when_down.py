@@ -337,6 +337,13 @@ def _bit(house):
     path.write_bytes(data)
 
 
+def _checkpoint_bit(house):
+    path = house.gate.folder / "data" / "ledger" / "tlog" / "checkpoint"
+    data = bytearray(path.read_bytes())
+    data[data.index(b"\n") + 1] ^= 1
+    path.write_bytes(data)
+
+
 def _grown(house):
     with open(segments(house)[-1], "ab") as segment:
         segment.write(b"\x00" * 64)
@@ -361,6 +368,7 @@ UNSOUND = {
     "all its segments are missing": (_no_segments, [HEAD, "the last ones are missing"]),
     "its head is missing": (_gone("ledger/head"), [HEAD, "`head` is missing"]),
     "one bit is another": (_bit, [VERIFY]),
+    "its checkpoint was changed": (_checkpoint_bit, [HEAD, "its signature is wrong"]),
     "something was added": (_grown, [VERIFY]),
 }
 

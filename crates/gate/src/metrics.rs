@@ -294,24 +294,14 @@ impl Metrics {
     }
 }
 
-fn enter_readings(registry: &mut Registry, readings: &Readings) {
-    let mut gauge = |name: &str, help: &str, value: u64| {
-        let gauge: Gauge<u64, AtomicU64> = Gauge::default();
-        gauge.set(value);
-        registry.register(name, help, gauge);
-    };
-    gauge("in_flight", "Exchanges now", readings.in_flight);
-    gauge(
-        "ledger_waiting",
-        "Entries that wait for the disk",
-        readings.ledger_waiting,
-    );
-    gauge(
-        "ledger_failed",
-        "Whether the ledger failed",
-        u64::from(readings.ledger_failed),
-    );
-    let checkpoint = &readings.checkpoint;
+fn enter_gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let gauge: Gauge<u64, AtomicU64> = Gauge::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn enter_checkpoint(registry: &mut Registry, checkpoint: &CheckpointReading) {
+    let mut gauge = |name, help, value| enter_gauge(registry, name, help, value);
     gauge(
         "checkpoint_entries",
         "Entries that the newest checkpoint covers",
@@ -331,6 +321,22 @@ fn enter_readings(registry: &mut Registry, readings: &Readings) {
         "checkpoint_failed",
         "Whether the last checkpoint could not be made",
         u64::from(checkpoint.failed),
+    );
+}
+
+fn enter_readings(registry: &mut Registry, readings: &Readings) {
+    enter_checkpoint(registry, &readings.checkpoint);
+    let mut gauge = |name, help, value| enter_gauge(registry, name, help, value);
+    gauge("in_flight", "Exchanges now", readings.in_flight);
+    gauge(
+        "ledger_waiting",
+        "Entries that wait for the disk",
+        readings.ledger_waiting,
+    );
+    gauge(
+        "ledger_failed",
+        "Whether the ledger failed",
+        u64::from(readings.ledger_failed),
     );
     gauge(
         "sources_locked",
