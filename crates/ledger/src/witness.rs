@@ -130,12 +130,13 @@ pub fn reply(
             let ours = checkpoint.size;
             match theirs {
                 _ if theirs > ours => Err(WitnessFault::Ahead { theirs, ours }),
-                // It is where it was thought to be, and does not agree.
-                _ if theirs == old => Err(WitnessFault::Forked(theirs)),
+                // It has as many entries and does not agree; 422 in newer ones.
+                _ if theirs == old && old == ours => Err(WitnessFault::Forked(theirs)),
+                _ if theirs == old => Err(WitnessFault::Refused(409)),
                 _ => Ok(Reply::At(theirs)),
             }
         }
-        422 => Err(WitnessFault::Forked(old)),
+        422 if old > 0 => Err(WitnessFault::Forked(old)),
         403 | 404 => Err(WitnessFault::Unknown(status)),
         _ => Err(WitnessFault::Refused(status)),
     }

@@ -211,7 +211,7 @@ fn only_a_line_of_the_witness_over_this_checkpoint_counts() {
         ..right
     };
     let (_, faults) = feed(&mut [stubborn.witness()], &published);
-    assert_eq!(faults[0].1, WitnessFault::Forked(3));
+    assert_eq!(faults[0].1, WitnessFault::Refused(409));
 }
 
 #[test]

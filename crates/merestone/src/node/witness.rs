@@ -99,7 +99,8 @@ impl Node {
     ) {
         let mut now = BTreeMap::new();
         for (name, fault) in faults {
-            if told.get(&name) != Some(&fault) {
+            let known = told.get(&name).map(std::mem::discriminant);
+            if known != Some(std::mem::discriminant(&fault)) {
                 tracing::error!(witness = name, "a witness did not cosign: {fault}");
                 if fault.is_grave() {
                     let facts = BTreeMap::from([
