@@ -229,6 +229,8 @@ impl Looking<'_> {
         } else {
             &[]
         };
+        let before = self.char_before(at);
+        let seam = self.is_seam(at);
         for row in rows_of(&plan.rows, first).iter().chain(named) {
             if digits < row.digits_min || letters < row.run_min {
                 continue;
@@ -236,13 +238,12 @@ impl Looking<'_> {
             let Some(start) = at.checked_sub(row.before) else {
                 continue;
             };
-            if plan
-                .spots
-                .get(row.spot)
-                .is_some_and(|spot| spot.inside_digits)
-            {
+            let Some(spot) = plan.spots.get(row.spot) else {
+                continue;
+            };
+            if spot.inside_digits {
                 self.place(row.spot, start..start + digits);
-            } else {
+            } else if row.before > 0 || seam || spot.left.allows(before) {
                 self.begin(row.spot, start);
             }
         }
@@ -344,13 +345,8 @@ impl Looking<'_> {
     }
 
     fn looks(&self, spot: &Spot) -> bool {
-        match spot.rule.and_then(|rule| self.rules.get(rule)) {
-            Some(rule) => {
-                let directions = &rule.detector.directions;
-                self.task
-                    .direction
-                    .is_none_or(|direction| directions.contains(&direction))
-            }
+        match spot.rule {
+            Some(_) => spot.looks(self.task.direction),
             // A placeholder that is still being written.
             None => self.view.open && self.view.kind == Reading::Plain,
         }
@@ -359,29 +355,30 @@ impl Looking<'_> {
     /// The first place in a range where a pattern may begin.
     fn next(&self, spot: &Spot, range: Range<usize>) -> Option<usize> {
         let text = &*self.view.text;
-        let rule = spot.rule.and_then(|rule| self.rules.get(rule));
         let from = range.start;
         let bytes = text.as_bytes().get(from..range.end.min(text.len()))?;
         let fits = |(index, byte): (usize, &u8)| {
             let at = from + index;
             let begins = spot.pattern.begins_with(*byte) && text.is_char_boundary(at);
-            (begins && rule.is_none_or(|rule| self.left_fits(rule, at))).then_some(at)
+            (begins && self.left_fits(spot, at)).then_some(at)
         };
         bytes.iter().enumerate().find_map(fits)
     }
 
+    fn left_fits(&self, spot: &Spot, start: usize) -> bool {
+        spot.left.allows(self.char_before(start)) || self.is_seam(start)
+    }
+
+    fn char_before(&self, at: usize) -> Option<char> {
+        let before = self.view.text.get(..at);
+        before.and_then(|before| before.chars().next_back())
+    }
+
     /// A seam between two parts is a boundary as well as none.
-    fn left_fits(&self, rule: &Rule, start: usize) -> bool {
-        let before = self
-            .view
-            .text
-            .get(..start)
-            .and_then(|before| before.chars().next_back());
-        rule.detector.left.allows(before)
-            || self
-                .task
-                .seam
-                .is_some_and(|seam| seam == self.view.source_start(start))
+    fn is_seam(&self, at: usize) -> bool {
+        self.task
+            .seam
+            .is_some_and(|seam| seam == self.view.source_start(at))
     }
 
     /// Tries a pattern at one place; answers where to go on, or nothing when

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use terms::Direction;
+
 use super::Rule;
 use crate::{
     anchor::Anchor, boundary::Boundary, catalogue::CONTEXT_BYTES, index::Index, pattern::Pattern,
@@ -20,10 +22,16 @@ pub(super) struct Spot {
     pub(super) reach: (usize, usize),
     /// Whether a context word must stand before it.
     pub(super) named: bool,
+    /// What may not stand before it.
+    pub(super) left: Boundary,
+    requests: bool,
+    replies: bool,
 }
 
 impl Spot {
     fn of(rule: Option<(usize, &Rule)>, pattern: &Arc<Pattern>) -> Self {
+        let looks =
+            |direction| rule.is_some_and(|(_, rule)| rule.detector.directions.contains(&direction));
         // A closer may be anywhere behind.
         let closed = rule.is_some_and(|(_, rule)| rule.closer.is_some());
         let span = if closed {
@@ -35,11 +43,25 @@ impl Spot {
             rule: rule.map(|(number, _)| number),
             pattern: Arc::clone(pattern),
             named: rule.is_some_and(|(_, rule)| rule.detector.needs_context()),
+            left: rule.map_or(Boundary::None, |(_, rule)| rule.detector.left),
+            requests: looks(Direction::Request),
+            replies: looks(Direction::Reply),
             inside_digits: rule.is_none_or(|(_, rule)| rule.detector.left == Boundary::None),
             reach: (
                 CONTEXT_BYTES + BESIDE_BYTES,
                 span.saturating_add(BESIDE_BYTES),
             ),
+        }
+    }
+}
+
+impl Spot {
+    /// Whether it looks in a direction; `None` for either.
+    pub(super) const fn looks(&self, direction: Option<Direction>) -> bool {
+        match direction {
+            Some(Direction::Request) => self.requests,
+            Some(Direction::Reply) => self.replies,
+            None => self.requests || self.replies,
         }
     }
 }
