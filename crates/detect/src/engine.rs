@@ -18,7 +18,7 @@ use crate::{
     Catalogue, Detector, Profile, Redaction, pattern::Pattern, redact, template::Filler, view,
 };
 
-use look::Task;
+use look::{Reached, Task};
 use plan::Plan;
 
 pub use refused::{Refused, Why};
@@ -263,8 +263,9 @@ impl Engine {
         };
         let mut work_left = work_max(text);
         let mut plain = None;
+        let mut reached = Reached::new(self);
         for view in &views.views {
-            let seen = look::in_view(self, view, task, plain.as_ref(), work_left);
+            let seen = look::in_view(self, view, task, plain.as_ref(), work_left, &mut reached);
             scan.findings
                 .extend(seen.found.into_iter().map(|found| found.finding));
             scan.work_exceeded |= seen.failed;

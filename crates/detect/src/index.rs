@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use aho_corasick::{
-    Anchored, MatchKind, PatternID, StartKind,
+    Anchored, MatchKind, PatternID,
     automaton::{Automaton as _, StateID},
-    dfa::DFA,
+    nfa::contiguous::NFA,
 };
 
 /// A text that was found: which, and where it ends.
@@ -22,7 +22,7 @@ pub(crate) struct Hit {
 /// Many texts, looked for at once without regard to ASCII case.
 #[derive(Debug)]
 pub(crate) struct Index {
-    dfa: DFA,
+    dfa: NFA,
     start: StateID,
     /// For each state, how many of the last bytes may begin a match.
     begun: BTreeMap<StateID, usize>,
@@ -34,9 +34,9 @@ impl Index {
     /// first `begin`; the others stand in or before one. `None` if they are
     /// too many.
     pub(crate) fn new(texts: &[Vec<u8>], begin: usize) -> Option<Self> {
-        let dfa = DFA::builder()
+        let dfa = NFA::builder()
             .match_kind(MatchKind::Standard)
-            .start_kind(StartKind::Unanchored)
+            .dense_depth(3)
             .prefilter(false)
             .build(texts)
             .ok()?;

@@ -413,36 +413,6 @@ fn enter_checkpoint(registry: &mut Registry, checkpoint: &CheckpointReading) {
     );
 }
 
-fn enter_gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
-    let gauge: Gauge<u64, AtomicU64> = Gauge::default();
-    gauge.set(value);
-    registry.register(name, help, gauge);
-}
-
-fn enter_checkpoint(registry: &mut Registry, checkpoint: &CheckpointReading) {
-    let mut gauge = |name, help, value| enter_gauge(registry, name, help, value);
-    gauge(
-        "checkpoint_entries",
-        "Entries that the newest checkpoint covers",
-        checkpoint.entries,
-    );
-    gauge(
-        "checkpoint_age_milliseconds",
-        "Since the newest checkpoint was signed",
-        checkpoint.age_ms,
-    );
-    gauge(
-        "checkpoint_unwitnessed_milliseconds",
-        "Since when there is a checkpoint that no witness cosigned",
-        checkpoint.unwitnessed_ms,
-    );
-    gauge(
-        "checkpoint_failed",
-        "Whether the last checkpoint could not be made",
-        u64::from(checkpoint.failed),
-    );
-}
-
 fn enter_readings(registry: &mut Registry, readings: &Readings) {
     enter_checkpoint(registry, &readings.checkpoint);
     let mut gauge = |name, help, value| enter_gauge(registry, name, help, value);

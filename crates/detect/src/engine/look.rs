@@ -67,6 +67,66 @@ struct Word {
     end: isize,
 }
 
+/// How far each pattern and rule got in one view. Most views are short, and
+/// there are many patterns: what one view changed is undone before the next.
+#[derive(Debug)]
+pub(super) struct Reached {
+    /// For each pattern, from where on it may be tried.
+    spots: Vec<usize>,
+    /// For each rule, up to where one of its context words reaches.
+    names: Vec<isize>,
+    changed_spots: Vec<usize>,
+    changed_names: Vec<usize>,
+}
+
+impl Reached {
+    pub(super) fn new(engine: &Engine) -> Self {
+        Self {
+            spots: vec![0; engine.0.plan.spots.len()],
+            names: vec![-1; engine.0.rules.len()],
+            changed_spots: Vec::new(),
+            changed_names: Vec::new(),
+        }
+    }
+
+    fn spot(&self, number: usize) -> usize {
+        self.spots.get(number).copied().unwrap_or(0)
+    }
+
+    fn set_spot(&mut self, number: usize, upto: usize) {
+        if let Some(known) = self.spots.get_mut(number) {
+            *known = upto;
+            self.changed_spots.push(number);
+        }
+    }
+
+    fn name(&self, rule: usize) -> isize {
+        self.names.get(rule).copied().unwrap_or(-1)
+    }
+
+    fn set_name(&mut self, rule: usize, upto: isize) {
+        if let Some(known) = self.names.get_mut(rule).filter(|known| **known < upto) {
+            *known = upto;
+            self.changed_names.push(rule);
+        }
+    }
+
+    fn reset(&mut self) {
+        for number in self.changed_spots.drain(..) {
+            self.spots
+                .get_mut(number)
+                .into_iter()
+                .for_each(|upto| *upto = 0);
+        }
+        for rule in self.changed_names.drain(..) {
+            self.names
+                .get_mut(rule)
+                .into_iter()
+                .for_each(|upto| *upto = -1);
+        }
+    }
+}
+
 struct Looking<'a> {
     plan: &'a Plan,
     rules: &'a [Rule],
@@ -75,10 +135,7 @@ struct Looking<'a> {
     words: Vec<Word>,
     /// Patterns, and where they may begin.
     places: Vec<(usize, Range<usize>)>,
-    /// For each pattern, from where on it may be tried.
-    upto: Vec<usize>,
-    /// For each rule, up to where one of its context words reaches.
-    named_upto: Vec<isize>,
+    reached: &'a mut Reached,
     /// Likewise, for any rule.
     any_upto: isize,
     work_max: usize,
@@ -93,6 +150,7 @@ pub(super) fn in_view(
     task: Task<'_>,
     plain: Option<&Hits>,
     work_max: usize,
+    reached: &mut Reached,
 ) -> Seen {
     let hits = hits(&engine.0.plan, view, plain);
     let mut looking = Looking {
@@ -102,8 +160,7 @@ pub(super) fn in_view(
         task,
         words: Vec::new(),
         places: Vec::new(),
-        upto: vec![0; engine.0.plan.spots.len()],
-        named_upto: vec![-1; engine.0.rules.len()],
+        reached,
         any_upto: -1,
         work_max,
         seen: Seen {
@@ -117,7 +174,9 @@ pub(super) fn in_view(
     looking.ahead();
     looking.try_all();
     looking.seen.hits = hits;
-    looking.seen
+    let seen = looking.seen;
+    reached.reset();
+    seen
 }
 
 impl Looking<'_> {
@@ -152,9 +211,7 @@ impl Looking<'_> {
             .into_iter()
             .flat_map(|uses| &uses.names)
         {
-            if let Some(known) = self.named_upto.get_mut(*rule) {
-                *known = upto.max(*known);
-            }
+            self.reached.set_name(*rule, upto);
         }
         self.any_upto = self.any_upto.max(upto);
         let reach = start
@@ -280,7 +337,7 @@ impl Looking<'_> {
         let Some(spot) = self.plan.spots.get(number) else {
             return;
         };
-        let upto = self.upto.get(number).copied().unwrap_or(0);
+        let upto = self.reached.spot(number);
         let range = at..at + 1;
         if at >= upto
             && self.may_be_named(spot, at)
@@ -294,8 +351,8 @@ impl Looking<'_> {
 
     /// Whether a context word is near, where there must be one.
     fn may_be_named(&self, spot: &Spot, at: usize) -> bool {
-        let upto = spot.rule.and_then(|rule| self.named_upto.get(rule));
-        !spot.named || self.task.explain || upto.is_some_and(|upto| *upto >= signed(at))
+        let upto = || spot.rule.map_or(-1, |rule| self.reached.name(rule));
+        !spot.named || self.task.explain || upto() >= signed(at)
     }
 
     /// What is the same in the view that this one was made of was found there.
@@ -321,7 +378,7 @@ impl Looking<'_> {
                 continue;
             };
             loop {
-                let upto = self.upto.get(number).copied().unwrap_or(0);
+                let upto = self.reached.spot(number);
                 let Some(start) = self.next(spot, upto.max(range.start)..range.end) else {
                     break;
                 };
@@ -339,9 +396,7 @@ impl Looking<'_> {
             return;
         }
         let next = self.try_at(spot, at).unwrap_or(usize::MAX);
-        if let Some(upto) = self.upto.get_mut(number) {
-            *upto = next;
-        }
+        self.reached.set_spot(number, next);
     }
 
     fn looks(&self, spot: &Spot) -> bool {

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{
     Engine,
-    look::{self, Task},
+    look::{self, Reached, Task},
     matches,
 };
 use crate::{catalogue::CONTEXT_BYTES, view};
@@ -263,8 +263,16 @@ impl StreamScan {
         };
         let mut work_left = super::work_max(&self.buffer);
         let mut plain = None;
+        let mut reached = Reached::new(&self.engine);
         for view in &views.views {
-            let seen = look::in_view(&self.engine, view, task, plain.as_ref(), work_left);
+            let seen = look::in_view(
+                &self.engine,
+                view,
+                task,
+                plain.as_ref(),
+                work_left,
+                &mut reached,
+            );
             self.exceeded |= seen.failed;
             work_left = work_left.saturating_sub(seen.work);
             plain.get_or_insert(seen.hits);
