@@ -43,7 +43,8 @@ pub(super) fn runs(view: &View<'_>) -> Vec<(Builder, Kind, bool)> {
         for offset in 0..4 {
             let run = run.start + offset..run.end;
             // Most runs are words and names, which spell nothing.
-            if !(open && at_end) && !spells(bytes.get(run.clone())) {
+            let grows = open && at_end;
+            if !grows && !spells(bytes.get(run.clone())) {
                 continue;
             }
             let places: Vec<usize> = run.collect();

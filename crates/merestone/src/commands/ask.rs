@@ -141,11 +141,6 @@ async fn carry_out(
             node::fit(&reason, |reason| is_clean(settled, reason))?;
             admin.hold(&state.ledger(), held, reason, by).await
         }
-        Request::LedgerPrune { before } => admin.prune(before, by).await,
-        Request::LedgerHold { held, reason } => {
-            node::fit(&reason, |reason| is_clean(settled, reason))?;
-            admin.hold(&state.ledger(), held, reason, by).await
-        }
         Request::KeyList | Request::SwitchList | Request::Reload | Request::Stats => {
             anyhow::bail!("no gate is running on this configuration's state folder")
         }
