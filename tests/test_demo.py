@@ -51,7 +51,7 @@ def test_the_story_is_told_to_its_end():
     assert says(told[4], "vendor saw") == "neither"
     leaked = re.search(r"AKIA\w{16}", says(told[5], "vendor streamed")).group()
     got = says(told[5], "application got")
-    assert got.startswith("The deployment key is") and leaked[:8] not in got
+    assert got.startswith("The deployment ") and leaked[:8] not in got
     assert "evil.example" not in says(told[6], "application got")
     assert card in says(told[7], "application got")
     assert "evil.example" not in says(told[7], "application got")

@@ -2,6 +2,7 @@
 //! each pattern only where it can begin.
 
 mod judge;
+mod reached;
 
 use std::ops::Range;
 
@@ -14,6 +15,8 @@ use super::{
     refused::Refused,
 };
 use crate::{catalogue::CONTEXT_BYTES, index::digit_rows, view::View};
+
+pub(super) use reached::Reached;
 
 /// LIMIT: bytes after an opener without a closer that are taken for the rest.
 const UNCLOSED_BYTES_MAX: usize = 16 << 10;
@@ -65,66 +68,6 @@ struct Word {
     /// May lie before the text.
     start: isize,
     end: isize,
-}
-
-/// How far each pattern and rule got in one view. Most views are short, and
-/// there are many patterns: what one view changed is undone before the next.
-#[derive(Debug)]
-pub(super) struct Reached {
-    /// For each pattern, from where on it may be tried.
-    spots: Vec<usize>,
-    /// For each rule, up to where one of its context words reaches.
-    names: Vec<isize>,
-    changed_spots: Vec<usize>,
-    changed_names: Vec<usize>,
-}
-
-impl Reached {
-    pub(super) fn new(engine: &Engine) -> Self {
-        Self {
-            spots: vec![0; engine.0.plan.spots.len()],
-            names: vec![-1; engine.0.rules.len()],
-            changed_spots: Vec::new(),
-            changed_names: Vec::new(),
-        }
-    }
-
-    fn spot(&self, number: usize) -> usize {
-        self.spots.get(number).copied().unwrap_or(0)
-    }
-
-    fn set_spot(&mut self, number: usize, upto: usize) {
-        if let Some(known) = self.spots.get_mut(number) {
-            *known = upto;
-            self.changed_spots.push(number);
-        }
-    }
-
-    fn name(&self, rule: usize) -> isize {
-        self.names.get(rule).copied().unwrap_or(-1)
-    }
-
-    fn set_name(&mut self, rule: usize, upto: isize) {
-        if let Some(known) = self.names.get_mut(rule).filter(|known| **known < upto) {
-            *known = upto;
-            self.changed_names.push(rule);
-        }
-    }
-
-    fn reset(&mut self) {
-        for number in self.changed_spots.drain(..) {
-            self.spots
-                .get_mut(number)
-                .into_iter()
-                .for_each(|upto| *upto = 0);
-        }
-        for rule in self.changed_names.drain(..) {
-            self.names
-                .get_mut(rule)
-                .into_iter()
-                .for_each(|upto| *upto = -1);
-        }
-    }
 }
 
 struct Looking<'a> {

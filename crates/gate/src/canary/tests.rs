@@ -250,6 +250,7 @@ fn what_a_policy_lets_pass_starts_and_is_said() {
     let facts = with(&[
         (Control::Redaction, "*", Action::Allow),
         (Control::Redaction, "phone", Action::Redact),
+        (Control::Redaction, "phone-named", Action::Redact),
     ]);
     assert_eq!(facts["weakest.redaction.card"], "allow card");
     assert!(facts["weakest.redaction.key"].starts_with("allow "));
