@@ -24,16 +24,17 @@ pub(crate) struct Hit {
 pub(crate) struct Index {
     dfa: NFA,
     start: StateID,
-    /// For each state, how many of the last bytes may begin a match.
-    begun: BTreeMap<StateID, usize>,
+    /// For each state, how many of the last bytes may begin a match, in a
+    /// request and in a reply.
+    begun: BTreeMap<StateID, [usize; 2]>,
     reach_bytes: usize,
 }
 
 impl Index {
-    /// Of these texts in lower case, which are not empty. A match begins with one of the
-    /// first `begin`; the others stand in or before one. `None` if they are
-    /// too many.
-    pub(crate) fn new(texts: &[Vec<u8>], begin: usize) -> Option<Self> {
+    /// Of these texts in lower case, which are not empty. `begins` says of
+    /// each whether a match begins with it, in a request and in a reply; others
+    /// stand in or before one. `None` if they are too many.
+    pub(crate) fn new(texts: &[Vec<u8>], begins: &[[bool; 2]]) -> Option<Self> {
         let dfa = NFA::builder()
             .match_kind(MatchKind::Standard)
             .dense_depth(3)
@@ -41,21 +42,27 @@ impl Index {
             .build(texts)
             .ok()?;
         let start = dfa.start_state(Anchored::No).ok()?;
-        let beginnings: HashSet<&[u8]> = texts
-            .iter()
-            .take(begin)
-            .flat_map(|text| (1..=text.len()).filter_map(|upto| text.get(..upto)))
-            .collect();
+        let beginnings = [0, 1].map(|direction| {
+            let begins = begins
+                .iter()
+                .map(|begins| begins.get(direction) == Some(&true));
+            let texts = texts.iter().zip(begins).filter(|(_, begins)| *begins);
+            texts
+                .flat_map(|(text, _)| (1..=text.len()).filter_map(|upto| text.get(..upto)))
+                .collect::<HashSet<&[u8]>>()
+        });
         let mut begun = BTreeMap::new();
         for text in texts {
             let mut state = start;
             for (at, byte) in text.iter().enumerate() {
                 state = dfa.next_state(Anchored::No, state, *byte);
                 let seen = text.get(..=at).unwrap_or_default();
-                let suffix = (0..=at)
-                    .filter_map(|from| seen.get(from..))
-                    .find(|suffix| beginnings.contains(suffix));
-                begun.insert(state, suffix.map_or(0, <[u8]>::len));
+                let longest = beginnings.each_ref().map(|beginnings| {
+                    let suffixes = (0..=at).filter_map(|from| seen.get(from..));
+                    let mut begun = suffixes.filter(|suffix| beginnings.contains(suffix));
+                    begun.next().map_or(0, <[u8]>::len)
+                });
+                begun.insert(state, longest);
             }
         }
         let longest = texts.iter().map(Vec::len).max().unwrap_or(1);
@@ -69,7 +76,7 @@ impl Index {
 
     /// Every occurrence, by its end; answers how many bytes at the end of the
     /// text may be the beginning of a match.
-    pub(crate) fn look(&self, text: &[u8], mut hit: impl FnMut(Hit)) -> usize {
+    pub(crate) fn look(&self, text: &[u8], mut hit: impl FnMut(Hit)) -> [usize; 2] {
         let mut state = self.start;
         for (at, byte) in text.iter().enumerate() {
             state = self
@@ -87,7 +94,7 @@ impl Index {
                 }
             }
         }
-        self.begun.get(&state).copied().unwrap_or(0)
+        self.begun.get(&state).copied().unwrap_or_default()
     }
 
     /// Bytes before a place that an occurrence over it can have.
@@ -135,7 +142,7 @@ mod tests {
     fn hits(index: &Index, text: &str) -> (Vec<(usize, usize)>, usize) {
         let mut hits = Vec::new();
         let begun = index.look(text.as_bytes(), |hit| hits.push((hit.text, hit.start)));
-        (hits, begun)
+        (hits, begun[1])
     }
 
     #[test]
@@ -143,7 +150,7 @@ mod tests {
         let texts: Vec<Vec<u8>> = ["ghp_", "hp", "sk-proj-"]
             .map(|text| text.as_bytes().to_vec())
             .into();
-        let index = Index::new(&texts, 3).unwrap();
+        let index = Index::new(&texts, &[[true; 2]; 3]).unwrap();
         assert_eq!(hits(&index, "xGHP_ sk-pr"), (vec![(1, 2), (0, 1)], 5));
         assert_eq!(hits(&index, "a gh"), (vec![], 2));
         assert_eq!(hits(&index, "a sk-x"), (vec![], 0));
@@ -152,7 +159,7 @@ mod tests {
         let texts: Vec<Vec<u8>> = ["sk-", "task", "disk"]
             .map(|text| text.as_bytes().to_vec())
             .into();
-        let index = Index::new(&texts, 1).unwrap();
+        let index = Index::new(&texts, &[[false, true], [true, false], [false; 2]]).unwrap();
         assert_eq!(hits(&index, "my tas").1, 1);
         assert_eq!(hits(&index, "my task"), (vec![(1, 3)], 2));
         assert_eq!(hits(&index, "my ta").1, 0);

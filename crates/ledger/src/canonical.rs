@@ -1,5 +1,6 @@
 //! The one serialisation of a record: JSON by RFC 8785, integers only, bounded.
 
+mod key;
 mod writer;
 
 use serde::Serialize;

@@ -9,8 +9,8 @@ use crate::{index::Hit, view::View};
 pub(super) struct Hits {
     /// By their ends.
     pub(super) hits: Vec<Hit>,
-    /// How many bytes at the end may begin a match.
-    pub(super) begun: usize,
+    /// How many bytes at the end may begin a match, in a request and in a reply.
+    pub(super) begun: [usize; 2],
     /// Bytes that were read.
     pub(super) work: usize,
 }

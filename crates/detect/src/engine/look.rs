@@ -198,8 +198,14 @@ impl Looking<'_> {
             }
         }
         rows.for_each(|row| self.row(row));
-        if view.open && hits.begun > 0 {
-            self.alive(view.text.len() - hits.begun);
+        let [request, reply] = hits.begun;
+        let begun = match self.task.direction {
+            Some(Direction::Request) => request,
+            Some(Direction::Reply) => reply,
+            None => request.max(reply),
+        };
+        if view.open && begun > 0 {
+            self.alive(view.text.len() - begun);
         }
     }
 

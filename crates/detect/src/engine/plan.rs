@@ -187,21 +187,10 @@ impl Plan {
             spots.extend(patterns.map(|pattern| Spot::of(Some((number, rule)), pattern)));
         }
         let mut draft = Draft::default();
-        // Those that begin a match come first in the index.
-        let begins = |anchor: &&Anchor| matches!(anchor, Anchor::Literals { before, .. } if *before.end() == 0);
-        let anchors = |spot: &Spot| spot.pattern.anchors().to_vec();
         for (number, spot) in spots.iter().enumerate() {
-            anchors(spot)
-                .iter()
-                .filter(begins)
-                .for_each(|anchor| draft.anchor(number, anchor));
-        }
-        let begin = draft.texts.len();
-        for (number, spot) in spots.iter().enumerate() {
-            anchors(spot)
-                .iter()
-                .filter(|anchor| !begins(anchor))
-                .for_each(|anchor| draft.anchor(number, anchor));
+            for anchor in spot.pattern.anchors() {
+                draft.anchor(number, anchor);
+            }
         }
         let words = rules.iter().enumerate().map(|(number, rule)| {
             let follows: Vec<usize> = spots
@@ -238,12 +227,30 @@ impl Plan {
             Rows::try_from(rows).ok()
         };
         let (rows, rows_named) = (rows(false)?, rows(true)?);
+        let begins = |uses: &Uses, direction: Direction| {
+            let mut begins = uses.begins.iter().filter(|(_, _, most)| *most == 0);
+            begins.any(|(spot, ..)| {
+                let spot = spots.get(*spot);
+                // A placeholder is looked for whichever way it goes.
+                spot.is_some_and(|spot| spot.rule.is_none() || spot.looks(Some(direction)))
+            })
+        };
+        let begins: Vec<[bool; 2]> = draft
+            .uses
+            .iter()
+            .map(|uses| {
+                [
+                    begins(uses, Direction::Request),
+                    begins(uses, Direction::Reply),
+                ]
+            })
+            .collect();
         let Draft {
             texts, uses, ahead, ..
         } = draft;
         Some(Self {
             spots,
-            index: Index::new(&texts, begin)?,
+            index: Index::new(&texts, &begins)?,
             uses,
             rows,
             rows_named,
