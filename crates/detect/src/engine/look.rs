@@ -273,7 +273,8 @@ impl Looking<'_> {
         let Some(spot) = self.plan.spots.get(number) else {
             return;
         };
-        if self.looks(spot)
+        if self.may_be_named(spot, range.start)
+            && self.looks(spot)
             && self.next(spot, range.clone()).is_some()
             && self.is_fresh(spot, &range)
         {
