@@ -186,7 +186,7 @@ def test_reloads_under_load(build_house):
     stop, replies, wrong = threading.Event(), [], []
 
     def call(number):
-        while not stop.is_set() and len(replies) < 3_000:
+        while not stop.is_set() and len(replies) < 20_000:
             body = {**BODY, "model": f"m-{number}", "stream": number % 2 == 0}
             try:
                 replies.append(raw.post(house.url, CHAT, body, key))
