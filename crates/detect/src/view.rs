@@ -114,6 +114,10 @@ impl Builder {
         self.map.together(char.len_utf8(), source);
     }
 
+    fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// Adds a part of the source as it is.
     pub(crate) fn copy(&mut self, source: &str, part: Range<usize>) {
         if let Some(text) = source.get(part.clone()) {
@@ -271,11 +275,11 @@ fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
         let builder = read(parent, end);
         children.extend(builder.map(|builder| builder.finish(kind, open)));
     }
-    for (builder, kind, at_end) in decode::runs(parent) {
+    decode::runs(parent, |builder, kind, at_end| {
         let open = parent.open && at_end;
         let readable = builder.readable(open);
         children.extend(readable.map(|builder| builder.finish(kind, open)));
-    }
+    });
     for child in &mut children {
         if let Some(map) = &parent.map {
             child.pending = child.pending.map(|at| parent.source_start(at));
@@ -289,8 +293,7 @@ fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
 
 /// The text that a whole run of base64 stands for.
 pub(crate) fn from_base64(run: &str) -> Option<String> {
-    let places: Vec<usize> = (0..run.len()).collect();
-    decode::base64(run.as_bytes(), &places, false).map(|builder| builder.text)
+    decode::base64(run.as_bytes(), 0..run.len(), false).map(|builder| builder.text)
 }
 
 /// What text does not have: bytes that were none, control characters.

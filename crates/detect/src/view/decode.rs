@@ -16,6 +16,8 @@ const LINE_CHARS_MIN: usize = 32;
 const INDENT_BYTES_MAX: usize = 16;
 /// Pairs of a run, with something between two: shorter is no run.
 const PARTED_BYTES_MIN: usize = RUN_CHARS_MIN / 2 * 3 - 1;
+/// LIMIT: decoded bytes that are gathered before they are read as characters.
+const PLACED_MAX: usize = 16 << 10;
 /// LIMIT: bytes between two pairs of digits.
 const GAP_BYTES_MAX: usize = 4;
 
@@ -31,12 +33,12 @@ pub(super) fn pair(bytes: &[u8], at: usize) -> Option<u8> {
 }
 
 /// Each run of base64 or hexadecimal characters, decoded from every offset at
-/// which it may begin; with whether it stands at the very end.
+/// which it may begin; `each` is told whether it stands at the very end. One
+/// at a time, since a long run is large once decoded.
 /// Runs without anything new in them were decoded before.
-pub(super) fn runs(view: &View<'_>) -> Vec<(Builder, Kind, bool)> {
+pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
     let (bytes, open) = (view.text.as_bytes(), view.open);
     let is_fresh = |run: &Range<usize>| view.is_fresh(&(run.start.saturating_sub(1)..run.end + 1));
-    let mut out = Vec::new();
     let words = stretches(bytes, &LETTERS, RUN_CHARS_MIN, open);
     for run in words.iter().filter(|run| is_fresh(run)) {
         let at_end = run.end == bytes.len();
@@ -47,9 +49,9 @@ pub(super) fn runs(view: &View<'_>) -> Vec<(Builder, Kind, bool)> {
             if !grows && !spells(bytes.get(run.clone())) {
                 continue;
             }
-            let places: Vec<usize> = run.collect();
-            let builder = base64(bytes, &places, open && at_end);
-            out.extend(builder.map(|builder| (builder, Kind::Base64, at_end)));
+            if let Some(builder) = base64(bytes, run, open && at_end) {
+                each(builder, Kind::Base64, at_end);
+            }
         }
     }
     for (places, at_end) in wrapped(bytes, &words, open) {
@@ -59,17 +61,19 @@ pub(super) fn runs(view: &View<'_>) -> Vec<(Builder, Kind, bool)> {
             continue;
         }
         for offset in 0..4 {
-            let places = places.get(offset..).unwrap_or_default();
-            let builder = base64(bytes, places, open && at_end);
-            out.extend(builder.map(|builder| (builder, Kind::Base64, at_end)));
+            let places = places.iter().copied().skip(offset);
+            if let Some(builder) = base64(bytes, places, open && at_end) {
+                each(builder, Kind::Base64, at_end);
+            }
         }
     }
     let hex = stretches(bytes, &HEX, RUN_CHARS_MIN, open);
     for run in hex.into_iter().filter(is_fresh) {
         let at_end = run.end == bytes.len();
         for offset in 0..2 {
-            let builder = hexadecimal(bytes, run.start + offset..run.end, open && at_end);
-            out.extend(builder.map(|builder| (builder, Kind::Hex, at_end)));
+            if let Some(builder) = hexadecimal(bytes, run.start + offset..run.end, open && at_end) {
+                each(builder, Kind::Hex, at_end);
+            }
         }
     }
     for (pairs, at_end) in parted(bytes, open) {
@@ -77,12 +81,14 @@ pub(super) fn runs(view: &View<'_>) -> Vec<(Builder, Kind, bool)> {
         let fresh = first.zip(last).is_some_and(|((_, first), (_, last))| {
             is_fresh(&(first.start..last.end + GAP_BYTES_MAX))
         });
-        if fresh && (2 * pairs.len() >= RUN_CHARS_MIN || (open && at_end)) {
-            let builder = built(&pairs, open && at_end);
-            out.extend(builder.map(|builder| (builder, Kind::Hex, at_end)));
+        let long = 2 * pairs.len() >= RUN_CHARS_MIN || (open && at_end);
+        if fresh
+            && long
+            && let Some(builder) = built(&pairs, open && at_end)
+        {
+            each(builder, Kind::Hex, at_end);
         }
     }
-    out
 }
 
 /// Whether a run of base64 may spell enough characters in a row to be read:
@@ -298,33 +304,46 @@ fn hexadecimal(bytes: &[u8], run: Range<usize>, open: bool) -> Option<Builder> {
 }
 
 /// The bytes that the base64 characters at these places spell.
-pub(super) fn base64(bytes: &[u8], places: &[usize], open: bool) -> Option<Builder> {
-    let mut out = Vec::with_capacity(places.len() / 4 * 3);
-    for group in places.chunks(4).filter(|group| group.len() > 1) {
+pub(super) fn base64(
+    bytes: &[u8],
+    mut places: impl Iterator<Item = usize>,
+    open: bool,
+) -> Option<Builder> {
+    let mut builder = Builder::default();
+    let mut out: Vec<Placed> = Vec::new();
+    loop {
+        let group = [places.next(), places.next(), places.next(), places.next()];
+        let count = group.iter().flatten().count();
+        let (Some(Some(start)), true) = (group.first(), count > 1) else {
+            break;
+        };
         let mut word = 0_u32;
-        for index in 0..4 {
-            let value = match group.get(index) {
-                Some(at) => sextet(*bytes.get(*at)?)?,
+        for at in group {
+            let value = match at {
+                Some(at) => sextet(*bytes.get(at)?)?,
                 None => 0,
             };
             word = (word << 6) | u32::from(value);
         }
-        let start = *group.first()?;
         // Padding belongs to what it pads.
-        let last = *group.last()? + 1;
+        let last = group.iter().flatten().last()? + 1;
         let padding = bytes.get(last..).unwrap_or_default().iter();
-        let padding = padding
-            .take(4 - group.len())
-            .take_while(|byte| **byte == b'=');
+        let padding = padding.take(4 - count).take_while(|byte| **byte == b'=');
         let covered = last + padding.count();
-        let [_, first, second, third] = word.to_be_bytes();
-        for (index, byte) in [first, second, third].into_iter().enumerate() {
-            if index + 1 < group.len() {
-                out.push((byte, start..covered));
-            }
+        let [_, decoded @ ..] = word.to_be_bytes();
+        let decoded = decoded.into_iter().take(count - 1);
+        out.extend(decoded.map(|byte| (byte, *start..covered)));
+        // No character goes on behind an ASCII one.
+        if out.len() >= PLACED_MAX && out.last().is_some_and(|(byte, _)| byte.is_ascii()) {
+            builder.bytes(&out, false);
+            out.clear();
         }
     }
-    built(&out, open)
+    if out.is_empty() && builder.is_empty() {
+        return None;
+    }
+    builder.bytes(&out, open);
+    Some(builder)
 }
 
 const fn sextet(byte: u8) -> Option<u8> {
