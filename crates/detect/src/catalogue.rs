@@ -240,8 +240,9 @@ fn check_names(raw: &Raw) -> Result<(), String> {
     Ok(())
 }
 
-fn check(raw: Raw) -> Result<Detector, String> {
-    check_names(&raw)?;
+/// What is wrong with a file without a look at its patterns.
+fn plain_faults(raw: &Raw) -> Result<(), String> {
+    check_names(raw)?;
     let no_profile = raw.profiles.as_ref().is_some_and(Vec::is_empty);
     let no_example = raw.examples.is_empty() || raw.counter_examples.is_empty();
     if no_profile || no_example || raw.directions.is_empty() {
@@ -262,12 +263,6 @@ fn check(raw: Raw) -> Result<Detector, String> {
                 .to_owned(),
         );
     }
-    let slot_actions = raw
-        .slot_actions
-        .iter()
-        .map(|(word, action)| Some((Slot::from_word(word)?, *action)))
-        .collect::<Option<_>>()
-        .ok_or("slot_actions names a slot that does not exist")?;
     if raw.context.len() > CONTEXT_WORDS_MAX || raw.context.iter().any(String::is_empty) {
         return Err(format!(
             "context has at most {CONTEXT_WORDS_MAX} words, none empty"
@@ -279,6 +274,17 @@ fn check(raw: Raw) -> Result<Detector, String> {
     {
         return Err("context_score is more than score, at most 100, and needs context".to_owned());
     }
+    Ok(())
+}
+
+fn check(raw: Raw) -> Result<Detector, String> {
+    plain_faults(&raw)?;
+    let slot_actions = raw
+        .slot_actions
+        .iter()
+        .map(|(word, action)| Some((Slot::from_word(word)?, *action)))
+        .collect::<Option<_>>()
+        .ok_or("slot_actions names a slot that does not exist")?;
     let needs_context = !raw.context.is_empty() && raw.context_score.is_none();
     let patterns: Vec<Arc<Pattern>> = raw
         .pattern

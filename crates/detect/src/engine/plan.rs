@@ -213,38 +213,9 @@ impl Plan {
                 .collect()
         });
         let words = words.collect();
-        let rows = |named: bool| {
-            let fits = |row: &Row, digit: u8| {
-                spots.get(row.spot).is_some_and(|spot| {
-                    spot.named == named && (row.before > 0 || spot.pattern.begins_with(digit))
-                })
-            };
-            let of = |digit: u8| {
-                let rows = draft.rows.iter().copied();
-                rows.filter(|row| fits(row, digit)).collect::<Vec<_>>()
-            };
-            let rows: Vec<Vec<Row>> = (b'0'..=b'9').map(of).collect();
-            Rows::try_from(rows).ok()
-        };
-        let (rows, rows_named) = (rows(false)?, rows(true)?);
-        let begins = |uses: &Uses, direction: Direction| {
-            let mut begins = uses.begins.iter().filter(|(_, _, most)| *most == 0);
-            begins.any(|(spot, ..)| {
-                let spot = spots.get(*spot);
-                // A placeholder is looked for whichever way it goes.
-                spot.is_some_and(|spot| spot.rule.is_none() || spot.looks(Some(direction)))
-            })
-        };
-        let begins: Vec<[bool; 2]> = draft
-            .uses
-            .iter()
-            .map(|uses| {
-                [
-                    begins(uses, Direction::Request),
-                    begins(uses, Direction::Reply),
-                ]
-            })
-            .collect();
+        let rows = rows_by_digit(&draft.rows, &spots, false)?;
+        let rows_named = rows_by_digit(&draft.rows, &spots, true)?;
+        let begins: Vec<[bool; 2]> = draft.uses.iter().map(|uses| begins(uses, &spots)).collect();
         let Draft {
             texts, uses, ahead, ..
         } = draft;
@@ -258,4 +229,32 @@ impl Plan {
             words,
         })
     }
+}
+
+/// The patterns that a row of digits is tried with, for each first digit;
+/// `named` ones only behind a context word.
+fn rows_by_digit(rows: &[Row], spots: &[Spot], named: bool) -> Option<Rows> {
+    let fits = |row: &Row, digit: u8| {
+        spots.get(row.spot).is_some_and(|spot| {
+            spot.named == named && (row.before > 0 || spot.pattern.begins_with(digit))
+        })
+    };
+    let of = |digit: u8| {
+        let rows = rows.iter().copied();
+        rows.filter(|row| fits(row, digit)).collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<Row>> = (b'0'..=b'9').map(of).collect();
+    Rows::try_from(rows).ok()
+}
+
+/// Whether a match begins with a text, in a request and in a reply.
+fn begins(uses: &Uses, spots: &[Spot]) -> [bool; 2] {
+    [Direction::Request, Direction::Reply].map(|direction| {
+        let mut begins = uses.begins.iter().filter(|(_, _, most)| *most == 0);
+        begins.any(|(spot, ..)| {
+            let spot = spots.get(*spot);
+            // A placeholder is looked for whichever way it goes.
+            spot.is_some_and(|spot| spot.rule.is_none() || spot.looks(Some(direction)))
+        })
+    })
 }

@@ -244,12 +244,7 @@ impl StreamScan {
         {
             self.looks += 1;
         }
-        let views = if self.engine.looks(self.direction) {
-            view::views(&self.buffer, open)
-        } else {
-            // Only placeholders are looked for, which stand in the text itself.
-            view::plain(&self.buffer, open)
-        };
+        let views = views(&self.engine, self.direction, &self.buffer, open);
         self.exceeded |= views.exceeded;
         let mut hold = self.buffer.len();
         let mut pieces: Vec<Piece> = Vec::new();
@@ -386,6 +381,15 @@ impl StreamScan {
             .filter(|seam| *seam > 0);
         self.released += from;
         self.context = upto - from;
+    }
+}
+
+fn views<'a>(engine: &Engine, direction: Direction, text: &'a str, open: bool) -> view::Views<'a> {
+    if engine.looks(direction) {
+        view::views(text, open)
+    } else {
+        // Only placeholders are looked for, which stand in the text itself.
+        view::plain(text, open)
     }
 }
 
