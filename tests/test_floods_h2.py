@@ -192,7 +192,9 @@ def test_heads_that_unpack_to_very_much(siege, how):
         assert peer.await_that(told, 20) or peer.ended, "some got no answer"
         last = ids(len(heads))[-1]
         assert not ok(peer, last), "what is more than is allowed was taken"
-    assert besieged.house.openai.bodies().get("m", []) == []
+    # The very first of the large fields is within what a head may have.
+    fair = 1 if how == "one large field again and again" else 0
+    assert len(besieged.house.openai.bodies().get("m", [])) <= fair
 
 
 def test_more_streams_than_may_be_at_once(siege):

@@ -8,15 +8,40 @@ use aho_corasick::{
     nfa::contiguous::NFA,
 };
 
-/// A text that was found: which, and where it ends.
+/// A text that was found: which, and where. Small, since a hostile text has
+/// many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hit {
+    text: u32,
+    start: u32,
+    end: u32,
+}
+
+impl Hit {
+    /// A text by its number, from its first byte to behind its last.
+    pub(crate) fn new(text: usize, start: usize, end: usize) -> Self {
+        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            text: narrow(text),
+            start: narrow(start),
+            end: narrow(end),
+        }
+    }
+
     /// Its number.
-    pub(crate) text: usize,
+    pub(crate) const fn text(&self) -> usize {
+        self.text as usize
+    }
+
     /// Where it begins.
-    pub(crate) start: usize,
+    pub(crate) const fn start(&self) -> usize {
+        self.start as usize
+    }
+
     /// Where it ends.
-    pub(crate) end: usize,
+    pub(crate) const fn end(&self) -> usize {
+        self.end as usize
+    }
 }
 
 /// Many texts, looked for at once without regard to ASCII case.
@@ -86,11 +111,8 @@ impl Index {
                 for index in 0..self.dfa.match_len(state) {
                     let pattern: PatternID = self.dfa.match_pattern(state, index);
                     let end = at + 1;
-                    hit(Hit {
-                        text: pattern.as_usize(),
-                        start: end.saturating_sub(self.dfa.pattern_len(pattern)),
-                        end,
-                    });
+                    let start = end.saturating_sub(self.dfa.pattern_len(pattern));
+                    hit(Hit::new(pattern.as_usize(), start, end));
                 }
             }
         }
@@ -141,7 +163,7 @@ mod tests {
 
     fn hits(index: &Index, text: &str) -> (Vec<(usize, usize)>, usize) {
         let mut hits = Vec::new();
-        let begun = index.look(text.as_bytes(), |hit| hits.push((hit.text, hit.start)));
+        let begun = index.look(text.as_bytes(), |hit| hits.push((hit.text(), hit.start())));
         (hits, begun[1])
     }
 

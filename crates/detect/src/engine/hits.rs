@@ -39,15 +39,12 @@ pub(super) fn hits(plan: &Plan, view: &View<'_>, plain: Option<&Hits>) -> Hits {
         let part = text.get(from..upto).unwrap_or_default();
         found.work += part.len();
         let begun = plan.index.look(part, |hit| {
-            let hit = Hit {
-                start: hit.start + from,
-                end: hit.end + from,
-                ..hit
-            };
+            let hit = Hit::new(hit.text(), hit.start() + from, hit.end() + from);
             // What touches no edit was taken over.
-            let first = near.partition_point(|edit| edit.end <= hit.start && edit.start < hit.end);
+            let first =
+                near.partition_point(|edit| edit.end <= hit.start() && edit.start < hit.end());
             let over = near.get(first).is_some_and(|edit| {
-                edit.start < hit.end && (edit.end > hit.start || edit.is_empty())
+                edit.start < hit.end() && (edit.end > hit.start() || edit.is_empty())
             });
             if over {
                 found.hits.push(hit);
@@ -57,7 +54,7 @@ pub(super) fn hits(plan: &Plan, view: &View<'_>, plain: Option<&Hits>) -> Hits {
             found.begun = begun;
         }
     }
-    found.hits.sort_by_key(|hit| hit.end);
+    found.hits.sort_by_key(|hit| hit.end());
     found
 }
 
@@ -65,14 +62,13 @@ pub(super) fn hits(plan: &Plan, view: &View<'_>, plain: Option<&Hits>) -> Hits {
 fn inherited(view: &View<'_>, plain: &Hits, out: &mut Vec<Hit>) {
     let mut rest = plain.hits.as_slice();
     for (at, source) in view.unchanged() {
-        let skip = rest.partition_point(|hit| hit.end <= source.start);
+        let skip = rest.partition_point(|hit| hit.end() <= source.start);
         rest = rest.get(skip..).unwrap_or_default();
-        let inside = rest.iter().take_while(|hit| hit.end <= source.end);
-        let whole = inside.filter(|hit| hit.start >= source.start);
-        out.extend(whole.map(|hit| Hit {
-            start: hit.start - source.start + at,
-            end: hit.end - source.start + at,
-            ..*hit
+        let inside = rest.iter().take_while(|hit| hit.end() <= source.end);
+        let whole = inside.filter(|hit| hit.start() >= source.start);
+        out.extend(whole.map(|hit| {
+            let moved = |place: usize| place - source.start + at;
+            Hit::new(hit.text(), moved(hit.start()), moved(hit.end()))
         }));
     }
 }

@@ -137,9 +137,13 @@ impl Looking<'_> {
         };
         let plan = self.plan;
         plan.index.look(before.as_bytes(), |hit| {
-            let is_word = plan.uses.get(hit.text).is_some_and(|uses| uses.is_word);
-            if is_word && is_whole(before, hit.start..hit.end) {
-                self.word(hit.text, signed(hit.start) - shift, signed(hit.end) - shift);
+            let is_word = plan.uses.get(hit.text()).is_some_and(|uses| uses.is_word);
+            if is_word && is_whole(before, hit.start()..hit.end()) {
+                self.word(
+                    hit.text(),
+                    signed(hit.start()) - shift,
+                    signed(hit.end()) - shift,
+                );
             }
         });
     }
@@ -180,20 +184,20 @@ impl Looking<'_> {
         let (plan, view) = (self.plan, self.view);
         let mut rows = rows.iter().copied().peekable();
         for hit in &hits.hits {
-            while let Some(row) = rows.next_if(|row| *row < hit.end) {
+            while let Some(row) = rows.next_if(|row| *row < hit.end()) {
                 self.row(row);
             }
-            let Some(uses) = plan.uses.get(hit.text) else {
+            let Some(uses) = plan.uses.get(hit.text()) else {
                 continue;
             };
-            if uses.is_word && is_whole(&view.text, hit.start..hit.end) {
-                self.word(hit.text, signed(hit.start), signed(hit.end));
+            if uses.is_word && is_whole(&view.text, hit.start()..hit.end()) {
+                self.word(hit.text(), signed(hit.start()), signed(hit.end()));
             }
             for (spot, least, most) in &uses.begins {
                 if *most == 0 {
-                    self.begin(*spot, hit.start);
-                } else if let Some(last) = hit.start.checked_sub(*least) {
-                    self.place(*spot, hit.start.saturating_sub(*most)..last + 1);
+                    self.begin(*spot, hit.start());
+                } else if let Some(last) = hit.start().checked_sub(*least) {
+                    self.place(*spot, hit.start().saturating_sub(*most)..last + 1);
                 }
             }
         }
