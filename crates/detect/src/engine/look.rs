@@ -327,30 +327,38 @@ impl Looking<'_> {
     fn try_all(&mut self) {
         let mut places = std::mem::take(&mut self.places);
         places.sort_unstable_by_key(|(spot, range)| (*spot, range.start));
+        // Up to where the pattern at hand was tried here.
+        let (mut last, mut upto) = (None, 0);
         for (number, range) in places {
             let Some(spot) = self.plan.spots.get(number) else {
                 continue;
             };
-            loop {
-                let upto = self.reached.spot(number);
-                let Some(start) = self.next(spot, upto.max(range.start)..range.end) else {
-                    break;
-                };
+            if last != Some(number) {
+                (last, upto) = (Some(number), 0);
+            }
+            while let Some(start) = self.next(spot, upto.max(range.start)..range.end) {
                 if self.seen.failed {
                     return;
                 }
-                self.try_one(number, spot, start);
+                upto = self.try_one(number, spot, start);
             }
         }
     }
 
-    fn try_one(&mut self, number: usize, spot: &Spot, at: usize) {
+    /// Tries a pattern at one place; answers where to go on.
+    fn try_one(&mut self, number: usize, spot: &Spot, at: usize) -> usize {
         if self.seen.work > self.work_max {
             self.seen.failed = true;
-            return;
+            return usize::MAX;
         }
+        let found = self.seen.found.len();
         let next = self.try_at(spot, at).unwrap_or(usize::MAX);
-        self.reached.set_spot(number, next);
+        // Only a match rules out what begins in it: hits come by their ends, so
+        // one that began earlier may still follow.
+        if self.seen.found.len() > found {
+            self.reached.set_spot(number, next);
+        }
+        next
     }
 
     fn looks(&self, spot: &Spot) -> bool {
