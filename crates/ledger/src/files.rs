@@ -32,6 +32,8 @@ pub trait Append: Send + Debug {
     /// # Errors
     /// When it cannot.
     fn cut(&mut self, bytes: u64) -> io::Result<()>;
+    /// Gives back what was set aside behind the end, where that is possible.
+    fn give_back(&mut self) {}
 }
 
 /// Held as long as the folder is in use; released when dropped.

@@ -163,8 +163,13 @@ async fn sqlite_conforms() {
 async fn postgres_conforms() {
     let url = std::env::var("MERESTONE_TEST_POSTGRES").unwrap();
     let at = PostgresAt::new(Secret::new(url), Vec::new()).unwrap();
-    // Two nodes that start at once bring the schema up together.
-    let (one, other) = tokio::join!(Store::connect(at.clone()), Store::connect(at));
-    drop(other.unwrap());
-    conforms(Arc::new(one.unwrap())).await;
+    // Nodes that start at once bring the schema up together.
+    let nodes: Vec<_> = (0..8)
+        .map(|_| tokio::spawn(Store::connect(at.clone())))
+        .collect();
+    let mut stores = Vec::new();
+    for node in nodes {
+        stores.push(node.await.unwrap().unwrap());
+    }
+    conforms(Arc::new(stores.remove(0))).await;
 }

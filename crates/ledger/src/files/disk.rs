@@ -34,6 +34,12 @@ impl Append for DiskFile {
     fn cut(&mut self, bytes: u64) -> io::Result<()> {
         self.0.set_len(bytes)
     }
+    fn give_back(&mut self) {
+        // The length stays as it is; the blocks behind it are freed.
+        if let Ok(metadata) = self.0.metadata() {
+            let _ = self.0.set_len(metadata.len());
+        }
+    }
 }
 
 impl Files for DiskFiles {

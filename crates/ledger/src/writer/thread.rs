@@ -146,7 +146,7 @@ impl Writer {
             .segment_bytes
             .max(HEADER_BYTES as u64 + 1);
         if self.start.bytes >= full {
-            self.segment = None;
+            self.end_segment();
         }
         if self.head.closed || self.segment.is_none() {
             // Before the first entry the head says that the log is open, and
@@ -163,6 +163,13 @@ impl Writer {
         self.start.next += group.len() as u64;
         self.start.durable.send_replace(self.start.next);
         Ok(first)
+    }
+
+    /// Nothing more comes to the segment.
+    fn end_segment(&mut self) {
+        if let Some(mut segment) = self.segment.take() {
+            segment.give_back();
+        }
     }
 
     /// How long the head may stay as it is; for ever if it covers everything.
@@ -202,6 +209,7 @@ impl Writer {
     /// much is told, and not too little.
     fn close(&mut self, unmark: bool) -> io::Result<()> {
         self.put_head(true)?;
+        self.end_segment();
         let (files, folder) = (&self.start.files, &self.start.settings.folder);
         if unmark && files.list(folder)?.iter().any(|name| name == MARKER) {
             files.remove(&folder.join(MARKER))?;

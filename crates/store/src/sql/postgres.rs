@@ -16,6 +16,8 @@ use super::{ROWS_MAX, Row, StoreError, Value};
 
 /// For a connection to be made, and for a statement to be answered.
 const WAIT_TIME: Duration = Duration::from_secs(5);
+/// Held by the one node that changes the schema; the number is merestone's own.
+const SCHEMA_LOCK: i64 = 0x6d65_7265;
 
 /// Where a server is, and how it is connected to.
 #[derive(Debug, Clone)]
@@ -128,10 +130,13 @@ impl Postgres {
         rows.iter().map(read).collect()
     }
 
+    /// Several statements in one simple query are one transaction. One node
+    /// at a time: two that create a table at once meet in the catalogue of
+    /// the server, IF NOT EXISTS or not.
     pub(super) async fn all(&self, sql: &str) -> Result<(), StoreError> {
         let client = self.client().await?;
-        // Several statements in one simple query are one transaction.
-        self.answered(client.batch_execute(sql)).await
+        let sql = format!("SELECT pg_advisory_xact_lock({SCHEMA_LOCK});\n{sql}");
+        self.answered(client.batch_execute(&sql)).await
     }
 
     /// The connection; a lost one is made anew.
