@@ -223,6 +223,19 @@ def _with_logprobs(channel, field, text, spelled, streamed):
     return "\n\n".join(lines).encode()
 
 
+def test_log_probabilities_that_are_too_much_to_look_at_do_not_pass(redacting):
+    """Readings of readings: what cannot all be looked at is refused, in the
+    text and where its tokens are spelled."""
+    channel = CHANNELS[0]
+    hidden = "".join(f"%{byte:02x}" for byte in needles.FOUR[0].text.encode())
+    much = ("fm2_" * 250 + "\u200b") * 25 + " see " + hidden + " end"
+    document = json.loads(channel.whole("nothing to see"))
+    document["choices"][0]["logprobs"] = {"content": [_entry(much)]}
+    (row,) = run(redacting, channel, [Row("", json.dumps(document).encode(), False, text=much)])
+    assert row.reply.status != 200 and hidden.encode() not in row.reply.body
+    assert b"MS-REPLY-003" in row.reply.body
+
+
 def _odd_lists(digits):
     """Log probabilities that are no plain list of tokens."""
     token = {"token": "a", "logprob": -0.1}

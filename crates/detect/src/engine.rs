@@ -7,7 +7,7 @@ mod plan;
 mod refused;
 mod stream;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use regex::Regex;
 use regex_syntax::hir::literal::Extractor;
@@ -15,7 +15,8 @@ use terms::{Control, DetectorId, Digest, Direction, Finding, View};
 use thiserror::Error;
 
 use crate::{
-    Catalogue, Detector, Profile, Redaction, pattern::Pattern, redact, template::Filler, view,
+    Catalogue, Detector, Profile, Redaction, catalogue::CONTEXT_BYTES, pattern::Pattern, redact,
+    template::Filler, view,
 };
 
 use look::{Reached, Task};
@@ -213,8 +214,9 @@ impl Engine {
     }
 
     /// Likewise, of a text before which this stands: the keys of a value, in
-    /// which detectors find their context words. Nothing is found in it, no
-    /// match runs over into it, and its bytes do not count.
+    /// which detectors find their context words and the names of secrets. What
+    /// begins there and ends here is found, as far as it lies here; what lies
+    /// there is not, and its bytes do not count.
     #[must_use]
     pub fn scan_after(&self, before: &str, text: &str, direction: Direction) -> Scan {
         self.look(before, text, Some(direction), false).0
@@ -252,16 +254,20 @@ impl Engine {
             return (scan, refused);
         }
         scan.bytes = text.len() as u64;
-        let views = view::views(text, false);
+        let before = look::tail(before, CONTEXT_BYTES);
+        let text = match before {
+            "" => Cow::Borrowed(text),
+            _ => Cow::Owned([before, text].concat()),
+        };
+        let views = view::views(&text, false);
         scan.work_exceeded = views.exceeded;
         let task = Task {
             direction,
-            from: 0,
-            seam: None,
-            before,
+            from: before.len(),
+            seam: (!before.is_empty()).then_some(before.len()),
             explain,
         };
-        let mut work_left = work_max(text);
+        let mut work_left = work_max(&text);
         let mut plain = None;
         let mut reached = Reached::new(self);
         for view in &views.views {
@@ -275,7 +281,9 @@ impl Engine {
             plain.get_or_insert(seen.hits);
         }
         for finding in &mut scan.findings {
-            matches::widen(text, finding);
+            matches::widen(&text, finding);
+            finding.span.start = finding.span.start.saturating_sub(before.len());
+            finding.span.end = finding.span.end.saturating_sub(before.len());
         }
         matches::dedupe(&mut scan.findings);
         (scan, refused)

@@ -11,6 +11,7 @@
 
 mod anchor;
 mod boundary;
+mod byteset;
 mod catalogue;
 mod engine;
 pub mod import;
@@ -19,6 +20,7 @@ pub mod names;
 mod pattern;
 pub mod redact;
 mod resolve;
+mod shape;
 pub mod template;
 mod validate;
 mod view;

@@ -1,7 +1,10 @@
 //! One pattern of a detector: where it may begin, how long it may be, and an
 //! automaton that is made when it is first needed.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    ops::RangeInclusive,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use regex_automata::{
     Anchored, MatchKind,
@@ -12,7 +15,11 @@ use regex_automata::{
 };
 use regex_syntax::hir::Hir;
 
-use crate::anchor::{Anchor, FirstBytes, anchors};
+use crate::{
+    anchor::{Anchor, anchors, run_min},
+    byteset::ByteSet,
+    shape::Shape,
+};
 
 /// LIMIT: bytes that one match may span, so that a stream need not wait for ever.
 pub(crate) const SPAN_BYTES_MAX: usize = 8_192;
@@ -45,7 +52,8 @@ pub(crate) struct TooLarge;
 #[derive(Debug)]
 pub(crate) struct Pattern {
     text: String,
-    first: FirstBytes,
+    first: ByteSet,
+    run_min: usize,
     anchors: Vec<Anchor>,
     /// The longest that a match can be.
     span_bytes_max: usize,
@@ -73,7 +81,8 @@ impl Pattern {
         )?;
         Ok(Arc::new(Self {
             text: text.to_owned(),
-            first: FirstBytes::of(&hir),
+            first: ByteSet::first(&hir),
+            run_min: run_min(&hir),
             anchors,
             span_bytes_max,
             automaton: OnceLock::new(),
@@ -90,6 +99,20 @@ impl Pattern {
 
     pub(crate) const fn span_bytes_max(&self) -> usize {
         self.span_bytes_max
+    }
+
+    /// How many letters and digits every match begins with, at least.
+    pub(crate) const fn run_min(&self) -> usize {
+        self.run_min
+    }
+
+    /// What tells the rows of digits of its matches; `None` if it is too large.
+    pub(crate) fn shape(&self, before: RangeInclusive<usize>) -> Option<Shape> {
+        let program = thompson::Compiler::new()
+            .configure(program().which_captures(thompson::WhichCaptures::None))
+            .build(&self.text)
+            .ok()?;
+        Some(Shape::new(&program, before))
     }
 
     /// Whether a match may begin with this byte.
@@ -138,9 +161,7 @@ fn span(hir: &Hir) -> Result<usize, String> {
 
 impl Automaton {
     fn new(pattern: &str) -> Result<Self, TooLarge> {
-        let program = thompson::Config::new()
-            .nfa_size_limit(Some(PROGRAM_BYTES_MAX))
-            .shrink(false);
+        let program = program();
         let whole = dense::Config::new()
             .start_kind(StartKind::Anchored)
             .match_kind(MatchKind::LeftmostFirst)
@@ -165,6 +186,13 @@ impl Automaton {
             .map(|dfa| Self::Lazy(dfa, Mutex::new(Vec::new())))
             .map_err(|_| TooLarge)
     }
+}
+
+/// How programs are made.
+fn program() -> thompson::Config {
+    thompson::Config::new()
+        .nfa_size_limit(Some(PROGRAM_BYTES_MAX))
+        .shrink(false)
 }
 
 fn walk(dfa: &dense::DFA<Vec<u32>>, text: &[u8], at: usize) -> Result<Tried, TooLarge> {

@@ -174,11 +174,6 @@ impl Validator {
         Some(Valid { end, looked: end })
     }
 
-    /// Whether it looks for words that stand before a match.
-    pub(crate) const fn looks_before(self) -> bool {
-        matches!(self, Self::Named)
-    }
-
     /// Where the secret begins in a match that has its name before it: the
     /// name stays as it is.
     pub(crate) fn value_start(self, text: &str, span: &Range<usize>) -> usize {
@@ -224,6 +219,21 @@ impl Validator {
             | Self::CardExpiry
             | Self::Number(_) => None,
         }
+    }
+}
+
+/// What stands before a place on its line; `None` if that is much.
+fn line_before(text: &str, start: usize) -> Option<&str> {
+    /// LIMIT: bytes that are looked at: nobody asks for a longer one.
+    const LINE_BYTES_MAX: usize = 64;
+    let mut from = start.saturating_sub(LINE_BYTES_MAX);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let near = text.get(from..start)?;
+    match near.rfind('\n') {
+        Some(end) => near.get(end + 1..),
+        None => (from == 0).then_some(near),
     }
 }
 
@@ -391,6 +401,18 @@ fn varied(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::template::Filler;
+
+    #[test]
+    fn nobody_reads_a_long_line_back() {
+        let long = format!("{}: ", "word ".repeat(40));
+        assert_eq!(line_before(&long, long.len()), None);
+        assert_eq!(line_before("é a\n  b c", 8), Some("  b"));
+        assert_eq!(line_before("export ", 7), Some("export "));
+        assert_eq!(
+            line_before(&format!("{long}\nset "), long.len() + 5),
+            Some("set ")
+        );
+    }
 
     #[test]
     fn ibans_of_every_country_check() {

@@ -155,12 +155,14 @@ async fn http2(gate: Arc<Gate>, line: Line, source: IpAddr, closing: Cancellatio
             let _ = connection.await;
             return;
         }
-        () = idle(&used) => connection.as_mut().graceful_shutdown(),
+        () = idle(&used, IDLE_TIME) => connection.as_mut().graceful_shutdown(),
     }
-    // No walk runs: what is left is replies that the caller does not fetch.
-    let within = gate.limits().caller_idle_time;
-    if tokio::time::timeout(within, connection).await.is_err() {
-        gate.metrics().connection_ended(Cause::Undelivered);
+    // A request that was on its way still walks. When none does, what is left
+    // is replies that the caller does not fetch.
+    let unfetched = idle(&used, gate.limits().caller_idle_time);
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = unfetched => gate.metrics().connection_ended(Cause::Undelivered),
     }
 }
 
@@ -170,18 +172,20 @@ struct Used {
     requests: AtomicU64,
 }
 
-/// Resolves when a whole period went by without a request.
-async fn idle(used: &Arc<Used>) {
+/// Resolves when a whole period went by without a request or a walk.
+async fn idle(used: &Arc<Used>, period: Duration) {
     // This one, and the one of the service.
     const HOLDERS: usize = 2;
-    let mut before = u64::MAX;
+    let mut before = None;
     loop {
         let now = used.requests.load(Ordering::Relaxed);
-        if now == before && Arc::strong_count(used) <= HOLDERS {
+        let free = Arc::strong_count(used) <= HOLDERS;
+        if free && before == Some(now) {
             return;
         }
-        before = now;
-        tokio::time::sleep(IDLE_TIME).await;
+        // A walk that ends in this period leaves a whole one to fetch its reply.
+        before = free.then_some(now);
+        tokio::time::sleep(period).await;
     }
 }
 

@@ -59,12 +59,6 @@ pub(crate) fn runs(leaves: &[Leaf]) -> Vec<Vec<Part<'_>>> {
         .collect()
 }
 
-/// What a stream is told of a leaf's keys: the words, and a break that no
-/// number, key or address runs over.
-pub(crate) fn keys(leaf: &Leaf) -> Option<String> {
-    leaf.keys.as_ref().map(|keys| format!("{keys}\n\0\n"))
-}
-
 /// Whether a span runs over the seam between two parts.
 pub(crate) fn crosses(span: &Range<usize>, run: &[Part<'_>]) -> bool {
     let next = run.partition_point(|part| part.start <= span.start);

@@ -35,9 +35,9 @@ pub struct Leaf {
     pub kind: LeafKind,
     /// Its text, decoded.
     pub text: String,
-    /// The last two keys before it that no table knows, as text that stands
-    /// before it: what a value is called tells what it is. It is no part of
-    /// the text.
+    /// The last two keys before it that no table knows, as they stand before
+    /// it in a document, up to the quote that opens it: what a value is called
+    /// tells what it is. It is no part of the text.
     pub keys: Option<Arc<str>>,
     /// Neighbouring text parts of one message have the same number.
     pub run: Option<u32>,

@@ -8,7 +8,7 @@ fn texts(pattern: &str) -> Vec<(Vec<String>, RangeInclusive<usize>)> {
     let anchors = of(pattern, false).unwrap().into_iter();
     anchors
         .map(|anchor| match anchor {
-            Anchor::Literals { texts, before } => {
+            Anchor::Literals { texts, before, .. } => {
                 let texts = texts
                     .into_iter()
                     .map(|text| String::from_utf8(text).unwrap());
@@ -66,37 +66,23 @@ fn literals_inside_say_how_far_they_are_from_the_start() {
 fn numbers_are_found_by_their_digits_and_bare_values_by_words_alone() {
     assert_eq!(
         of("[0-9]{3}-[0-9]{2}", false),
-        Some(vec![Anchor::Digits {
-            before: 0,
-            digits_min: 3,
-            run_min: 3
-        }])
+        Some(vec![Anchor::Digits { before: 0..=0 }])
     );
     assert_eq!(
         of("[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", false),
-        Some(vec![Anchor::Digits {
-            before: 2,
-            digits_min: 2,
-            run_min: 13
-        }])
+        Some(vec![Anchor::Digits { before: 2..=2 }])
+    );
+    assert_eq!(
+        of("[(]?[0-9]{1,3}[ -][0-9]{4}", false),
+        Some(vec![Anchor::Digits { before: 0..=1 }])
+    );
+    // The row of digits begins with the one that the pattern itself has.
+    assert_ne!(
+        of("B2[0-9]{8}", false),
+        Some(vec![Anchor::Digits { before: 2..=2 }])
     );
     assert_eq!(of("[A-Za-z0-9/+=]{40}", false), None);
     assert_eq!(of("[A-Za-z0-9/+=]{40}", true), Some(vec![Anchor::Words]));
-}
-
-#[test]
-fn the_first_bytes_are_all_that_a_match_can_begin_with() {
-    let first = |pattern: &str| FirstBytes::of(&regex_syntax::parse(pattern).unwrap());
-    let set = first("(?:a|[0-9])?é");
-    for (byte, has) in [
-        (b'a', true),
-        (b'5', true),
-        (0xc3, true),
-        (b'b', false),
-        (0xa9, false),
-    ] {
-        assert_eq!(set.has(byte), has, "{byte}");
-    }
 }
 
 proptest::proptest! {
@@ -116,10 +102,11 @@ proptest::proptest! {
         let text = crate::template::Filler::new(seed).fill(template).into_bytes();
         let lower = text.to_ascii_lowercase();
         let here = |anchor: Anchor| match anchor {
-            Anchor::Literals { texts, before } => before.into_iter().any(|at| {
+            Anchor::Literals { texts, before, within } => before.into_iter().any(|at| {
                 texts.iter().any(|literal| lower.get(at..).is_some_and(|rest| rest.starts_with(literal)))
+                    && text[..at].iter().all(|byte| within.has(*byte))
             }),
-            Anchor::Digits { before, .. } => text.get(before).is_some_and(u8::is_ascii_digit),
+            Anchor::Digits { mut before } => before.any(|at| text.get(at).is_some_and(u8::is_ascii_digit)),
             Anchor::Words => false,
         };
         proptest::prop_assert!(of(pattern, false).unwrap().into_iter().any(here));

@@ -11,7 +11,7 @@ use terms::{Direction, Finding, View as Reading};
 use super::{
     Engine, Rule,
     hits::{Hits, hits},
-    plan::{Plan, Row, Rows, Spot},
+    plan::{Plan, Spot},
     refused::Refused,
 };
 use crate::{catalogue::CONTEXT_BYTES, index::digit_rows, view::View};
@@ -20,6 +20,11 @@ pub(super) use reached::Reached;
 
 /// LIMIT: bytes after an opener without a closer that are taken for the rest.
 const UNCLOSED_BYTES_MAX: usize = 16 << 10;
+
+/// What the check of a match counts for, in bytes that are read: so much, and
+/// so often each of its own.
+const ACCEPT_BYTES: usize = 256;
+const ACCEPT_FACTOR: usize = 8;
 
 /// A match, and whether it may still grow.
 #[derive(Debug)]
@@ -34,15 +39,13 @@ pub(super) struct Found {
 
 /// What is looked for where.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Task<'a> {
+pub(super) struct Task {
     /// `None` for both.
     pub(super) direction: Option<Direction>,
     /// Matches that end before this source byte do not count.
     pub(super) from: usize,
     /// Where a part of a longer text begins.
     pub(super) seam: Option<usize>,
-    /// What stands before the text, for context words alone.
-    pub(super) before: &'a str,
     /// Whether to keep what was refused, and why.
     pub(super) explain: bool,
 }
@@ -65,22 +68,23 @@ pub(super) struct Seen {
 #[derive(Debug, Clone, Copy)]
 struct Word {
     text: usize,
-    /// May lie before the text.
-    start: isize,
-    end: isize,
+    start: usize,
+    end: usize,
 }
 
 struct Looking<'a> {
     plan: &'a Plan,
     rules: &'a [Rule],
     view: &'a View<'a>,
-    task: Task<'a>,
+    task: Task,
     words: Vec<Word>,
+    /// Rules, and from where on they have no closer.
+    unclosed: Vec<(usize, usize)>,
     /// Patterns, and where they may begin.
     places: Vec<(usize, Range<usize>)>,
     reached: &'a mut Reached,
     /// Likewise, for any rule.
-    any_upto: isize,
+    any_upto: usize,
     work_max: usize,
     seen: Seen,
 }
@@ -90,7 +94,7 @@ struct Looking<'a> {
 pub(super) fn in_view(
     engine: &Engine,
     view: &View<'_>,
-    task: Task<'_>,
+    task: Task,
     plain: Option<&Hits>,
     work_max: usize,
     reached: &mut Reached,
@@ -102,16 +106,16 @@ pub(super) fn in_view(
         view,
         task,
         words: Vec::new(),
+        unclosed: Vec::new(),
         places: Vec::new(),
         reached,
-        any_upto: -1,
+        any_upto: 0,
         work_max,
         seen: Seen {
             work: view.text.len() + hits.work,
             ..Seen::default()
         },
     };
-    looking.before();
     let rows = looking.rows();
     looking.pass(&hits, &rows);
     looking.ahead();
@@ -123,34 +127,9 @@ pub(super) fn in_view(
 }
 
 impl Looking<'_> {
-    /// Context words that stand before the text.
-    fn before(&mut self) {
-        let before = tail(self.task.before, CONTEXT_BYTES);
-        if before.is_empty() {
-            return;
-        }
-        // What stands before the text is as far away as the match is from its
-        // beginning.
-        let distance = self.view.source_start(0).saturating_add(before.len());
-        let Ok(shift) = isize::try_from(distance) else {
-            return;
-        };
-        let plan = self.plan;
-        plan.index.look(before.as_bytes(), |hit| {
-            let is_word = plan.uses.get(hit.text()).is_some_and(|uses| uses.is_word);
-            if is_word && is_whole(before, hit.start()..hit.end()) {
-                self.word(
-                    hit.text(),
-                    signed(hit.start()) - shift,
-                    signed(hit.end()) - shift,
-                );
-            }
-        });
-    }
-
-    fn word(&mut self, text: usize, start: isize, end: isize) {
+    fn word(&mut self, text: usize, start: usize, end: usize) {
         self.words.push(Word { text, start, end });
-        let upto = start.saturating_add(signed(CONTEXT_BYTES));
+        let upto = start.saturating_add(CONTEXT_BYTES + 1);
         for rule in self
             .plan
             .uses
@@ -161,12 +140,6 @@ impl Looking<'_> {
             self.reached.set_name(*rule, upto);
         }
         self.any_upto = self.any_upto.max(upto);
-        let reach = start
-            .saturating_add(signed(CONTEXT_BYTES))
-            .saturating_add(1);
-        let (Ok(from), Ok(upto)) = (usize::try_from(end.max(0)), usize::try_from(reach)) else {
-            return;
-        };
         let plan = self.plan;
         for spot in plan
             .uses
@@ -174,7 +147,7 @@ impl Looking<'_> {
             .into_iter()
             .flat_map(|uses| &uses.follows)
         {
-            self.place(*spot, from..upto);
+            self.place(*spot, end..upto);
         }
     }
 
@@ -191,13 +164,13 @@ impl Looking<'_> {
                 continue;
             };
             if uses.is_word && is_whole(&view.text, hit.start()..hit.end()) {
-                self.word(hit.text(), signed(hit.start()), signed(hit.end()));
+                self.word(hit.text(), hit.start(), hit.end());
             }
-            for (spot, least, most) in &uses.begins {
-                if *most == 0 {
-                    self.begin(*spot, hit.start());
-                } else if let Some(last) = hit.start().checked_sub(*least) {
-                    self.place(*spot, hit.start().saturating_sub(*most)..last + 1);
+            for begin in &uses.begins {
+                if begin.most == 0 {
+                    self.begin(begin.spot, hit.start());
+                } else if let Some(starts) = begin.starts(view.text.as_bytes(), hit.start()) {
+                    self.place(begin.spot, starts);
                 }
             }
         }
@@ -232,29 +205,35 @@ impl Looking<'_> {
     fn row(&mut self, at: usize) {
         let (plan, bytes) = (self.plan, self.view.text.as_bytes());
         let digits = run(bytes, at, u8::is_ascii_digit);
-        let letters = digits + run(bytes, at + digits, u8::is_ascii_alphanumeric);
-        let first = bytes.get(at).map_or(0, |byte| byte.wrapping_sub(b'0'));
-        let named = if signed(at) <= self.any_upto || self.task.explain {
-            rows_of(&plan.rows_named, first)
+        let after = bytes.get(at + digits).copied();
+        let named = if at < self.any_upto || self.task.explain {
+            plan.rows_named.of(digits, after, self.view.open)
         } else {
             &[]
         };
-        let before = self.char_before(at);
-        let seam = self.is_seam(at);
-        for row in rows_of(&plan.rows, first).iter().chain(named) {
-            if digits < row.digits_min || letters < row.run_min {
-                continue;
-            }
-            let Some(start) = at.checked_sub(row.before) else {
-                continue;
-            };
+        let rows = plan.rows.of(digits, after, self.view.open);
+        let mut letters = None;
+        for row in rows.iter().chain(named) {
             let Some(spot) = plan.spots.get(row.spot) else {
                 continue;
             };
-            if spot.inside_digits {
-                self.place(row.spot, start..start + digits);
-            } else if row.before > 0 || seam || spot.left.allows(before) {
-                self.begin(row.spot, start);
+            for before in row.before() {
+                let Some(start) = at.checked_sub(before) else {
+                    continue;
+                };
+                if before > 0 {
+                    self.begin(row.spot, start);
+                } else if spot.inside_digits {
+                    self.place(row.spot, start..start + digits);
+                } else {
+                    let letters = letters.get_or_insert_with(|| {
+                        digits + run(bytes, at + digits, u8::is_ascii_alphanumeric)
+                    });
+                    let open = self.view.open && at + *letters == bytes.len();
+                    if *letters >= row.run_min || open {
+                        self.begin(row.spot, start);
+                    }
+                }
             }
         }
     }
@@ -305,8 +284,8 @@ impl Looking<'_> {
 
     /// Whether a context word is near, where there must be one.
     fn may_be_named(&self, spot: &Spot, at: usize) -> bool {
-        let upto = || spot.rule.map_or(-1, |rule| self.reached.name(rule));
-        !spot.named || self.task.explain || upto() >= signed(at)
+        let upto = || spot.rule.map_or(0, |rule| self.reached.name(rule));
+        !spot.named || self.task.explain || at < upto()
     }
 
     /// What is the same in the view that this one was made of was found there.
@@ -377,9 +356,20 @@ impl Looking<'_> {
         let fits = |(index, byte): (usize, &u8)| {
             let at = from + index;
             let begins = spot.pattern.begins_with(*byte) && text.is_char_boundary(at);
-            (begins && self.left_fits(spot, at)).then_some(at)
+            (begins && self.left_fits(spot, at) && self.is_long(spot, at)).then_some(at)
         };
         bytes.iter().enumerate().find_map(fits)
+    }
+
+    /// Whether letters and digits enough stand there, or may still come.
+    fn is_long(&self, spot: &Spot, start: usize) -> bool {
+        let least = spot.pattern.run_min();
+        let bytes = self.view.text.as_bytes();
+        let here = bytes.get(start..start.saturating_add(least));
+        match here {
+            Some(here) => here.iter().all(u8::is_ascii_alphanumeric),
+            None => self.view.open,
+        }
     }
 
     fn left_fits(&self, spot: &Spot, start: usize) -> bool {
@@ -398,8 +388,8 @@ impl Looking<'_> {
             .is_some_and(|seam| seam == self.view.source_start(at))
     }
 
-    /// Tries a pattern at one place; answers where to go on, or nothing when
-    /// there is nothing more to look for.
+    /// Tries a pattern at one place; answers where to go on, or nothing when it
+    /// could not be tried.
     fn try_at(&mut self, spot: &Spot, start: usize) -> Option<usize> {
         let text = &*self.view.text;
         let Ok(tried) = spot.pattern.try_at(text.as_bytes(), start) else {
@@ -419,8 +409,9 @@ impl Looking<'_> {
             return Some(next);
         };
         if rule.closer.is_some() {
-            return self.opened(rule, number, &(start..end));
+            return Some(self.opened(rule, number, &(start..end)));
         }
+        self.seen.work += ACCEPT_BYTES + ACCEPT_FACTOR * (end - start);
         match self.accept(rule, &(start..end)) {
             Ok((valid, score)) => {
                 let unsettled = self.view.open && valid.looked >= text.len();
@@ -456,15 +447,6 @@ fn run(bytes: &[u8], at: usize, fits: impl Fn(&u8) -> bool) -> usize {
         .count()
 }
 
-/// The patterns for a row with this first digit.
-fn rows_of(rows: &Rows, first: u8) -> &[Row] {
-    rows.get(usize::from(first)).map_or(&[], Vec::as_slice)
-}
-
-fn signed(at: usize) -> isize {
-    isize::try_from(at).unwrap_or(isize::MAX)
-}
-
 /// Whether no word goes on before or behind: another letter or digit, unless a
 /// capital begins a new word, as in `apiKey`.
 fn is_whole(text: &str, span: Range<usize>) -> bool {
@@ -483,7 +465,7 @@ fn is_whole(text: &str, span: Range<usize>) -> bool {
 }
 
 /// The last bytes of a text, whole characters only.
-fn tail(text: &str, bytes_max: usize) -> &str {
+pub(super) fn tail(text: &str, bytes_max: usize) -> &str {
     let mut from = text.len().saturating_sub(bytes_max);
     while !text.is_char_boundary(from) {
         from += 1;

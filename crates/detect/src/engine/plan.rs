@@ -1,13 +1,22 @@
 //! What one pass over a text looks for, and what each hit means.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod rows;
+
+use std::{
+    collections::BTreeMap,
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+};
 
 use terms::Direction;
 
 use super::Rule;
 use crate::{
-    anchor::Anchor, boundary::Boundary, catalogue::CONTEXT_BYTES, index::Index, pattern::Pattern,
+    anchor::Anchor, boundary::Boundary, byteset::ByteSet, catalogue::CONTEXT_BYTES, index::Index,
+    pattern::Pattern,
 };
+
+pub(super) use rows::{Row, Rows};
 
 /// A pattern among all of them.
 #[derive(Debug, Clone)]
@@ -69,11 +78,36 @@ impl Spot {
 /// Bytes beside a match that a validator may look at.
 const BESIDE_BYTES: usize = 128;
 
+/// A pattern whose matches have a text of the index in them.
+#[derive(Debug)]
+pub(super) struct Begin {
+    pub(super) spot: usize,
+    least: usize,
+    /// Bytes of a match before the text, at most.
+    pub(super) most: usize,
+    /// What they can be.
+    within: ByteSet,
+}
+
+impl Begin {
+    /// Where matches can begin that have the text here; `None` if nowhere.
+    pub(super) fn starts(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
+        let last = at.checked_sub(self.least)?;
+        let before = text.get(at.saturating_sub(self.most)..at)?;
+        let fits = before
+            .iter()
+            .rev()
+            .take_while(|byte| self.within.has(**byte));
+        let first = at - fits.count();
+        (first <= last).then_some(first..last + 1)
+    }
+}
+
 /// What a hit of one text of the index means.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
-    /// Patterns, by number, and the bytes that a match has before it.
-    pub(super) begins: Vec<(usize, usize, usize)>,
+    /// Patterns whose matches begin with it or so many bytes before.
+    pub(super) begins: Vec<Begin>,
     /// Whether it is a context word.
     pub(super) is_word: bool,
     /// Patterns that are tried behind it.
@@ -81,21 +115,6 @@ pub(super) struct Uses {
     /// Rules that find nothing without such a word.
     pub(super) names: Vec<usize>,
 }
-
-/// A pattern that is found by a row of digits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
-    pub(super) spot: usize,
-    /// Bytes of a match before the row.
-    pub(super) before: usize,
-    /// The row has as many at least.
-    pub(super) digits_min: usize,
-    /// As many letters and digits follow in a row at least, it included.
-    pub(super) run_min: usize,
-}
-
-/// Patterns that are found by a row of digits, for each first digit of one.
-pub(super) type Rows = [Vec<Row>; 10];
 
 /// Everything that is looked for.
 #[derive(Debug)]
@@ -121,7 +140,7 @@ struct Draft {
     numbers: BTreeMap<Vec<u8>, usize>,
     texts: Vec<Vec<u8>>,
     uses: Vec<Uses>,
-    rows: Vec<Row>,
+    rows: Vec<(usize, RangeInclusive<usize>)>,
     ahead: Vec<(usize, usize)>,
 }
 
@@ -147,29 +166,30 @@ impl Draft {
 
     fn anchor(&mut self, spot: usize, anchor: &Anchor) {
         match anchor {
-            Anchor::Literals { texts, before } => {
+            Anchor::Literals {
+                texts,
+                before,
+                within,
+            } => {
                 let (least, most) = (*before.start(), *before.end());
                 for text in texts {
-                    self.uses(text, |uses| uses.begins.push((spot, least, most)));
+                    let begin = Begin {
+                        spot,
+                        least,
+                        most,
+                        within: *within,
+                    };
+                    self.uses(text, |uses| uses.begins.push(begin));
                 }
                 if most > 0 {
                     let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
                     self.ahead.push((spot, most + longest));
                 }
             }
-            Anchor::Digits {
-                before,
-                digits_min,
-                run_min,
-            } => {
-                self.rows.push(Row {
-                    spot,
-                    before: *before,
-                    digits_min: *digits_min,
-                    run_min: *run_min,
-                });
-                if *before > 0 {
-                    self.ahead.push((spot, *before + 1));
+            Anchor::Digits { before } => {
+                self.rows.push((spot, before.clone()));
+                if *before.end() > 0 {
+                    self.ahead.push((spot, before.end() + 1));
                 }
             }
             // Its words are added with the rule.
@@ -213,8 +233,14 @@ impl Plan {
                 .collect()
         });
         let words = words.collect();
-        let rows = rows_by_digit(&draft.rows, &spots, false)?;
-        let rows_named = rows_by_digit(&draft.rows, &spots, true)?;
+        let rows_of = |named: bool| {
+            let rows = draft.rows.iter().filter_map(|(number, before)| {
+                let spot = spots.get(*number)?;
+                (spot.named == named).then(|| Row::new(*number, before, spot.pattern.run_min()))
+            });
+            Rows::new(&rows.collect::<Vec<_>>(), &spots)
+        };
+        let (rows, rows_named) = (rows_of(false)?, rows_of(true)?);
         let begins: Vec<[bool; 2]> = draft.uses.iter().map(|uses| begins(uses, &spots)).collect();
         let Draft {
             texts, uses, ahead, ..
@@ -231,28 +257,12 @@ impl Plan {
     }
 }
 
-/// The patterns that a row of digits is tried with, for each first digit;
-/// `named` ones only behind a context word.
-fn rows_by_digit(rows: &[Row], spots: &[Spot], named: bool) -> Option<Rows> {
-    let fits = |row: &Row, digit: u8| {
-        spots.get(row.spot).is_some_and(|spot| {
-            spot.named == named && (row.before > 0 || spot.pattern.begins_with(digit))
-        })
-    };
-    let of = |digit: u8| {
-        let rows = rows.iter().copied();
-        rows.filter(|row| fits(row, digit)).collect::<Vec<_>>()
-    };
-    let rows: Vec<Vec<Row>> = (b'0'..=b'9').map(of).collect();
-    Rows::try_from(rows).ok()
-}
-
 /// Whether a match begins with a text, in a request and in a reply.
 fn begins(uses: &Uses, spots: &[Spot]) -> [bool; 2] {
     [Direction::Request, Direction::Reply].map(|direction| {
-        let mut begins = uses.begins.iter().filter(|(_, _, most)| *most == 0);
-        begins.any(|(spot, ..)| {
-            let spot = spots.get(*spot);
+        let mut begins = uses.begins.iter().filter(|begin| begin.most == 0);
+        begins.any(|begin| {
+            let spot = spots.get(begin.spot);
             // A placeholder is looked for whichever way it goes.
             spot.is_some_and(|spot| spot.rule.is_none() || spot.looks(Some(direction)))
         })

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use terms::{Direction, Finding};
+use terms::{Direction, Finding, View as Reading};
 use thiserror::Error;
 
 use super::{
@@ -14,6 +14,9 @@ use crate::{catalogue::CONTEXT_BYTES, view};
 
 /// LIMIT: bytes of the part before that are kept.
 const SEAM_BYTES: usize = 512;
+
+/// LIMIT: bytes of what was released that are kept.
+const KEPT_BYTES_MAX: usize = 12 * CONTEXT_BYTES;
 
 /// LIMITS of one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,7 +256,6 @@ impl StreamScan {
             direction: Some(self.direction),
             from: self.context,
             seam: self.seam,
-            before: "",
             explain: false,
         };
         let mut work_left = super::work_max(&self.buffer);
@@ -304,7 +306,8 @@ impl StreamScan {
         let hold = hold.max(self.context);
         let first = openers.iter().find(|(start, _)| *start == hold);
         self.opened = first.map(|(_, opened)| *opened);
-        self.release(pieces, hold)
+        let keep = kept_from(&views, hold);
+        self.release(pieces, hold, keep)
     }
 
     /// The placeholders in what is held.
@@ -317,8 +320,9 @@ impl StreamScan {
             .collect()
     }
 
-    /// Cuts the buffer into segments up to `hold`.
-    fn release(&mut self, pieces: Vec<Piece>, hold: usize) -> Vec<Segment> {
+    /// Cuts the buffer into segments up to `hold`; what stands behind `keep`
+    /// stays as context.
+    fn release(&mut self, pieces: Vec<Piece>, hold: usize, keep: usize) -> Vec<Segment> {
         let mut segments = Vec::new();
         let mut at = self.context;
         for piece in pieces.into_iter().filter(|piece| piece.span.end <= hold) {
@@ -341,7 +345,7 @@ impl StreamScan {
             at = piece.span.end;
         }
         self.plain(at..hold, &mut segments);
-        self.forget(hold);
+        self.forget(hold, keep);
         segments
     }
 
@@ -369,8 +373,8 @@ impl StreamScan {
     }
 
     /// Keeps the end of what was released as context.
-    fn forget(&mut self, upto: usize) {
-        let mut from = upto.saturating_sub(CONTEXT_BYTES);
+    fn forget(&mut self, upto: usize, keep: usize) {
+        let mut from = keep.min(upto);
         while !self.buffer.is_char_boundary(from) {
             from += 1;
         }
@@ -382,6 +386,24 @@ impl StreamScan {
         self.released += from;
         self.context = upto - from;
     }
+}
+
+/// From where on what was released is context: escapes are longer than what
+/// they spell, and every reading needs as much before it as the text itself.
+fn kept_from(views: &view::Views<'_>, hold: usize) -> usize {
+    // Runs that were decoded are whole, or held.
+    let whole = views.views.iter().filter(|view| {
+        matches!(
+            view.kind,
+            Reading::Plain | Reading::Folded | Reading::Url | Reading::Escape
+        )
+    });
+    let needed = whole.map(|view| {
+        let at = view.view_start(hold).saturating_sub(CONTEXT_BYTES);
+        view.source_start(at)
+    });
+    let from = needed.min().unwrap_or(hold);
+    from.clamp(hold.saturating_sub(KEPT_BYTES_MAX), hold)
 }
 
 fn views<'a>(engine: &Engine, direction: Direction, text: &'a str, open: bool) -> view::Views<'a> {

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::OnceLock};
 
 use aho_corasick::AhoCorasick;
 
-use super::{Valid, digits};
+use super::{Valid, digits, line_before};
 
 /// Bytes before a match in which its cue may stand: fewer than half of what a
 /// stream keeps as context, so that an escaped text is seen as far.
@@ -341,13 +341,8 @@ pub(super) fn person(text: &str, span: &Range<usize>) -> bool {
         (alone && untitled.len() < before.len()).then_some(rest)
     });
     let line = || {
-        let line = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .trim_start()
-            .trim_end();
-        LINE_CUES.contains(&line) && found.contains(' ')
+        let line = line_before(text, span.start);
+        line.is_some_and(|line| LINE_CUES.contains(&line.trim())) && found.contains(' ')
     };
     title.is_some()
         || line()

@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
-use super::value::{
-    code, digits, identifier, is_name, kinds, letters, names, random, stands_in, uuid, wordlike,
+use super::{
+    line_before,
+    value::{
+        code, digits, identifier, is_name, kinds, letters, names, random, stands_in, uuid, wordlike,
+    },
 };
 
 /// LIMIT: bytes before a name that are looked at for the rest of it.
@@ -288,7 +291,8 @@ fn parse<'a>(text: &'a str, span: &Range<usize>) -> Option<Setting<'a>> {
     let separator = text.get(span.start + named..start)?;
     let raw = text.get(start..span.end)?;
     let after = text.get(span.end..).and_then(|rest| rest.chars().next());
-    let closed = matches!(after, Some('"' | '\'' | '`'));
+    // The value of a document's key comes without its closing quote.
+    let closed = matches!(after, None | Some('"' | '\'' | '`'));
     if opened && !closed || element(separator) && !raw.contains("</") {
         return None;
     }
@@ -421,10 +425,11 @@ fn prefix(text: &str, start: usize) -> &str {
 }
 
 fn begins_line(text: &str, start: usize) -> bool {
-    let before = text.get(..start).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default().trim();
+    let Some(line) = line_before(text, start) else {
+        return false;
+    };
     matches!(
-        line,
+        line.trim(),
         "" | "export" | "-" | "set" | "ENV" | "env" | "#" | "+"
     )
 }

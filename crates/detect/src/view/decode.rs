@@ -1,6 +1,6 @@
 //! Runs of hexadecimal and base64, each for itself.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 use terms::View as Kind;
 
@@ -116,7 +116,7 @@ const fn in_a_row(chars: usize, byte: u8) -> usize {
     match byte {
         b' '..=b'~' | b'\t'..=b'\r' | 0xc2..=0xf4 => chars + 1,
         // Another byte of a character.
-        0x80..=0xbf => chars,
+        0 | 0x80..=0xbf => chars,
         _ => 0,
     }
 }
@@ -335,14 +335,14 @@ pub(super) fn base64(
         out.extend(decoded.map(|byte| (byte, *start..covered)));
         // No character goes on behind an ASCII one.
         if out.len() >= PLACED_MAX && out.last().is_some_and(|(byte, _)| byte.is_ascii()) {
-            builder.bytes(&out, false);
+            builder.bytes(&narrow(&out), false);
             out.clear();
         }
     }
     if out.is_empty() && builder.is_empty() {
         return None;
     }
-    builder.bytes(&out, open);
+    builder.bytes(&narrow(&out), open);
     Some(builder)
 }
 
@@ -362,6 +362,22 @@ fn built(out: &[(u8, Range<usize>)], open: bool) -> Option<Builder> {
         return None;
     }
     let mut builder = Builder::default();
-    builder.bytes(out, open);
+    builder.bytes(&narrow(out), open);
     Some(builder)
+}
+
+/// Without the zeros of characters of two bytes (UTF-16): those of which
+/// another stands two bytes before or behind.
+fn narrow(bytes: &[Placed]) -> Cow<'_, [Placed]> {
+    if !bytes.iter().any(|(byte, _)| *byte == 0) {
+        return Cow::Borrowed(bytes);
+    }
+    let is_zero = |at: Option<usize>| {
+        let byte = at.and_then(|at| bytes.get(at));
+        byte.is_none_or(|(byte, _)| *byte == 0)
+    };
+    let kept = bytes.iter().enumerate().filter(|(at, (byte, _))| {
+        *byte != 0 || !(is_zero(at.checked_sub(2)) || is_zero(Some(at + 2)))
+    });
+    kept.map(|(_, placed)| placed.clone()).collect()
 }

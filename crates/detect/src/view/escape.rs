@@ -81,6 +81,7 @@ fn may_go_on(rest: &[u8]) -> bool {
         digits.len() < most && digits.iter().all(u8::is_ascii_hexdigit)
     };
     match rest {
+        [b'%', b'u' | b'U', digits @ ..] => hex(digits, 4),
         [b'%', digits @ ..] => hex(digits, 2),
         // What follows tells whether it is one.
         [b'=', digits @ ..] => hex(digits, 3) || digits == b"\r",
@@ -128,12 +129,16 @@ fn is_near(view: &View<'_>, escape: &Range<usize>) -> bool {
     view.is_fresh(&(escape.start.saturating_sub(REACH_BYTES)..escape.end + REACH_BYTES))
 }
 
-/// `%34` and the like.
+/// `%34` and the like, and `%u0034` as old scripts write it.
 pub(super) fn percent(view: &View<'_>, end: usize) -> Option<Builder> {
     let bytes = view.text.as_bytes().get(..end)?;
-    let escapes =
-        memchr_iter(b'%', bytes).filter_map(|at| Some((at, at + 3, pair(bytes, at + 1)?)));
-    let escapes = escapes.map(|(at, end, value)| (at, end, Some(value)));
+    let escapes = memchr_iter(b'%', bytes).filter_map(|at| match bytes.get(at + 1) {
+        Some(b'u' | b'U') => {
+            let value = pair(bytes, at + 4).filter(u8::is_ascii)?;
+            (pair(bytes, at + 2) == Some(0)).then_some((at, at + 6, Some(value)))
+        }
+        _ => Some((at, at + 3, Some(pair(bytes, at + 1)?))),
+    });
     rewritten(view, end, b'%', escapes)
 }
 

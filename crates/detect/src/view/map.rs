@@ -2,21 +2,56 @@
 
 use std::ops::Range;
 
-/// A stretch of a view.
+/// A stretch of a view: units in a row, each standing for as many source bytes
+/// as the next. Text that is encoded throughout is one stretch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
     /// Where it begins in the view.
     at: u32,
-    /// The source bytes it stands for.
+    /// Where its source bytes begin.
     from: u32,
-    to: u32,
-    /// Whether each byte stands for one, or all of them for all.
+    units: u32,
+    /// Bytes of a unit in the view, and of the source that they stand for
+    /// together.
+    unit: (u32, u32),
+    /// Whether it is the source as it is, byte for byte.
     plain: bool,
+}
+
+impl Run {
+    /// Where its source bytes end.
+    const fn to(&self) -> u32 {
+        self.from
+            .saturating_add(self.units.saturating_mul(self.unit.1))
+    }
+
+    /// The number of the unit that holds a byte of the view.
+    fn unit_at(&self, at: usize) -> u32 {
+        let inside = narrow(at).saturating_sub(self.at);
+        inside.checked_div(self.unit.0).unwrap_or(0)
+    }
+
+    /// Where a unit ends in the view.
+    fn unit_end(&self, unit: u32) -> usize {
+        self.at as usize + (unit as usize + 1) * self.unit.0 as usize
+    }
+
+    /// The source bytes of a unit.
+    fn unit_source(&self, unit: u32) -> Range<usize> {
+        let bytes = self.unit.1 as usize;
+        let start = self.from as usize + unit as usize * bytes;
+        start..start + bytes
+    }
+
+    fn source(&self, at: usize) -> Range<usize> {
+        self.unit_source(self.unit_at(at))
+    }
 }
 
 /// The map of one view; empty where each byte stands for itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Map {
+    /// The last one is a single unit that may still grow, unless it is plain.
     runs: Vec<Run>,
     /// Bytes of the view.
     length: usize,
@@ -34,14 +69,16 @@ impl Map {
         }
         if let Some(last) = self.runs.last_mut()
             && last.plain
-            && last.to == narrow(from)
+            && last.to() == narrow(from)
         {
-            last.to = narrow(from + count);
+            last.units = last.units.saturating_add(narrow(count));
         } else {
+            self.fold();
             self.runs.push(Run {
                 at: narrow(self.length),
                 from: narrow(from),
-                to: narrow(from + count),
+                units: narrow(count),
+                unit: (1, 1),
                 plain: true,
             });
         }
@@ -53,17 +90,40 @@ impl Map {
         if count == 0 {
             return;
         }
-        let run = Run {
-            at: narrow(self.length),
-            from: narrow(source.start),
-            to: narrow(source.end),
-            plain: false,
-        };
-        let goes_on = |last: &Run| !last.plain && (last.from, last.to) == (run.from, run.to);
-        if !self.runs.last().is_some_and(goes_on) {
-            self.runs.push(run);
+        let bytes = narrow(source.end.saturating_sub(source.start));
+        let last = self.runs.last_mut().filter(|last| !last.plain);
+        match last {
+            Some(last) if (last.from, last.unit.1) == (narrow(source.start), bytes) => {
+                last.unit.0 = last.unit.0.saturating_add(narrow(count));
+            }
+            _ => {
+                self.fold();
+                self.runs.push(Run {
+                    at: narrow(self.length),
+                    from: narrow(source.start),
+                    units: 1,
+                    unit: (narrow(count), bytes),
+                    plain: false,
+                });
+            }
         }
         self.length += count;
+    }
+
+    /// The last unit is whole: it may be one more of the run before it.
+    fn fold(&mut self) {
+        let [.., before, last] = self.runs.as_mut_slice() else {
+            return;
+        };
+        if !last.plain
+            && !before.plain
+            && last.unit == before.unit
+            && last.from == before.to()
+            && last.unit.1 > 0
+        {
+            before.units = before.units.saturating_add(1);
+            self.runs.pop();
+        }
     }
 
     /// The number of the run that holds a byte of the view.
@@ -76,7 +136,7 @@ impl Map {
     /// The source bytes of one byte of the view; behind the last one, the end.
     pub(super) fn source(&self, at: usize) -> Range<usize> {
         if at >= self.length {
-            let end = self.runs.last().map_or(0, |run| run.to as usize);
+            let end = self.runs.last().map_or(0, |run| run.to() as usize);
             return end..end;
         }
         let run = self.runs.get(self.run_at(at));
@@ -87,17 +147,15 @@ impl Map {
     /// `from`.
     pub(super) fn view_start(&self, from: usize) -> usize {
         let before = self.runs.partition_point(|run| {
-            if run.plain {
-                (run.to as usize) <= from
-            } else {
-                (run.from as usize) < from
-            }
+            let last = run.unit_source(run.units.saturating_sub(1));
+            last.start < from
         });
-        match self.runs.get(before) {
-            Some(run) if run.plain => run.at as usize + from.saturating_sub(run.from as usize),
-            Some(run) => run.at as usize,
-            None => self.length,
-        }
+        let Some(run) = self.runs.get(before) else {
+            return self.length;
+        };
+        let missing = from.saturating_sub(run.from as usize);
+        let units = missing.div_ceil((run.unit.1 as usize).max(1));
+        run.at as usize + units * run.unit.0 as usize
     }
 
     /// Where the view is not the source as it is: stretches that stand for
@@ -106,14 +164,11 @@ impl Map {
     pub(super) fn edits(&self, source_bytes: usize) -> Vec<Range<usize>> {
         let mut edits: Vec<Range<usize>> = Vec::new();
         let mut source = 0;
-        for (number, run) in self.runs.iter().enumerate() {
+        for run in &self.runs {
             let at = run.at as usize;
-            let next = self
-                .runs
-                .get(number + 1)
-                .map_or(self.length, |run| run.at as usize);
+            let next = run.unit_end(run.units.saturating_sub(1));
             let left_out = source != run.from;
-            source = run.to;
+            source = run.to();
             let edit = match (run.plain, left_out) {
                 (false, _) => at..next,
                 (true, true) => at..at,
@@ -136,7 +191,7 @@ impl Map {
     /// its source bytes.
     pub(super) fn unchanged(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
         let plain = self.runs.iter().filter(|run| run.plain);
-        plain.map(|run| (run.at as usize, run.from as usize..run.to as usize))
+        plain.map(|run| (run.at as usize, run.from as usize..run.to() as usize))
     }
 
     /// Adds a part of another map.
@@ -147,17 +202,17 @@ impl Map {
             let Some(run) = other.runs.get(number) else {
                 return;
             };
-            let next = other
-                .runs
-                .get(number + 1)
-                .map_or(other.length, |run| run.at as usize);
-            let count = next.min(part.end).saturating_sub(at);
+            let end = run.unit_end(run.units.saturating_sub(1)).min(part.end);
             if run.plain {
-                self.plain(count, run.source(at).start);
-            } else {
-                self.together(count, &run.source(at));
+                self.plain(end.saturating_sub(at), run.source(at).start);
+                at = end.max(at);
             }
-            at += count;
+            while at < end {
+                let unit = run.unit_at(at);
+                let next = run.unit_end(unit).min(end);
+                self.together(next - at, &run.unit_source(unit));
+                at = next;
+            }
             number += 1;
         }
     }
@@ -165,34 +220,20 @@ impl Map {
     /// The map of a view of a view: this one leads to places of the parent.
     pub(super) fn through(&self, parent: &Self) -> Self {
         let mut out = Self::default();
-        for (number, run) in self.runs.iter().enumerate() {
-            let (from, to) = (run.from as usize, run.to as usize);
+        for run in &self.runs {
             if run.plain {
-                out.extend(parent, &(from..to));
-            } else {
-                let next = self
-                    .runs
-                    .get(number + 1)
-                    .map_or(self.length, |run| run.at as usize);
-                let start = parent.source(from).start;
-                let end = to
-                    .checked_sub(1)
-                    .map_or(start, |last| parent.source(last).end);
-                out.together(next - run.at as usize, &(start..end.max(start)));
+                out.extend(parent, &(run.from as usize..run.to() as usize));
+                continue;
+            }
+            for unit in 0..run.units {
+                let source = run.unit_source(unit);
+                let start = parent.source(source.start).start;
+                let last = source.end.checked_sub(1).filter(|_| run.unit.1 > 0);
+                let end = last.map_or(start, |last| parent.source(last).end);
+                out.together(run.unit.0 as usize, &(start..end.max(start)));
             }
         }
         out
-    }
-}
-
-impl Run {
-    fn source(&self, at: usize) -> Range<usize> {
-        if self.plain {
-            let start = self.from as usize + (at - self.at as usize);
-            start..start + 1
-        } else {
-            self.from as usize..self.to as usize
-        }
     }
 }
 
@@ -221,6 +262,23 @@ mod tests {
             }
         }
         (map, slow)
+    }
+
+    #[test]
+    fn what_is_encoded_throughout_is_one_stretch() {
+        let mut map = Map::default();
+        for unit in 0..10_000 {
+            for _ in 0..3 {
+                map.together(1, &(4 * unit..4 * unit + 4));
+            }
+        }
+        assert_eq!(map.runs.len(), 2);
+        assert_eq!(map.source(29_998), 4 * 9_999..40_000);
+        assert_eq!(map.view_start(4 * 500 - 1), 1_500);
+        let mut part = Map::default();
+        part.extend(&map, &(4..29_000));
+        assert!(part.runs.len() <= 4);
+        assert_eq!((part.source(0), part.source(2)), (4..8, 8..12));
     }
 
     proptest! {

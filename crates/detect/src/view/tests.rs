@@ -62,6 +62,16 @@ fn spellings(text: &str) -> Vec<(&'static str, String)> {
             "numbers",
             joined(text, ", ", |byte| format!("0x{byte:02x}")),
         ),
+        ("old scripts", each(text, |byte| format!("%u00{byte:02X}"))),
+        ("two bytes each", each(text, |byte| format!("{byte:02x}00"))),
+        (
+            "two bytes each, the other way round",
+            each(text, |byte| format!("00{byte:02x}")),
+        ),
+        (
+            "two bytes each in base64",
+            base64(&each(text, |byte| format!("{}\0", char::from(byte)))),
+        ),
         ("twice", each(&entities, |byte| format!("%{byte:02X}"))),
     ]
 }

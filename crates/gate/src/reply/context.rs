@@ -197,8 +197,8 @@ impl Context {
     pub(crate) fn alone(&mut self, leaf: &Leaf, text: &str) -> Result<String, Refusal> {
         self.expect(text.len());
         let mut scan = self.scan();
-        if let Some(keys) = seams::keys(leaf) {
-            scan.follows(&keys);
+        if let Some(keys) = leaf.keys.as_deref() {
+            scan.follows(keys);
         }
         let segments = scan.whole(text);
         if scan.work_exceeded() {

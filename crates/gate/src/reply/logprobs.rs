@@ -109,6 +109,7 @@ impl LogprobGuard {
             .scan
             .push(text)
             .map_err(|_| Refusal::new(Code::ReplyLimit).at(place()))?;
+        looked_at(&respelling.scan)?;
         self.judge(context, segments)
     }
 
@@ -138,7 +139,11 @@ impl LogprobGuard {
         }
         for index in 0..self.scans.len() {
             let segments = match self.scans.get_mut(index) {
-                Some(respelling) => respelling.scan.finish(),
+                Some(respelling) => {
+                    let segments = respelling.scan.finish();
+                    looked_at(&respelling.scan)?;
+                    segments
+                }
                 None => Vec::new(),
             };
             self.judge(context, segments)?;
@@ -222,6 +227,14 @@ fn spelled(bytes: Option<&[u8]>, token: &str) -> String {
         || token.to_owned(),
         |bytes| String::from_utf8_lossy(bytes).into_owned(),
     )
+}
+
+/// Whether all of a text was looked at; otherwise it must not pass.
+fn looked_at(scan: &StreamScan) -> Result<(), Refusal> {
+    if scan.work_exceeded() {
+        return Err(Refusal::new(Code::ReplyLimit).at(place()));
+    }
+    Ok(())
 }
 
 fn place() -> Place {

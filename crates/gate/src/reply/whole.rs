@@ -14,7 +14,7 @@ use crate::{
     respond,
     rooms::{Closed, Ending, Unrecorded},
     running::Cut,
-    seams, slot,
+    slot,
 };
 
 /// Reads the whole reply, looks at it, records the end and passes it on.
@@ -189,8 +189,8 @@ fn one(context: &mut Context, leaf: &Leaf, text: &str) -> Result<Guarded, Refusa
         });
     };
     let mut guard = ChannelGuard::new(context, leaf, channel);
-    if let Some(keys) = seams::keys(leaf) {
-        guard.follows(&keys);
+    if let Some(keys) = leaf.keys.as_deref() {
+        guard.follows(keys);
     }
     let out = guard.whole(context, text)?;
     context.add(guard.counts());

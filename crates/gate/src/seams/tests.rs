@@ -123,41 +123,53 @@ fn no_value_runs_from_a_key_into_the_text() {
     let limits = StreamLimits {
         held_bytes_max: 1 << 16,
     };
-    let found = |before: &str, text: &str| {
+    let found = |before: &str, text: &str, id: &str| {
         let mut scan = engine.stream(Direction::Reply, limits);
         scan.follows(before);
         let mut segments = scan.push(text).unwrap();
         segments.extend(scan.finish());
         assert_eq!(scan.bytes(), text.len() as u64);
-        segments
-            .iter()
-            .any(|segment| matches!(segment, Segment::Found { .. }))
+        // A key may be the name of something else.
+        let all = segments.iter().filter_map(|segment| match segment {
+            Segment::Found { findings, .. } => Some(findings),
+            Segment::Plain(_) | Segment::Token(_) => None,
+        });
+        all.flatten().any(|finding| finding.detector.as_str() == id)
     };
     let plain = leaves(&["a".to_owned(), "b".to_owned()]).remove(0);
     let mut filler = Filler::new(3);
     for detector in catalogue.detectors() {
-        // Words before a match are what keys are for; an opener goes on.
+        // Words before a match are what keys are for; an opener goes on, and a
+        // track has a free text inside.
         let id = detector.id.as_str();
         let check = detector.check().unwrap_or_default();
         let named = !detector.context.is_empty() || NAMED.contains(&check.as_str());
-        if detector.control != Control::Redaction || named || id == "private-key" {
+        if detector.control != Control::Redaction
+            || named
+            || ["private-key", "card-track"].contains(&id)
+        {
             continue;
         }
         let example = filler.fill(&detector.examples[0]);
         for at in (1..example.len()).filter(|at| example.is_char_boundary(*at)) {
             let (first, second) = example.split_at(at);
             let leaf = Leaf {
-                keys: Some(Arc::from(format!("{first}: "))),
+                keys: Some(Arc::from(format!("\"{first}\": \""))),
                 ..plain.clone()
             };
-            let told = keys(&leaf).unwrap();
-            assert_eq!(found(&told, second), found("", second), "{id} at {at}");
+            let told = leaf.keys.unwrap();
+            assert_eq!(
+                found(&told, second, id),
+                found("", second, id),
+                "{id} at {at}"
+            );
         }
     }
     let leaf = Leaf {
-        keys: Some(Arc::from("ssn: ")),
+        keys: Some(Arc::from("\"ssn\": \"")),
         ..plain
     };
     let ssn = filler.fill("219099{digits:2}3");
-    assert!(found(&keys(&leaf).unwrap(), &ssn) && !found("", &ssn));
+    let told = leaf.keys.unwrap();
+    assert!(found(&told, &ssn, "ssn-bare") && !found("", &ssn, "ssn-bare"));
 }

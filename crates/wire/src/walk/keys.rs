@@ -1,16 +1,16 @@
 //! The keys on the way to a value: what a detector may read as the words
-//! before it.
+//! before it, or as the name that it is set to.
 
 use std::sync::Arc;
 
 /// LIMIT: bytes of one key that are kept, its end: two fit into the bytes in
 /// which detectors look for words.
-const KEY_BYTES_MAX: usize = 60;
+const KEY_BYTES_MAX: usize = 56;
 
 /// The last two keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
-    /// As they stand before a value; none before the first key.
+    /// As they stand before a value in a document; none before the first key.
     text: Option<Arc<str>>,
     /// The last one, shared by all values under it.
     last: Option<Arc<str>>,
@@ -21,8 +21,8 @@ impl Keys {
     pub(super) fn then(&self, key: &str) -> Self {
         let key = end(key);
         let text = match &self.last {
-            Some(before) => format!("{before} {key}: "),
-            None => format!("{key}: "),
+            Some(before) => format!("\"{before}\": {{\"{key}\": \""),
+            None => format!("\"{key}\": \""),
         };
         Self {
             text: Some(Arc::from(text)),

@@ -254,9 +254,9 @@ fn a_value_knows_the_keys_that_no_table_names() {
     };
     assert_eq!(keys("plain"), "");
     assert_eq!(keys("person"), "");
-    assert_eq!(keys("ssn"), "person: ");
-    assert_eq!(keys("1234567"), "person ssn: ");
-    assert_eq!(keys("x"), "ssn of: ");
+    assert_eq!(keys("ssn"), "\"person\": \"");
+    assert_eq!(keys("1234567"), "\"person\": {\"ssn\": \"");
+    assert_eq!(keys("x"), "\"ssn\": {\"of\": \"");
     let long = json!({ "model": "m", "messages": [], "x": { ("é".repeat(500)): "deep" } });
     let walk = self::walk(Dialect::OpenAiChat, &long);
     let leaf = walk.leaves.iter().find(|leaf| leaf.text == "deep").unwrap();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use terms::{Finding, View as Reading};
 
-use super::{Found, Looking, UNCLOSED_BYTES_MAX, signed, tail};
+use super::{Found, Looking, UNCLOSED_BYTES_MAX};
 use crate::{
     catalogue::{CONTEXT_BYTES, SCORE_MIN},
     engine::{Rule, Why},
@@ -23,7 +23,8 @@ impl Looking<'_> {
             (false, Some(score)) if self.has_context(rule, span.start) => score,
             (false, Some(_)) => detector.score,
         };
-        let valid = self.valid(rule, span).ok_or(Why::Validator)?;
+        let valid = detector.validator.accept(text, span);
+        let valid = valid.ok_or(Why::Validator)?;
         let after = text.get(valid.end..).and_then(|after| after.chars().next());
         if !detector.right.allows(after) {
             return Err(Why::Neighbour);
@@ -38,53 +39,34 @@ impl Looking<'_> {
         Ok((valid, score))
     }
 
-    /// What the validator says. One that looks for words before a match finds
-    /// them also before the text.
-    fn valid(&self, rule: &Rule, span: &Range<usize>) -> Option<Valid> {
-        let (validator, text) = (rule.detector.validator, &*self.view.text);
-        let near = self.view.source_start(0).saturating_add(span.start) <= CONTEXT_BYTES;
-        if self.task.before.is_empty() || !near || !validator.looks_before() {
-            return validator.accept(text, span);
-        }
-        let before = tail(self.task.before, CONTEXT_BYTES);
-        let here = head(text, span.end.saturating_add(CONTEXT_BYTES));
-        let by = before.len();
-        let joined = [before, here].concat();
-        let valid = validator.accept(&joined, &(span.start + by..span.end + by))?;
-        Some(Valid {
-            end: valid.end.checked_sub(by)?,
-            looked: valid.looked.checked_sub(by)?,
-        })
-    }
-
     /// Whether a context word stands before a match.
     fn has_context(&self, rule: &Rule, start: usize) -> bool {
         let Some(wanted) = self.plan.words.get(rule.number) else {
             return false;
         };
-        let start = signed(start);
         // In order of their ends.
         let upto = self.words.partition_point(|word| word.end <= start);
         let words = self.words.iter().take(upto).rev();
-        let near = words.take_while(|word| word.end.saturating_add(signed(CONTEXT_BYTES)) >= start);
-        near.filter(|word| word.start.saturating_add(signed(CONTEXT_BYTES)) >= start)
+        let near = words.take_while(|word| word.end.saturating_add(CONTEXT_BYTES) >= start);
+        near.filter(|word| word.start.saturating_add(CONTEXT_BYTES) >= start)
             .any(|word| wanted.contains(&word.text))
     }
 
-    /// From an opener to its closer; without one to the end of the text.
-    pub(super) fn opened(
-        &mut self,
-        rule: &Rule,
-        number: usize,
-        opener: &Range<usize>,
-    ) -> Option<usize> {
+    /// From an opener to its closer; without one as far as one may be. Answers
+    /// where to go on.
+    pub(super) fn opened(&mut self, rule: &Rule, number: usize, opener: &Range<usize>) -> usize {
         let text = &*self.view.text;
-        let closer = rule.closer.as_ref()?;
-        self.seen.work += text
-            .len()
-            .saturating_sub(opener.end)
-            .min(UNCLOSED_BYTES_MAX);
-        if let Some(close) = closer.pattern.find_at(text, opener.end) {
+        let Some(closer) = &rule.closer else {
+            return opener.end;
+        };
+        // It is looked for to the end of the text once.
+        let known = self.unclosed.iter().find(|(rule, _)| *rule == number);
+        let unclosed = known.is_some_and(|(_, from)| opener.end >= *from);
+        let close = (!unclosed)
+            .then(|| closer.pattern.find_at(text, opener.end))
+            .flatten();
+        self.seen.work += close.map_or(UNCLOSED_BYTES_MAX, |close| close.end() - opener.end);
+        if let Some(close) = close {
             let unsettled = self.view.open && close.end() >= text.len();
             self.found(
                 rule,
@@ -93,7 +75,10 @@ impl Looking<'_> {
                 unsettled,
                 None,
             );
-            return Some(close.end());
+            return close.end();
+        }
+        if !unclosed {
+            self.unclosed.push((number, opener.end));
         }
         let mut end = text
             .len()
@@ -101,11 +86,14 @@ impl Looking<'_> {
         while !text.is_char_boundary(end) {
             end -= 1;
         }
+        let armour = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(byte);
+        let rest = text.as_bytes().get(end..).unwrap_or_default();
+        end += rest.iter().take_while(armour).count();
         let span = opener.start..if self.view.open { text.len() } else { end };
         let waits = self.view.open && self.view.kind == Reading::Plain;
         let opened = waits.then_some((opener.end, number));
         self.found(rule, &span, rule.detector.score, self.view.open, opened);
-        None
+        span.end
     }
 
     pub(super) fn found(
@@ -154,13 +142,4 @@ fn entropy_tenths(text: &str) -> f64 {
         })
         .sum();
     bits * 10.0
-}
-
-/// The first bytes of a text, whole characters only.
-fn head(text: &str, bytes_max: usize) -> &str {
-    let mut upto = text.len().min(bytes_max);
-    while !text.is_char_boundary(upto) {
-        upto -= 1;
-    }
-    text.get(..upto).unwrap_or_default()
 }

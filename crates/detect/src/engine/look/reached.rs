@@ -8,8 +8,8 @@ use crate::engine::Engine;
 pub(in crate::engine) struct Reached {
     /// For each pattern, from where on it may be tried.
     spots: Vec<usize>,
-    /// For each rule, up to where one of its context words reaches.
-    names: Vec<isize>,
+    /// For each rule, where one of its context words reaches no more.
+    names: Vec<usize>,
     changed_spots: Vec<usize>,
     changed_names: Vec<usize>,
 }
@@ -18,7 +18,7 @@ impl Reached {
     pub(in crate::engine) fn new(engine: &Engine) -> Self {
         Self {
             spots: vec![0; engine.0.plan.spots.len()],
-            names: vec![-1; engine.0.rules.len()],
+            names: vec![0; engine.0.rules.len()],
             changed_spots: Vec::new(),
             changed_names: Vec::new(),
         }
@@ -35,11 +35,11 @@ impl Reached {
         }
     }
 
-    pub(super) fn name(&self, rule: usize) -> isize {
-        self.names.get(rule).copied().unwrap_or(-1)
+    pub(super) fn name(&self, rule: usize) -> usize {
+        self.names.get(rule).copied().unwrap_or(0)
     }
 
-    pub(super) fn set_name(&mut self, rule: usize, upto: isize) {
+    pub(super) fn set_name(&mut self, rule: usize, upto: usize) {
         if let Some(known) = self.names.get_mut(rule).filter(|known| **known < upto) {
             *known = upto;
             self.changed_names.push(rule);
@@ -57,7 +57,7 @@ impl Reached {
             self.names
                 .get_mut(rule)
                 .into_iter()
-                .for_each(|upto| *upto = -1);
+                .for_each(|upto| *upto = 0);
         }
     }
 }

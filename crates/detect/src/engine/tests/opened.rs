@@ -73,3 +73,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_stands_behind_an_opener_is_covered_too() {
+    let engine = engine();
+    let mut filler = Filler::new(9);
+    let key = filler
+        .fill("{dash}BEGIN RSA PRIVATE KEY{dash} {base64:64} {dash}END RSA PRIVATE KEY{dash}");
+    let open = filler.fill("{dash}BEGIN PRIVATE KEY{dash}\n");
+    let words = "word and word ".repeat(1_500);
+    let body = filler.fill("{base64:64}\n").repeat(400);
+    for (text, from, upto) in [
+        (format!("{key}{key}"), 0, 2 * key.len()),
+        (format!("{key} {key}"), key.len() + 1, 2 * key.len() + 1),
+        // One without a closer hides no other.
+        (
+            format!("{open}{words}{open}abc"),
+            open.len() + words.len(),
+            0,
+        ),
+        // Its lines belong to it however many.
+        (format!("{open}{body}"), 0, 0),
+    ] {
+        let upto = if upto == 0 { text.len() } else { upto };
+        let scan = engine.scan(&text, Direction::Request);
+        let mut covered: Vec<_> = scan
+            .findings
+            .iter()
+            .map(|found| found.span.clone())
+            .collect();
+        covered.sort_by_key(|span| span.start);
+        let mut at = from;
+        for span in covered {
+            if span.start <= at {
+                at = at.max(span.end);
+            }
+        }
+        assert!(at >= upto, "{at} of {upto}");
+    }
+}
