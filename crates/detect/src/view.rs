@@ -5,6 +5,7 @@ mod decode;
 mod escape;
 mod fold;
 mod map;
+mod readable;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -18,8 +19,6 @@ const DEPTH_MAX: usize = 2;
 /// floor for short ones.
 const BYTES_FACTOR: usize = 24;
 const BYTES_FLOOR: usize = 16 << 10;
-/// A decoded run without as many readable characters in a row holds nothing.
-const READABLE_CHARS_MIN: usize = 6;
 
 /// One reading of a text.
 #[derive(Debug, Clone)]
@@ -114,15 +113,23 @@ impl Builder {
         self.map.together(char.len_utf8(), source);
     }
 
-    fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
     /// Adds a part of the source as it is.
     pub(crate) fn copy(&mut self, source: &str, part: Range<usize>) {
         if let Some(text) = source.get(part.clone()) {
             self.text.push_str(text);
             self.map.plain(text.len(), part.start);
+        }
+    }
+
+    /// The map of a part of another one, whose text was added; `together` says
+    /// whether the part stands for all of its source.
+    fn keep(&mut self, other: &Self, part: &Range<usize>, together: bool) {
+        match part.end.checked_sub(1) {
+            Some(last) if together && !part.is_empty() => {
+                let source = other.map.source(part.start).start..other.map.source(last).end;
+                self.map.together(part.len(), &source);
+            }
+            _ => self.map.extend(&other.map, part),
         }
     }
 
@@ -153,36 +160,9 @@ impl Builder {
         }
     }
 
-    /// Only the stretches that can be read, with a mark for what stood between
-    /// them: most runs are words, which decode to nothing. At an open end the
-    /// last stretch may become one. `None` when there is none.
-    fn readable(self, open: bool) -> Option<Self> {
-        let mut kept = Self {
-            pending: self.pending,
-            ..Self::default()
-        };
-        let mut gap: Option<usize> = None;
-        let mut at = 0;
-        for stretch in self.text.split_inclusive(strange) {
-            let words = stretch.trim_end_matches(strange);
-            let end = at + words.len();
-            let may_grow = open && end == self.text.len();
-            if may_grow || words.chars().nth(READABLE_CHARS_MIN - 1).is_some() {
-                if let Some(gap) = gap.take() {
-                    kept.push(char::REPLACEMENT_CHARACTER, &self.map.source(gap));
-                }
-                kept.text.push_str(words);
-                kept.map.extend(&self.map, &(at..end));
-                gap = (stretch.len() > words.len()).then_some(end);
-            } else {
-                gap = gap.or(Some(at));
-            }
-            at += stretch.len();
-        }
-        (open || !kept.text.is_empty()).then_some(kept)
-    }
-
-    fn finish(self, kind: Kind, open: bool) -> View<'static> {
+    fn finish(mut self, kind: Kind, open: bool) -> View<'static> {
+        self.text.shrink_to_fit();
+        self.map.shrink_to_fit();
         View {
             kind,
             edits: None,
@@ -276,9 +256,7 @@ fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
         children.extend(builder.map(|builder| builder.finish(kind, open)));
     }
     decode::runs(parent, |builder, kind, at_end| {
-        let open = parent.open && at_end;
-        let readable = builder.readable(open);
-        children.extend(readable.map(|builder| builder.finish(kind, open)));
+        children.push(builder.finish(kind, parent.open && at_end));
     });
     for child in &mut children {
         if let Some(map) = &parent.map {
@@ -293,12 +271,11 @@ fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
 
 /// The text that a whole run of base64 stands for.
 pub(crate) fn from_base64(run: &str) -> Option<String> {
-    decode::base64(run.as_bytes(), 0..run.len(), false).map(|builder| builder.text)
-}
-
-/// What text does not have: bytes that were none, control characters.
-fn strange(char: char) -> bool {
-    char == char::REPLACEMENT_CHARACTER || (char.is_control() && !char.is_whitespace())
+    let mut bytes = Vec::new();
+    decode::base64(run.as_bytes(), 0..run.len(), |placed| bytes.push(placed))?;
+    let mut builder = Builder::default();
+    builder.bytes(&bytes, false);
+    Some(builder.text)
 }
 
 #[cfg(test)]

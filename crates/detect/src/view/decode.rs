@@ -1,10 +1,13 @@
 //! Runs of hexadecimal and base64, each for itself.
 
-use std::{borrow::Cow, ops::Range, sync::LazyLock};
+use std::{ops::Range, sync::LazyLock};
 
 use terms::View as Kind;
 
-use super::{Builder, View};
+use super::{
+    Builder, View,
+    readable::{READABLE_CHARS_MIN, Readable},
+};
 
 /// Shorter runs are words. Twelve characters of base64 are nine bytes, which
 /// is less than any match has.
@@ -16,8 +19,6 @@ const LINE_CHARS_MIN: usize = 32;
 const INDENT_BYTES_MAX: usize = 16;
 /// Pairs of a run, with something between two: shorter is no run.
 const PARTED_BYTES_MIN: usize = RUN_CHARS_MIN / 2 * 3 - 1;
-/// LIMIT: decoded bytes that are gathered before they are read as characters.
-const PLACED_MAX: usize = 16 << 10;
 /// LIMIT: bytes between two pairs of digits.
 const GAP_BYTES_MAX: usize = 4;
 
@@ -49,20 +50,20 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
             if !grows && !spells(bytes.get(run.clone())) {
                 continue;
             }
-            if let Some(builder) = base64(bytes, run, open && at_end) {
+            if let Some(builder) = read_base64(bytes, run, grows) {
                 each(builder, Kind::Base64, at_end);
             }
         }
     }
-    for (places, at_end) in wrapped(bytes, &words, open) {
-        if let (Some(first), Some(last)) = (places.first(), places.last())
-            && !is_fresh(&(*first..*last + INDENT_BYTES_MAX))
+    for (lines, at_end) in wrapped(bytes, &words, open) {
+        if let (Some(first), Some(last)) = (lines.first(), lines.last())
+            && !is_fresh(&(first.start..last.end + INDENT_BYTES_MAX))
         {
             continue;
         }
         for offset in 0..4 {
-            let places = places.iter().copied().skip(offset);
-            if let Some(builder) = base64(bytes, places, open && at_end) {
+            let places = lines.iter().cloned().flatten().skip(offset);
+            if let Some(builder) = read_base64(bytes, places, open && at_end) {
                 each(builder, Kind::Base64, at_end);
             }
         }
@@ -84,7 +85,7 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
         let long = 2 * pairs.len() >= RUN_CHARS_MIN || (open && at_end);
         if fresh
             && long
-            && let Some(builder) = built(&pairs, open && at_end)
+            && let Some(builder) = built(pairs.into_iter(), open && at_end)
         {
             each(builder, Kind::Hex, at_end);
         }
@@ -103,7 +104,7 @@ fn spells(run: Option<&[u8]>) -> bool {
         let [_, decoded @ ..] = (word << (6 * missing)).to_be_bytes();
         for byte in decoded.iter().take(3_usize.saturating_sub(missing)) {
             chars = in_a_row(chars, *byte);
-            if chars >= super::READABLE_CHARS_MIN {
+            if chars >= READABLE_CHARS_MIN {
                 return true;
             }
         }
@@ -171,21 +172,24 @@ fn stretches(bytes: &[u8], fits: &Fits, bytes_min: usize, open: bool) -> Vec<Ran
     out
 }
 
-/// The places of base64 that goes on over line ends, as mail and `base64`
-/// write it; with whether it may go on behind the end.
-fn wrapped(bytes: &[u8], runs: &[Range<usize>], open: bool) -> Vec<(Vec<usize>, bool)> {
-    let mut out: Vec<(Vec<usize>, bool)> = Vec::new();
+/// Lines in a row, and whether the last may go on behind the end.
+type Lines = (Vec<Range<usize>>, bool);
+
+/// The lines of base64 that goes on over line ends, as mail and `base64`
+/// write it.
+fn wrapped(bytes: &[u8], runs: &[Range<usize>], open: bool) -> Vec<Lines> {
+    let mut out: Vec<Lines> = Vec::new();
     let mut upto = 0;
     for run in runs {
         if run.len() < LINE_CHARS_MIN || run.start < upto {
             continue;
         }
-        let mut places: Vec<usize> = run.clone().collect();
+        let mut lines = vec![run.clone()];
         let mut line = run.clone();
         while line.len() >= LINE_CHARS_MIN
             && let Some(next) = next_line(bytes, line.end)
         {
-            places.extend(next.clone());
+            lines.push(next.clone());
             line = next;
         }
         upto = line.end;
@@ -193,7 +197,7 @@ fn wrapped(bytes: &[u8], runs: &[Range<usize>], open: bool) -> Vec<(Vec<usize>, 
         let begun =
             open && line.len() >= LINE_CHARS_MIN && (behind == b"\r" || is_line_end(behind));
         if line.start > run.start || begun {
-            out.push((places, begun || behind.is_empty()));
+            out.push((lines, begun || behind.is_empty()));
         }
     }
     out
@@ -223,7 +227,7 @@ fn is_line_end(gap: &[u8]) -> bool {
 }
 
 /// A byte, and the source that it stands for.
-type Placed = (u8, Range<usize>);
+pub(super) type Placed = (u8, Range<usize>);
 
 /// Pairs of hexadecimal digits with something between them: `34:35`, `34 35`,
 /// `0x34, 0x35`; with whether the last may go on behind the end.
@@ -293,29 +297,37 @@ fn hexadecimal(bytes: &[u8], run: Range<usize>, open: bool) -> Option<Builder> {
         let mut values = starts().filter_map(|at| pair(bytes, at));
         let spells = values.any(|byte| {
             chars = in_a_row(chars, byte);
-            chars >= super::READABLE_CHARS_MIN
+            chars >= READABLE_CHARS_MIN
         });
         if !spells {
             return None;
         }
     }
-    let out: Vec<Placed> = starts().filter_map(pairs).collect();
-    built(&out, open)
+    let mut pairs = starts().filter_map(pairs).peekable();
+    pairs.peek()?;
+    built(pairs, open)
 }
 
-/// The bytes that the base64 characters at these places spell.
+/// What can be read of the base64 characters at these places.
+fn read_base64(bytes: &[u8], places: impl Iterator<Item = usize>, open: bool) -> Option<Builder> {
+    let mut readable = Readable::default();
+    base64(bytes, places, |placed| readable.push(placed))?;
+    readable.finish(open)
+}
+
+/// The bytes that the base64 characters at these places spell, one by one;
+/// `None` if there are none, or other characters.
 pub(super) fn base64(
     bytes: &[u8],
     mut places: impl Iterator<Item = usize>,
-    open: bool,
-) -> Option<Builder> {
-    let mut builder = Builder::default();
-    let mut out: Vec<Placed> = Vec::new();
+    mut each: impl FnMut(Placed),
+) -> Option<()> {
+    let mut any = None;
     loop {
         let group = [places.next(), places.next(), places.next(), places.next()];
         let count = group.iter().flatten().count();
         let (Some(Some(start)), true) = (group.first(), count > 1) else {
-            break;
+            return any;
         };
         let mut word = 0_u32;
         for at in group {
@@ -331,19 +343,11 @@ pub(super) fn base64(
         let padding = padding.take(4 - count).take_while(|byte| **byte == b'=');
         let covered = last + padding.count();
         let [_, decoded @ ..] = word.to_be_bytes();
-        let decoded = decoded.into_iter().take(count - 1);
-        out.extend(decoded.map(|byte| (byte, *start..covered)));
-        // No character goes on behind an ASCII one.
-        if out.len() >= PLACED_MAX && out.last().is_some_and(|(byte, _)| byte.is_ascii()) {
-            builder.bytes(&narrow(&out), false);
-            out.clear();
+        for byte in decoded.into_iter().take(count - 1) {
+            any = Some(());
+            each((byte, *start..covered));
         }
     }
-    if out.is_empty() && builder.is_empty() {
-        return None;
-    }
-    builder.bytes(&narrow(&out), open);
-    Some(builder)
 }
 
 const fn sextet(byte: u8) -> Option<u8> {
@@ -357,27 +361,8 @@ const fn sextet(byte: u8) -> Option<u8> {
     }
 }
 
-fn built(out: &[(u8, Range<usize>)], open: bool) -> Option<Builder> {
-    if out.is_empty() {
-        return None;
-    }
-    let mut builder = Builder::default();
-    builder.bytes(&narrow(out), open);
-    Some(builder)
-}
-
-/// Without the zeros of characters of two bytes (UTF-16): those of which
-/// another stands two bytes before or behind.
-fn narrow(bytes: &[Placed]) -> Cow<'_, [Placed]> {
-    if !bytes.iter().any(|(byte, _)| *byte == 0) {
-        return Cow::Borrowed(bytes);
-    }
-    let is_zero = |at: Option<usize>| {
-        let byte = at.and_then(|at| bytes.get(at));
-        byte.is_none_or(|(byte, _)| *byte == 0)
-    };
-    let kept = bytes.iter().enumerate().filter(|(at, (byte, _))| {
-        *byte != 0 || !(is_zero(at.checked_sub(2)) || is_zero(Some(at + 2)))
-    });
-    kept.map(|(_, placed)| placed.clone()).collect()
+fn built(out: impl Iterator<Item = Placed>, open: bool) -> Option<Builder> {
+    let mut readable = Readable::default();
+    out.for_each(|placed| readable.push(placed));
+    readable.finish(open)
 }

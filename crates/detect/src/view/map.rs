@@ -126,6 +126,11 @@ impl Map {
         }
     }
 
+    /// Gives back what it does not need.
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.runs.shrink_to_fit();
+    }
+
     /// The number of the run that holds a byte of the view.
     fn run_at(&self, at: usize) -> usize {
         self.runs
