@@ -33,13 +33,15 @@ pub(super) struct Readable {
 impl Readable {
     /// Adds a byte.
     pub(super) fn push(&mut self, placed: Placed) {
-        // No character goes on behind an ASCII one.
-        let may_end = placed.0.is_ascii() && placed.0 != 0;
-        self.placed.push(placed);
-        if may_end && self.placed.len() >= PLACED_MAX {
+        // Another byte of a character is no place to end; and no character has
+        // as many.
+        let begins = !matches!(placed.0, 0 | 0x80..=0xbf);
+        let most = if begins { PLACED_MAX } else { 2 * PLACED_MAX };
+        if self.placed.len() >= most {
             self.read(false);
             self.judge(false, false);
         }
+        self.placed.push(placed);
     }
 
     /// The end: what may still become a stretch when the run goes on is kept.
@@ -138,6 +140,18 @@ mod tests {
         let (long, noise) = ("word ".repeat(10_000), b"a\x01\x02".repeat(10_000));
         let text = read(&[&noise, long.as_bytes(), &noise, b"the end"], false).unwrap();
         assert_eq!(text, format!("\u{fffd}{long}a\u{fffd}the end"));
+    }
+
+    #[test]
+    fn bytes_are_not_gathered_without_end() {
+        for byte in [b'a', 0, 0x80, 0xc3, 0xff] {
+            let mut readable = Readable::default();
+            for at in 0..100_000 {
+                readable.push((byte, at..at + 1));
+                assert!(readable.placed.len() <= 2 * PLACED_MAX);
+                assert!(readable.rest.text.len() <= 8 * PLACED_MAX);
+            }
+        }
     }
 
     #[test]
