@@ -107,8 +107,10 @@ fn writer() {
                 }
             })
         });
-        for waiter in waiters.collect::<Vec<_>>() {
-            waiter.await.unwrap();
+        // None ends by itself; what ends one ends all.
+        let waiters: Vec<_> = waiters.collect();
+        if let Some(first) = waiters.into_iter().next() {
+            first.await.unwrap();
         }
     });
 }
