@@ -6,6 +6,9 @@
 //! state in: a catalogue file with one does not load, and [`RowState`] can be
 //! made by [`Matrix::compute`] only.
 //!
+//! [`count`] makes head-counts of the ledger, [`usage`] reads what vendors
+//! counted, and [`reconcile`] holds one against the other.
+//!
 //! Pure: no I/O, no clock of its own, nothing async.
 
 #![cfg_attr(
@@ -13,16 +16,19 @@
     allow(clippy::string_slice, reason = "tests cut their own ASCII texts")
 )]
 
+pub mod count;
 mod explain;
 mod facts;
 mod matrix;
 mod proof;
+pub mod reconcile;
 mod reference;
 pub mod render;
 mod row;
 #[cfg(test)]
 mod sample;
 mod state;
+pub mod usage;
 
 pub use explain::explain;
 pub use facts::{Facts, OPEN_EXCHANGES_MAX};

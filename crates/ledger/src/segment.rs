@@ -124,19 +124,28 @@ pub fn encode(sequence: u64, payload: &[u8], out: &mut Vec<u8>) {
 /// Adds a group to `out`. There must be at least one payload, and together
 /// they must keep to [`GROUP_BYTES_MAX`].
 pub fn encode_group<'p>(first: u64, payloads: impl Iterator<Item = &'p [u8]>, out: &mut Vec<u8>) {
-    let mut frames = Vec::new();
+    let begin = out.len();
+    out.extend_from_slice(&[0; GROUP_BYTES]);
     for (sequence, payload) in (first..).zip(payloads) {
-        encode(sequence, payload, &mut frames);
+        encode(sequence, payload, out);
     }
+    let Some((head, frames)) = out
+        .get_mut(begin..)
+        .and_then(|group| group.split_first_chunk_mut::<GROUP_BYTES>())
+    else {
+        return;
+    };
     let length = u32::try_from(frames.len()).unwrap_or(u32::MAX);
-    let mut head = Vec::with_capacity(GROUP_BYTES);
-    head.extend_from_slice(&length.to_le_bytes());
-    head.extend_from_slice(&crc32c::crc32c(&frames).to_le_bytes());
-    head.extend_from_slice(&first.to_le_bytes());
-    let sum = crc32c::crc32c(&head);
-    head.extend_from_slice(&sum.to_le_bytes());
-    out.append(&mut head);
-    out.append(&mut frames);
+    let covered = length
+        .to_le_bytes()
+        .into_iter()
+        .chain(crc32c::crc32c(frames).to_le_bytes())
+        .chain(first.to_le_bytes());
+    for (to, from) in head.iter_mut().zip(covered) {
+        *to = from;
+    }
+    let (covered, own) = head.split_at_mut(GROUP_BYTES - 4);
+    own.copy_from_slice(&crc32c::crc32c(covered).to_le_bytes());
 }
 
 /// Reads the group at an offset, whose first entry must have this number.

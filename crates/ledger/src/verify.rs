@@ -46,7 +46,8 @@ pub struct Verified {
     pub closed: u64,
     /// Of these, those whose beginning was pruned.
     pub closed_of_pruned: u64,
-    /// Exchanges that did not end yet.
+    /// Exchanges that were admitted and did not end: of a gate that runs, or of
+    /// one that stopped and was not started again.
     pub open: Vec<ExchangeId>,
     /// Requests that a room refused, strangers included.
     pub refused: u64,
@@ -98,11 +99,29 @@ pub enum VerifyFault {
     #[error("entry {0} is not in its canonical form")]
     Canonical(u64),
     /// An exchange was admitted twice.
-    #[error("entry {0} admits an exchange for the second time")]
-    AdmittedTwice(u64),
-    /// An exchange ended that was never admitted, or ended twice.
-    #[error("entry {0} closes an exchange that is not open")]
-    NotOpen(u64),
+    #[error("entry {entry} admits {exchange} for the second time")]
+    AdmittedTwice {
+        /// The entry that admits it again.
+        entry: u64,
+        /// The exchange.
+        exchange: ExchangeId,
+    },
+    /// An exchange ended that was never admitted.
+    #[error("entry {entry} closes {exchange}, which was never admitted")]
+    NeverAdmitted {
+        /// The entry that closes it.
+        entry: u64,
+        /// The exchange.
+        exchange: ExchangeId,
+    },
+    /// An exchange ended twice.
+    #[error("entry {entry} closes {exchange} for the second time")]
+    ClosedTwice {
+        /// The entry that closes it again.
+        entry: u64,
+        /// The exchange.
+        exchange: ExchangeId,
+    },
     /// More exchanges open than any gate can have.
     #[error("entry {0}: more than {max} exchanges are open at once", max = judge::OPEN_MAX)]
     TooManyOpen(u64),

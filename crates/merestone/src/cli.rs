@@ -5,6 +5,7 @@ pub mod detect;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use govern::count::{Day, Days};
 
 /// Your half of the shared responsibility for AI that you buy.
 #[derive(Debug, Parser)]
@@ -222,6 +223,38 @@ pub enum LedgerCommand {
     /// Set or lift a legal hold, which keeps everything
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// Count what went to the vendors, by UTC day, key, vendor and model
+    Count {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Which days
+        #[command(flatten)]
+        days: DaysArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hold a vendor's usage export against the ledger and explain each difference; exit code 1 if something is not explained
+    Reconcile {
+        /// The configuration file
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The vendor, by its name in the configuration; more than one if they share an account
+        #[arg(long = "vendor", value_name = "NAME", required = true)]
+        vendors: Vec<String>,
+        /// The export: the pages of the vendor's usage API, or the table (CSV) of its console; - for standard input
+        file: PathBuf,
+        /// The vendor's name of a key that the gate uses, as the export has it; what other keys used went past the gate
+        #[arg(long = "gate-key", value_name = "NAME")]
+        gate_keys: Vec<String>,
+        /// Which days; those of the export if not given
+        #[command(flatten)]
+        days: DaysArg,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell what each room decided about one exchange, and why
     Show {
         /// The configuration file
@@ -248,6 +281,31 @@ pub enum LedgerCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Which days.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DaysArg {
+    /// One day in UTC, as 2026-11-26
+    #[arg(long, value_name = "DAY", conflicts_with_all = ["since", "until"])]
+    pub day: Option<Day>,
+    /// The first day
+    #[arg(long, value_name = "DAY")]
+    pub since: Option<Day>,
+    /// The last day
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<Day>,
+}
+
+impl DaysArg {
+    /// The days that are meant.
+    #[must_use]
+    pub fn days(self) -> Days {
+        Days {
+            since: self.day.or(self.since),
+            until: self.day.or(self.until),
+        }
+    }
 }
 
 /// What is verified.

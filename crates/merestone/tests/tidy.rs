@@ -158,7 +158,8 @@ fn no_file_is_dead() {
         let folder = path.parent().unwrap();
         let roots = ["lib", "main", "build", "mod"];
         if roots.contains(&stem.as_str())
-            || folder.ends_with("tests") && folder.parent().unwrap().join("Cargo.toml").exists()
+            || (folder.ends_with("tests") || folder.ends_with("benches"))
+                && folder.parent().unwrap().join("Cargo.toml").exists()
             || folder.ends_with("bin")
         {
             continue;

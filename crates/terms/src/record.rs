@@ -3,6 +3,8 @@
 //! The canonical form is JSON by RFC 8785 with integers only; the `ledger`
 //! crate writes it. Shapes and meanings stand in `docs/specs/record.md`.
 
+mod vendor;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Code, Commitment, Control, Digest, ExchangeId, FindingNote, KeyId, Mode, Slot, Verdict,
 };
+
+pub use vendor::{Usage, VendorSeen};
 
 /// The version that this build writes.
 pub const RECORD_VERSION: u8 = 1;
@@ -272,54 +276,6 @@ words! {
         /// The node stopped first; written after the restart.
         NodeStopped = "node-stopped",
     }
-}
-
-/// What was seen of the vendor.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct VendorSeen {
-    /// Whether a connection to the vendor carried the request.
-    pub sent: bool,
-    /// HTTP status of the reply.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// The model that the vendor says answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// The vendor's fingerprint of its backend.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<String>,
-    /// The vendor's own name for the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
-    /// Region, as the vendor's headers name it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-    /// TLS version and key exchange; absent on a plain connection.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls: Option<String>,
-    /// How the gate authenticated, as `bearer` or `x-api-key`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub auth: Option<String>,
-    /// Rate-limit headers, as sent.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub rate_limits: BTreeMap<String, String>,
-    /// Finish or stop reasons, each once.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub finish: Vec<String>,
-    /// The vendor's error type, when it answered with an error.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// Tokens as the vendor counted them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Usage {
-    /// Tokens read.
-    pub input_tokens: u64,
-    /// Tokens written.
-    pub output_tokens: u64,
 }
 
 /// What became of the tokens that stood for redacted values.

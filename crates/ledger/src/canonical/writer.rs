@@ -13,9 +13,20 @@ impl ser::Error for CanonicalFault {
 }
 
 /// The text so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Writer {
     out: Vec<u8>,
+}
+
+/// Most records fit in, so that the text need not move while it grows.
+const TEXT_BYTES: usize = 2_048;
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self {
+            out: Vec::with_capacity(TEXT_BYTES),
+        }
+    }
 }
 
 impl Writer {
@@ -50,8 +61,7 @@ impl Writer {
     fn string(&mut self, text: &str) {
         self.out.push(b'"');
         let mut rest = text;
-        let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-        while let Some(at) = rest.bytes().position(special) {
+        while let Some(at) = first_special(rest.as_bytes()) {
             let (plain, after) = rest.split_at(at);
             self.out.extend_from_slice(plain.as_bytes());
             let (control, after) = after.split_at(1);
@@ -76,6 +86,24 @@ impl Writer {
     }
 }
 
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// The first byte that a string writes otherwise. Pieces without one are
+/// passed over whole, many bytes at a time: most texts have none.
+fn first_special(text: &[u8]) -> Option<usize> {
+    let none = |piece: &[u8]| {
+        !piece
+            .iter()
+            .fold(false, |any, byte| any | is_special(*byte))
+    };
+    let plain = text.chunks(32).take_while(|piece| none(piece)).count() * 32;
+    let rest = text.get(plain..)?;
+    let at = rest.iter().position(|byte| is_special(*byte))?;
+    Some(plain + at)
+}
+
 /// An object on its way: its members stand in the text as they come, and are
 /// put in order at its end.
 #[derive(Debug)]
@@ -83,6 +111,9 @@ pub(super) struct Members<'a> {
     writer: &'a mut Writer,
     start: usize,
     members: Vec<(Cow<'static, str>, Range<usize>)>,
+    /// Whether all keys are ASCII: then their bytes are in the order of their
+    /// UTF-16 units.
+    ascii: bool,
     /// Whether another object is to be closed around it.
     wrapped: bool,
 }
@@ -93,6 +124,7 @@ impl<'a> Members<'a> {
         Self {
             start: writer.out.len(),
             members: Vec::with_capacity(count),
+            ascii: true,
             writer,
             wrapped,
         }
@@ -110,14 +142,16 @@ impl<'a> Members<'a> {
         self.writer.string(&key);
         self.writer.out.push(b':');
         value.serialize(&mut *self.writer)?;
+        self.ascii &= key.is_ascii();
         self.members.push((key, start..self.writer.out.len()));
         Ok(())
     }
 
     /// RFC 8785, section 3.2.3: by UTF-16 units.
     fn close(mut self) -> Result<(), CanonicalFault> {
+        let ascii = self.ascii;
         let order = |a: &str, b: &str| {
-            if a.is_ascii() && b.is_ascii() {
+            if ascii {
                 a.cmp(b)
             } else {
                 a.encode_utf16().cmp(b.encode_utf16())

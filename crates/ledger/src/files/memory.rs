@@ -24,6 +24,8 @@ pub enum Fault {
     /// The power is off from the n-th change of a file or a name on: that one
     /// and all later ones do nothing and fail.
     Power(u64),
+    /// The n-th read from now fails, of a file or of a folder's names.
+    Read(u64),
     /// Every sync claims success and does nothing: a negative control.
     LyingSync,
 }
@@ -111,6 +113,18 @@ impl Disk {
             .ok_or_else(|| failed(ErrorKind::NotFound))
     }
 
+    /// Counts down to the read that fails.
+    fn readable(&mut self) -> io::Result<()> {
+        if let Some(Fault::Read(count)) = &mut self.fault {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.fault = None;
+                return Err(io::Error::other("EIO"));
+            }
+        }
+        Ok(())
+    }
+
     /// Counts down to the end of the power.
     fn powered(&mut self) -> io::Result<()> {
         if let Some(Fault::Power(count)) = &mut self.fault {
@@ -156,6 +170,12 @@ impl MemoryFiles {
     /// Sets what goes wrong next.
     pub fn fail(&self, fault: Option<Fault>) {
         self.disk().fault = fault;
+    }
+
+    /// What is still to go wrong.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.disk().fault
     }
 
     /// From now on, changes wait until [`MemoryFiles::release`].
@@ -225,7 +245,7 @@ impl Append for MemoryFile {
                     outcome = Err(failed(ErrorKind::WriteZero));
                 }
             }
-            Some(Fault::Sync(_) | Fault::Power(_) | Fault::LyingSync) | None => {}
+            Some(Fault::Sync(_) | Fault::Power(_) | Fault::Read(_) | Fault::LyingSync) | None => {}
         }
         disk.content(self.file)?.bytes.extend_from_slice(taken);
         outcome
@@ -241,7 +261,8 @@ impl Append for MemoryFile {
                 }
             }
             Some(Fault::LyingSync) => return Ok(()),
-            Some(Fault::Space(_) | Fault::ShortWrite(_) | Fault::Power(_)) | None => {}
+            Some(Fault::Space(_) | Fault::ShortWrite(_) | Fault::Power(_) | Fault::Read(_))
+            | None => {}
         }
         disk.content(self.file)?.settle();
         Ok(())
@@ -260,7 +281,8 @@ impl Append for MemoryFile {
 
 impl Files for MemoryFiles {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let disk = self.disk();
+        let mut disk = self.disk();
+        disk.readable()?;
         let inside = disk
             .names
             .keys()
@@ -273,6 +295,7 @@ impl Files for MemoryFiles {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let mut disk = self.disk();
         let file = disk.file(path)?;
+        disk.readable()?;
         Ok(disk.content(file)?.bytes.clone())
     }
 
@@ -355,7 +378,13 @@ impl Files for MemoryFiles {
     fn free_bytes(&self, _folder: &Path) -> io::Result<u64> {
         Ok(match self.disk().fault {
             Some(Fault::Space(left)) => left,
-            Some(Fault::Sync(_) | Fault::ShortWrite(_) | Fault::Power(_) | Fault::LyingSync)
+            Some(
+                Fault::Sync(_)
+                | Fault::ShortWrite(_)
+                | Fault::Power(_)
+                | Fault::Read(_)
+                | Fault::LyingSync,
+            )
             | None => 1 << 40,
         })
     }

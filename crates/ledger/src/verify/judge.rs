@@ -61,7 +61,11 @@ impl Judge {
             Leaf::Admitted(leaf) => {
                 if !self.seen.insert(leaf.exchange) || self.open.insert(leaf.exchange, at).is_some()
                 {
-                    return Err(VerifyFault::AdmittedTwice(at));
+                    let exchange = leaf.exchange;
+                    return Err(VerifyFault::AdmittedTwice {
+                        entry: at,
+                        exchange,
+                    });
                 }
                 if self.open.len() > OPEN_MAX {
                     return Err(VerifyFault::TooManyOpen(at));
@@ -81,9 +85,18 @@ impl Judge {
 
     fn closed(&mut self, at: u64, exchange: ExchangeId) -> Result<(), VerifyFault> {
         if self.open.remove(&exchange).is_none() {
+            if !self.seen.insert(exchange) {
+                return Err(VerifyFault::ClosedTwice {
+                    entry: at,
+                    exchange,
+                });
+            }
             // It may have been admitted before the first entry that is kept.
-            if self.verified.first == 0 || !self.seen.insert(exchange) {
-                return Err(VerifyFault::NotOpen(at));
+            if self.verified.first == 0 {
+                return Err(VerifyFault::NeverAdmitted {
+                    entry: at,
+                    exchange,
+                });
             }
             self.verified.closed_of_pruned += 1;
         }

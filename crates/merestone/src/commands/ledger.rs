@@ -1,11 +1,14 @@
 //! `merestone ledger`: verify, show and tail. Reads beside a running gate.
 
+mod count;
 mod evidence;
+mod reconcile;
 
 use std::{
     collections::VecDeque, io::IsTerminal, path::Path, process::ExitCode, sync::Arc, time::Duration,
 };
 
+use govern::reconcile::Ask;
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{Entry, Reader, Verified, files::DiskFiles};
 use serde_json::json;
@@ -22,6 +25,8 @@ use evidence::Checked;
 
 /// LIMIT: entries that `tail` shows at once.
 const TAIL_MAX: usize = 100_000;
+/// LIMIT: open exchanges that `verify` names for people.
+const OPEN_SHOWN_MAX: usize = 32;
 
 pub(super) fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -35,6 +40,24 @@ pub(super) fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
         }
         LedgerCommand::Prune { config, before } => evidence::prune(&config.config, before),
         LedgerCommand::Hold(command) => evidence::hold(command),
+        LedgerCommand::Count { config, days, json } => {
+            count::run(&state(&config.config)?, days.days(), json)
+        }
+        LedgerCommand::Reconcile {
+            config,
+            vendors,
+            file,
+            gate_keys,
+            days,
+            json,
+        } => {
+            let ask = Ask {
+                vendors: vendors.into_iter().collect(),
+                gate_keys: gate_keys.into_iter().collect(),
+                days: days.days(),
+            };
+            reconcile::run(&config.config, &file, ask, json)
+        }
         LedgerCommand::Show { config, id, json } => show(&state(&config.config)?, &id, json),
         LedgerCommand::Tail {
             config,
@@ -83,7 +106,7 @@ fn verify(path: &Path, what: &VerifyWhat, as_json: bool) -> anyhow::Result<ExitC
             "{}",
             json!({
                 "sound": true, "entries": verified.entries, "admitted": verified.admitted, "closed": verified.closed,
-                "open": open, "refused": verified.refused, "unclean_starts": verified.unclean_starts,
+                "gap_free": true, "complete": open.is_empty(), "open": open, "refused": verified.refused, "unclean_starts": verified.unclean_starts,
                 "root": verified.root, "tail_bytes": verified.tail_bytes,
                 "first": verified.first, "closed_of_pruned": verified.closed_of_pruned,
                 "checkpoint": verified.checkpoint.as_ref().map(|signed| signed.size),
@@ -95,6 +118,32 @@ fn verify(path: &Path, what: &VerifyWhat, as_json: bool) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
+/// That nothing is missing: the numbers have no gap, and each exchange has its
+/// end, or is named.
+fn tell_complete(verified: &Verified) -> anyhow::Result<()> {
+    if let Some(last) = verified.entries.checked_sub(1)
+        && verified.first <= last
+    {
+        present::say!("  numbered {} to {last} without a gap", verified.first)?;
+    }
+    if verified.open.is_empty() {
+        return present::say!("  each admitted exchange was closed exactly once");
+    }
+    present::say!(
+        "  each admitted exchange was closed exactly once, except {} that are open: they run just now, or ran when the gate was stopped hard and was not started again",
+        verified.open.len()
+    )?;
+    for open in verified.open.iter().take(OPEN_SHOWN_MAX) {
+        present::say!("    open {open}")?;
+    }
+    if let Some(more) = verified.open.len().checked_sub(OPEN_SHOWN_MAX)
+        && more > 0
+    {
+        present::say!("    and {more} more; --json names all")?;
+    }
+    Ok(())
+}
+
 fn tell_verified(verified: &Verified) -> anyhow::Result<()> {
     present::say!("sound: {} entries", verified.entries)?;
     present::say!(
@@ -104,6 +153,7 @@ fn tell_verified(verified: &Verified) -> anyhow::Result<()> {
         verified.open.len(),
         verified.refused
     )?;
+    tell_complete(verified)?;
     if let Some((first, last)) = verified.span_ms {
         present::say!("  from {} to {}", present::time(first), present::time(last))?;
     }

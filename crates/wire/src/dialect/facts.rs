@@ -194,12 +194,7 @@ fn openai(document: &Document, root: NodeId, facts: &mut ReplyFacts) {
     for choice in choices {
         finish(facts, document, choice, "finish_reason");
     }
-    usage(
-        document,
-        root,
-        ["prompt_tokens", "completion_tokens"],
-        facts,
-    );
+    usage(document, root, &OPENAI_USAGE, facts);
 }
 
 fn anthropic(document: &Document, root: NodeId, facts: &mut ReplyFacts) {
@@ -210,9 +205,9 @@ fn anthropic(document: &Document, root: NodeId, facts: &mut ReplyFacts) {
     if let Some(delta) = document.member(root, "delta") {
         finish(facts, document, delta, "stop_reason");
     }
-    usage(document, message, ["input_tokens", "output_tokens"], facts);
+    usage(document, message, &ANTHROPIC_USAGE, facts);
     if document.member(root, "usage").is_some() {
-        usage(document, root, ["input_tokens", "output_tokens"], facts);
+        usage(document, root, &ANTHROPIC_USAGE, facts);
     }
     // The answer of count_tokens.
     if let Some(input_tokens) = document
@@ -221,7 +216,7 @@ fn anthropic(document: &Document, root: NodeId, facts: &mut ReplyFacts) {
     {
         facts.usage = Some(Usage {
             input_tokens,
-            output_tokens: 0,
+            ..Usage::default()
         });
     }
 }
@@ -247,22 +242,50 @@ fn finish(facts: &mut ReplyFacts, document: &Document, node: NodeId, name: &str)
     }
 }
 
-fn usage(document: &Document, node: NodeId, names: [&str; 2], facts: &mut ReplyFacts) {
+/// Where a vendor's count of tokens stands in `usage`.
+struct UsageNames {
+    input: &'static str,
+    output: &'static str,
+    /// From its cache: a member, or a member of a member.
+    cached: &'static [&'static str],
+    /// Into its cache.
+    cache_written: &'static [&'static str],
+}
+
+const OPENAI_USAGE: UsageNames = UsageNames {
+    input: "prompt_tokens",
+    output: "completion_tokens",
+    cached: &["prompt_tokens_details", "cached_tokens"],
+    cache_written: &["prompt_tokens_details", "cache_write_tokens"],
+};
+const ANTHROPIC_USAGE: UsageNames = UsageNames {
+    input: "input_tokens",
+    output: "output_tokens",
+    cached: &["cache_read_input_tokens"],
+    cache_written: &["cache_creation_input_tokens"],
+};
+
+fn usage(document: &Document, node: NodeId, names: &UsageNames, facts: &mut ReplyFacts) {
     let Some(usage) = document.member(node, "usage") else {
         return;
     };
-    let [input, output] = names.map(|name| {
-        document
-            .member(usage, name)
-            .and_then(|node| document.whole(node))
-    });
+    let whole = |path: &[&str]| {
+        let found = path
+            .iter()
+            .try_fold(usage, |node, name| document.member(node, name))?;
+        document.whole(found)
+    };
+    let (input, output) = (whole(&[names.input]), whole(&[names.output]));
     if input.is_none() && output.is_none() {
         return;
     }
+    // A stream tells more than once: what it does not repeat stays.
     let before = facts.usage.unwrap_or_default();
     facts.usage = Some(Usage {
         input_tokens: input.unwrap_or(before.input_tokens),
         output_tokens: output.unwrap_or(before.output_tokens),
+        cached_tokens: whole(names.cached).or(before.cached_tokens),
+        cache_written_tokens: whole(names.cache_written).or(before.cache_written_tokens),
     });
 }
 
@@ -272,4 +295,50 @@ fn word(document: &Document, node: NodeId) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@ ".contains(&byte);
     (!text.is_empty() && text.len() <= WORD_BYTES_MAX && text.bytes().all(plain))
         .then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{Limits, Surrogates};
+
+    fn used(api: Api, replies: &[&str]) -> Option<Usage> {
+        let mut facts = ReplyFacts::default();
+        for text in replies {
+            let raw = Bytes::copy_from_slice(text.as_bytes());
+            let document = Document::parse(raw, &Limits::default(), Surrogates::Refuse).unwrap();
+            reply(api, &document, &mut facts);
+        }
+        facts.usage
+    }
+
+    #[test]
+    fn cached_tokens_are_told_apart_if_the_vendor_tells_them() {
+        let openai = r#"{"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":5}}}"#;
+        let usage = Usage {
+            input_tokens: 9,
+            output_tokens: 2,
+            cached_tokens: Some(5),
+            cache_written_tokens: None,
+        };
+        assert_eq!(used(Api::OpenAi, &[openai]), Some(usage));
+        let plain =
+            r#"{"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":null}}"#;
+        let usage = Usage {
+            cached_tokens: None,
+            ..usage
+        };
+        assert_eq!(used(Api::OpenAi, &[plain]), Some(usage));
+        // A stream's end does not repeat what its beginning told.
+        let begin = r#"{"message":{"usage":{"input_tokens":9,"output_tokens":1,"cache_read_input_tokens":5,"cache_creation_input_tokens":3}}}"#;
+        let end = r#"{"usage":{"output_tokens":2}}"#;
+        let usage = Usage {
+            cached_tokens: Some(5),
+            cache_written_tokens: Some(3),
+            ..usage
+        };
+        assert_eq!(used(Api::Anthropic, &[begin, end]), Some(usage));
+    }
 }
