@@ -12,6 +12,7 @@ from harness import exports, needles, raw, tls
 from harness import gate as product
 from harness.exports import caught_up, gapless, house_with, lines, status, table
 from harness.metrics import ADMIN, Metrics
+from harness.paths import LONG
 from harness.receivers import Collector, Elastic, Splunk, attributes, wait
 
 CHAT = "/v1/chat/completions"
@@ -233,6 +234,29 @@ def test_a_sink_that_is_down_slows_nobody_and_gets_everything_later(build_house)
     caught_up(house.gate, "e", 60)
     gapless(elastic.ids, exports.size(house.gate))
     assert len(elastic.ids) == len(set(elastic.ids))
+    elastic.close()
+
+
+@pytest.mark.skipif(not LONG, reason="takes more than a minute; MERESTONE_LONG=1")
+def test_an_export_that_is_late_alarms_once_and_recovers(build_house):
+    elastic = Elastic()
+    port = elastic.port
+    elastic.close()
+    url = f"http://127.0.0.1:{port}"
+    sink = table(name="e", to="elastic", url=url, index="i", lag_minutes_max=1)
+    house = house_with(build_house, sink, tables=ADMIN)
+    busy(house, 2)
+    leaf = house.gate.await_leaf(lambda leaf: leaf.get("act") == "degraded", 80)
+    assert leaf["subject"] == "export" and leaf["facts"]["export"] == "e"
+    assert leaf["facts"]["minutes"] == "1" and leaf["facts"]["goes-on"] == "kept-in-the-ledger"
+    assert Metrics(house.gate)("export_lag_seconds", export="e") >= 60
+    elastic = Elastic(port=port)
+    house.gate.await_leaf(lambda leaf: leaf.get("act") == "recovered", 60)
+    caught_up(house.gate, "e")
+    acts = [leaf.get("act") for leaf in house.gate.ledger()]
+    assert acts.count("degraded") == acts.count("recovered") == 1
+    told = [e for e in elastic.received if e["unmapped"]["merestone"].get("act") == "degraded"]
+    assert told and told[0]["class_uid"] == 2005
     elastic.close()
 
 

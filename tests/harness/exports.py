@@ -6,6 +6,7 @@ import json
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
+from .gate import OUTPUTS
 from .receivers import wait
 
 SECONDS = 30
@@ -63,6 +64,9 @@ def caught_up(gate, name, seconds=SECONDS):
 def lines(path):
     """The events of a file of lines."""
     text = path.read_text() if path.exists() else ""
+    # The final search looks through what was exported, too.
+    if path.exists() and path not in OUTPUTS:
+        OUTPUTS.append(path)
     assert not text or text.endswith("\n"), "a line is cut off"
     return [json.loads(line) for line in text.splitlines()]
 

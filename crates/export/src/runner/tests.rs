@@ -306,6 +306,37 @@ fn a_cursor_on_another_log_is_refused() {
 }
 
 #[test]
+fn the_lag_is_told_while_a_sink_is_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, got) = (Fake::of(exchanges(3)), Got::default());
+    let sink = Moody {
+        moods: vec![Mood::Down, Mood::Partly(2)],
+        got: Arc::clone(&got),
+    };
+    let progress = Arc::new(Progress::new("x"));
+    let mut life = Runner::new(
+        "x",
+        folder.path(),
+        Box::new(log.clone()),
+        Box::new(sink),
+        Limits::default(),
+        Arc::clone(&progress),
+    );
+    assert!(life.step().is_err());
+    let told = progress.read();
+    let begun = log.leaves[0].at_ms();
+    assert_eq!((told.lag_entries(), told.oldest_ms), (6, Some(begun)));
+    assert_eq!(told.lag_ms(begun + 7_000), 7_000);
+    assert_eq!(life.step(), Ok(Step::Partly));
+    let told = progress.read();
+    assert_eq!((told.next, told.set_aside), (0, 0));
+    assert!(told.delivered > 0 && told.oldest_ms.is_some());
+    while life.step() != Ok(Step::Idle) {}
+    let told = progress.read();
+    assert_eq!((told.lag_entries(), told.lag_ms(u64::MAX)), (0, 0));
+}
+
+#[test]
 fn what_was_pruned_unsent_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (mut log, got) = (Fake::of(exchanges(4)), Got::default());
