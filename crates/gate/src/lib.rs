@@ -45,7 +45,7 @@ pub use body::{CutOff, Gone, ReplyBody, ReplySender};
 pub use breaker::{Breaker, BreakerRule};
 pub use callers::{Callers, Principal};
 pub use canary::{CanaryFault, Shown};
-pub use metrics::{CheckpointReading, Metrics, Readings, Summary};
+pub use metrics::{CheckpointReading, ExportReading, Metrics, Readings, Summary};
 pub use observer::{Ended, Observer};
 pub use parties::{Party, Use};
 pub use rooms::{

@@ -2,6 +2,7 @@
 //! words of this program and names of the configuration, nothing that a caller
 //! sent.
 
+mod export;
 mod summary;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64};
@@ -19,6 +20,7 @@ use prometheus_client::{
 use terms::{Closed, Code, ControlRun, Direction};
 use wire::Dialect;
 
+pub use export::ExportReading;
 pub use summary::Summary;
 use summary::Tally;
 
@@ -126,6 +128,8 @@ pub struct Readings {
     /// Vendors: name, whether it is left alone, age of its key in parts of
     /// what is allowed.
     pub vendors: Vec<(String, bool, Option<f64>)>,
+    /// How far the exports are.
+    pub exports: Vec<ExportReading>,
 }
 
 /// All of them.
@@ -298,6 +302,7 @@ impl Metrics {
         self.enter(&mut registry);
         self.enter_exceptions(&mut registry);
         enter_readings(&mut registry, readings);
+        export::enter(&mut registry, &readings.exports);
         let mut text = String::new();
         // Writing into a string does not fail.
         let _ = encode(&mut text, &registry);

@@ -392,6 +392,7 @@ impl Gate {
             switches_off: self.switches().iter().count() as u64,
             keys_age_ms: self.callers.age_ms(now_ms),
             vendors: vendors.collect(),
+            exports: Vec::new(),
         }
     }
 

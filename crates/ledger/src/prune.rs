@@ -65,7 +65,8 @@ impl From<io::Error> for PruneFault {
 
 /// The first entry that must be there; 0 unless the log was pruned. A file that
 /// cannot be read allows nothing to be missing.
-pub(crate) fn minimum(files: &dyn Files, tlog: &Path) -> u64 {
+#[must_use]
+pub fn minimum(files: &dyn Files, tlog: &Path) -> u64 {
     let bytes = files.read(&tlog.join(MINIMUM)).unwrap_or_default();
     let text = std::str::from_utf8(&bytes).ok();
     let line = text.and_then(|text| text.strip_suffix('\n'));

@@ -63,7 +63,12 @@ pub enum Request {
     LedgerPrune {
         /// The first entry that is to stay.
         before: u64,
+        /// Whether also what an export has not had yet.
+        #[serde(default)]
+        past_exports: bool,
     },
+    /// Tell how far the exports are.
+    ExportStatus,
     /// Set a legal hold, or lift it.
     LedgerHold {
         /// Whether it is to hold.
@@ -143,6 +148,8 @@ pub enum Answer {
         /// The first entry that stays.
         first: u64,
     },
+    /// How far the exports are.
+    Exports(Vec<export::Reading>),
     /// It is not done, and why.
     Refused(String),
 }

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for.
 
 pub mod detect;
+pub mod export;
 
 use std::path::PathBuf;
 
@@ -70,6 +71,9 @@ pub enum Command {
     /// Verify, show and follow the record of everything
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Send the record's events to others: how far, a test, once more
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Look for sensitive data and injections in texts; explain, check and measure the detectors
     #[command(subcommand)]
     Detect(detect::DetectCommand),
@@ -219,6 +223,9 @@ pub enum LedgerCommand {
         /// The first entry that is to stay
         #[arg(long, value_name = "ENTRY")]
         before: u64,
+        /// Also what an export has not had yet; the log tells so
+        #[arg(long)]
+        past_exports: bool,
     },
     /// Set or lift a legal hold, which keeps everything
     #[command(subcommand)]

@@ -11,6 +11,7 @@ mod cli;
 mod commands;
 pub mod config;
 mod control;
+mod exports;
 mod monitor;
 mod node;
 mod present;

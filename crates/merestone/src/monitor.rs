@@ -3,12 +3,13 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gate::Gate;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
+
+use crate::node::Node;
 
 /// LIMIT: connections at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -27,7 +28,7 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves until it is dropped.
-pub async fn serve(listener: TcpListener, gate: Arc<Gate>) {
+pub async fn serve(listener: TcpListener, node: Arc<Node>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
@@ -37,11 +38,11 @@ pub async fn serve(listener: TcpListener, gate: Arc<Gate>) {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let gate = Arc::clone(&gate);
+        let node = Arc::clone(&node);
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let gate = Arc::clone(&gate);
-                async move { Ok::<_, Infallible>(answer(&request, &gate)) }
+                let node = Arc::clone(&node);
+                async move { Ok::<_, Infallible>(answer(&request, &node)) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -54,8 +55,9 @@ pub async fn serve(listener: TcpListener, gate: Arc<Gate>) {
     }
 }
 
-fn answer<B>(request: &Request<B>, gate: &Gate) -> Response<Full<Bytes>> {
-    let readings = gate.readings();
+fn answer<B>(request: &Request<B>, node: &Node) -> Response<Full<Bytes>> {
+    let gate = &node.gate;
+    let readings = node.readings();
     let (status, kind, text) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => (
             StatusCode::OK,

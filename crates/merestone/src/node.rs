@@ -1,5 +1,6 @@
 //! A running gate and the means to steer it.
 
+mod export;
 mod keys;
 mod reload;
 mod switches;
@@ -14,8 +15,9 @@ use tokio::sync::Mutex;
 
 use crate::{
     admin::{Admin, Answer, Request, Stats, keys_json},
-    config::RestartOnly,
+    config::{ExportAt, RestartOnly},
     control::Serve,
+    exports::{self, Exports, Places},
     state::State,
 };
 
@@ -47,6 +49,12 @@ pub struct Node {
     switching: std::sync::Mutex<SwitchFile>,
     /// Held while a switch that is in force is kept and recorded.
     telling: Mutex<()>,
+    /// Where the ledger's events go, once that has begun.
+    exports: std::sync::OnceLock<Exports>,
+    /// Stands for them until then.
+    no_exports: Exports,
+    /// Names of the exports, and where new ones begin.
+    export_names: Vec<(String, ::export::Begin)>,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +69,14 @@ struct Changing {
 
 impl Node {
     /// A node whose gate is made and does not serve yet.
-    pub fn new(gate: Gate, admin: Admin, path: PathBuf, state: State, fixed: RestartOnly) -> Self {
+    pub fn new(
+        gate: Gate,
+        admin: Admin,
+        path: PathBuf,
+        state: State,
+        fixed: RestartOnly,
+        export_names: Vec<(String, ::export::Begin)>,
+    ) -> Self {
         Self {
             gate: Arc::new(gate),
             admin,
@@ -73,6 +88,9 @@ impl Node {
             reloading: Mutex::default(),
             switching: std::sync::Mutex::default(),
             telling: Mutex::default(),
+            exports: std::sync::OnceLock::new(),
+            no_exports: Exports::default(),
+            export_names,
         }
     }
 
@@ -157,9 +175,18 @@ impl Node {
                 self.allowed(Verb::Admin, by).await?;
                 self.reload(by).await
             }
-            Request::LedgerPrune { before } => {
+            Request::LedgerPrune {
+                before,
+                past_exports,
+            } => {
                 self.allowed(Verb::Admin, by).await?;
-                self.admin.prune(before, by).await
+                let names = self.export_names.iter().cloned();
+                let behind = exports::behind(names, &self.state.exports(), before)?;
+                self.admin.prune(before, &behind, past_exports, by).await
+            }
+            Request::ExportStatus => {
+                self.allowed(Verb::ViewLog, by).await?;
+                Ok(Answer::Exports(self.exports().readings()))
             }
             Request::LedgerHold { held, reason } => {
                 self.allowed(Verb::Admin, by).await?;
@@ -172,6 +199,47 @@ impl Node {
                 self.allowed(Verb::ViewLog, by).await?;
                 Ok(Answer::Stats(Box::new(self.stats())))
             }
+        }
+    }
+
+    /// Starts the exports.
+    pub fn begin_exports(&self, wanted: Vec<ExportAt>) -> anyhow::Result<()> {
+        let Some(key) = self.state.known_log_key()? else {
+            return Ok(());
+        };
+        let (ledger, folder) = (self.state.ledger(), self.state.exports());
+        let places = Places {
+            ledger: &ledger,
+            folder: &folder,
+            node: self.fixed.node(),
+        };
+        let _ = self.exports.set(Exports::start(wanted, &key, places)?);
+        Ok(())
+    }
+
+    /// The exports; none before they begin.
+    pub fn exports(&self) -> &Exports {
+        self.exports.get().unwrap_or(&self.no_exports)
+    }
+
+    /// What is read off when somebody asks.
+    pub fn readings(&self) -> gate::Readings {
+        let now_ms = self.admin.clock.now_ms();
+        let exports = self.exports().readings().into_iter();
+        gate::Readings {
+            exports: exports
+                .map(|reading| gate::ExportReading {
+                    lag_entries: reading.lag_entries(),
+                    lag_ms: reading.lag_ms(now_ms),
+                    delivered: reading.delivered,
+                    set_aside: reading.set_aside,
+                    pruned: reading.pruned,
+                    failures: reading.failures,
+                    stopped: reading.stopped,
+                    name: reading.name,
+                })
+                .collect(),
+            ..self.gate.readings()
         }
     }
 

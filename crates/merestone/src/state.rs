@@ -31,6 +31,7 @@ impl State {
             folder.to_path_buf(),
             folder.join("ledger"),
             folder.join("secrets"),
+            folder.join("exports"),
         ] {
             if !path.is_dir() {
                 fs::DirBuilder::new()
@@ -75,6 +76,11 @@ impl State {
     /// The ledger's folder.
     pub fn ledger(&self) -> PathBuf {
         self.0.join("ledger")
+    }
+
+    /// The folder of what exports keep: how far each destination is.
+    pub fn exports(&self) -> PathBuf {
+        self.0.join("exports")
     }
 
     /// The virtual keys.

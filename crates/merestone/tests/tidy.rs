@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("policy", 2),
     ("store", 2),
     ("govern", 3),
+    ("export", 3),
     ("gate", 4),
     ("doubles", 5),
     ("merestone", 6),

@@ -121,7 +121,10 @@ impl Shelf {
     }
 
     /// The hashes of a tile.
-    pub(crate) fn hashes(&self, level: u8, index: u64) -> Result<Vec<Digest>, ShelfFault> {
+    ///
+    /// # Errors
+    /// When its tile is not there or not as it was written.
+    pub fn hashes(&self, level: u8, index: u64) -> Result<Vec<Digest>, ShelfFault> {
         let tile = self
             .tile(Row::Level(level), index)
             .ok_or_else(|| self.beyond(index))?;
@@ -130,7 +133,10 @@ impl Shelf {
     }
 
     /// The entries of a bundle.
-    pub(crate) fn entries(&self, index: u64) -> Result<Vec<Vec<u8>>, ShelfFault> {
+    ///
+    /// # Errors
+    /// When its tile is not there or not as it was written.
+    pub fn entries(&self, index: u64) -> Result<Vec<Vec<u8>>, ShelfFault> {
         let tile = self
             .tile(Row::Entries, index)
             .ok_or_else(|| self.beyond(index))?;
@@ -194,7 +200,10 @@ impl Shelf {
     }
 
     /// Hash of one entry.
-    pub(crate) fn leaf(&mut self, index: u64) -> Result<Digest, ShelfFault> {
+    ///
+    /// # Errors
+    /// When its tile is not there or not as it was written.
+    pub fn leaf(&mut self, index: u64) -> Result<Digest, ShelfFault> {
         self.full(0, index)
     }
 

@@ -9,8 +9,25 @@ use super::{Admin, Answer};
 
 impl Admin {
     /// Removes entries of the log, after the log told of it.
-    pub async fn prune(&self, before: u64, by: &str) -> anyhow::Result<Answer> {
-        let event = self.event(Act::Pruned, by, "ledger", BTreeMap::new());
+    /// `behind` are the exports that have not had all of them: they keep
+    /// everything, unless the operator wants it so.
+    pub async fn prune(
+        &self,
+        before: u64,
+        behind: &[String],
+        past_exports: bool,
+        by: &str,
+    ) -> anyhow::Result<Answer> {
+        anyhow::ensure!(
+            past_exports || behind.is_empty(),
+            "not everything before entry {before} was delivered to {}; wait, take the [[export]] out, or say --past-exports to lose it there",
+            behind.join(", ")
+        );
+        let mut facts = BTreeMap::new();
+        if !behind.is_empty() {
+            facts.insert("past-exports".to_owned(), behind.join(","));
+        }
+        let event = self.event(Act::Pruned, by, "ledger", facts);
         let first = self.ledger.prune(before, event).await?;
         Ok(Answer::Pruned { first })
     }

@@ -8,7 +8,7 @@ use terms::Clock;
 use crate::{
     admin::{Admin, Answer, Request, keys_json},
     config::{self, Settled, StoreAt},
-    control, node, present,
+    control, exports, node, present,
     source::{SystemClock, SystemEntropy},
     state::State,
 };
@@ -136,12 +136,24 @@ async fn carry_out(
             })
             .await
         }
-        Request::LedgerPrune { before } => admin.prune(before, by).await,
+        Request::LedgerPrune {
+            before,
+            past_exports,
+        } => {
+            let names = settled.exports.iter();
+            let names = names.map(|at| (at.name.clone(), at.limits.begin));
+            let behind = exports::behind(names, &state.exports(), before)?;
+            admin.prune(before, &behind, past_exports, by).await
+        }
         Request::LedgerHold { held, reason } => {
             node::fit(&reason, |reason| is_clean(settled, reason))?;
             admin.hold(&state.ledger(), held, reason, by).await
         }
-        Request::KeyList | Request::SwitchList | Request::Reload | Request::Stats => {
+        Request::KeyList
+        | Request::SwitchList
+        | Request::Reload
+        | Request::Stats
+        | Request::ExportStatus => {
             anyhow::bail!("no gate is running on this configuration's state folder")
         }
     }

@@ -132,9 +132,23 @@ fn shown(settled: &Settled) -> Value {
             "in_flight_max": limits.in_flight_max,
             "connections_max": limits.connections_max,
         },
+        "export": exports(settled),
         "policy": settled.policy.digest(),
         "rules": settled.engine.digest(),
     })
+}
+
+/// The exports by name; a credential is never shown.
+fn exports(settled: &Settled) -> Value {
+    let shown = settled.exports.iter().map(|at| {
+        let value = json!({
+            "to": at.sink.word(),
+            "batch_entries_max": at.limits.batch_entries_max,
+            "lag_minutes_max": at.lag_ms_max / 60_000,
+        });
+        (at.name.clone(), value)
+    });
+    Value::Object(shown.collect())
 }
 
 fn flatten(prefix: &str, value: &Value, row: &mut dyn FnMut(String, String)) {

@@ -38,7 +38,11 @@ pub(super) fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
         LedgerCommand::Prove { config, entry, out } => {
             evidence::prove(&state(&config.config)?, entry, out.as_deref())
         }
-        LedgerCommand::Prune { config, before } => evidence::prune(&config.config, before),
+        LedgerCommand::Prune {
+            config,
+            before,
+            past_exports,
+        } => evidence::prune(&config.config, before, past_exports),
         LedgerCommand::Hold(command) => evidence::hold(command),
         LedgerCommand::Count { config, days, json } => {
             count::run(&state(&config.config)?, days.days(), json)

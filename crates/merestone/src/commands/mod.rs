@@ -4,6 +4,7 @@ mod ask;
 mod config;
 mod demo;
 mod detect;
+mod export;
 mod init;
 mod key;
 mod ledger;
@@ -31,6 +32,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(command),
         Command::Reload(config) => reload::run(&config.config),
         Command::Ledger(command) => ledger::run(command),
+        Command::Export(command) => export::run(command),
         Command::Detect(command) => detect::run(command),
         Command::Matrix {
             config,

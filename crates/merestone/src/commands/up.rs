@@ -131,6 +131,7 @@ pub(super) async fn up(
     let watched = settled.watched.clone();
     let watch = settled.watches;
     let witnessing = settled.witnessing.clone();
+    let exports = settled.exports.clone();
     let state = State::open(&settled.state)?;
     let clock = Arc::new(SystemClock::start());
     // The lock first: it shows that no other process has the folder.
@@ -144,7 +145,9 @@ pub(super) async fn up(
     node.admin
         .record(Act::GateReady, "node", "gate", node.about())
         .await?;
+    node.begin_exports(exports)?;
     let mut beside = JoinSet::new();
+    beside.spawn(Arc::clone(&node).watch_exports());
     beside.spawn(control::answer(doors.control, Arc::clone(&node)));
     beside.spawn(Arc::clone(&node).follow_hangups(doors.hangups));
     beside.spawn(Arc::clone(&node).follow_switches());
@@ -160,12 +163,14 @@ pub(super) async fn up(
     if let Some(listener) = doors.admin {
         let admin = listener.local_addr()?;
         present::note(&format!("metrics and readiness are on http://{admin}"));
-        beside.spawn(monitor::serve(listener, Arc::clone(&node.gate)));
+        beside.spawn(monitor::serve(listener, Arc::clone(&node)));
     }
     present::note(&format!("merestone is ready on {scheme}://{address}"));
     let _ = ready.send(address);
     let served = gate::serve(Arc::clone(&node.gate), doors.callers, stop).await;
     beside.shutdown().await;
+    let ending = Arc::clone(&node);
+    let _ = tokio::task::spawn_blocking(move || ending.exports().end()).await;
     let _ = tokio::time::timeout(NOTE_TIME, node.note_uses()).await;
     let _ = std::fs::remove_file(state.socket());
     match served {
@@ -220,13 +225,16 @@ async fn open(
     };
     let fixed = config::RestartOnly::of(&settled);
     let keys_age_ms_max = settled.keys_age_ms_max;
+    let export_names = settled.exports.iter();
+    let export_names = export_names.map(|at| (at.name.clone(), at.limits.begin));
+    let export_names = export_names.collect();
     let ruling = node::ruling(settled, &admin).await?;
     let facts = node::ruling_facts(&ruling, &admin);
     let (gate, shown) = Gate::new(parts, ruling)?;
     if fixed.shares_store() {
         gate.callers().count_for(keys_age_ms_max);
     }
-    let node = Node::new(gate, admin, path, state.clone(), fixed);
+    let node = Node::new(gate, admin, path, state.clone(), fixed, export_names);
     node.begin_switches().await?;
     node.begin_keys().await?;
     node.record_ruling(facts, &shown, "node").await?;

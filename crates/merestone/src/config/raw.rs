@@ -39,6 +39,56 @@ pub(super) struct Raw {
     pub(super) when_down: RawWhenDown,
     #[serde(default)]
     pub(super) telemetry: RawTelemetry,
+    #[serde(default)]
+    pub(super) export: Vec<RawExport>,
+}
+
+/// One destination of the ledger's events.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawExport {
+    pub(super) name: Spanned<String>,
+    pub(super) to: Spanned<RawSink>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) path: Option<Spanned<String>>,
+    pub(super) format: Option<Spanned<RawFormat>>,
+    pub(super) token: Option<Spanned<String>>,
+    pub(super) authority: Option<Spanned<String>>,
+    pub(super) certificate: Option<Spanned<String>>,
+    pub(super) key: Option<Spanned<String>>,
+    pub(super) index: Option<Spanned<String>>,
+    pub(super) subject: Option<Spanned<String>>,
+    pub(super) acknowledged: Option<Spanned<bool>>,
+    pub(super) begin: Option<RawBegin>,
+    pub(super) batch_entries_max: Option<Spanned<u64>>,
+    pub(super) lag_minutes_max: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawSink {
+    File,
+    Stdout,
+    Syslog,
+    Splunk,
+    Elastic,
+    Otlp,
+    Nats,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawFormat {
+    Ocsf,
+    Record,
+    Cef,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawBegin {
+    Oldest,
+    Now,
 }
 
 #[derive(Debug, Default, Deserialize)]

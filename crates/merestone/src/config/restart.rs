@@ -16,6 +16,8 @@ pub struct RestartOnly {
     witnessing: Witnessing,
     telemetry: Option<String>,
     encrypted: bool,
+    /// What is configured of the exports; their secrets show nothing here.
+    exports: String,
 }
 
 impl RestartOnly {
@@ -31,6 +33,7 @@ impl RestartOnly {
             witnessing: settled.witnessing.clone(),
             telemetry: settled.telemetry.clone(),
             encrypted: settled.tls.is_some(),
+            exports: format!("{:?}", settled.exports),
         }
     }
 
@@ -68,6 +71,7 @@ impl RestartOnly {
                 "evidence.free_bytes_min",
                 self.free_bytes_min == other.free_bytes_min,
             ),
+            ("export", self.exports == other.exports),
             ("evidence.witnesses", self.witnessing == other.witnessing),
         ];
         match pairs.iter().find(|(_, same)| !same) {

@@ -1,6 +1,7 @@
 //! Every setting: its default and what it is for. The commented example that
 //! `init` writes and the reference page are made from this table.
 
+mod export;
 mod gate;
 mod limits;
 mod rest;
@@ -39,13 +40,18 @@ const fn setting(
 }
 
 /// Tables that mean something by being there: they are there whole, or not.
-const WHOLE_TABLES: &[&str] = &["gate.tls", "secrets.vault", "lockout"];
+const WHOLE_TABLES: &[&str] = &["gate.tls", "secrets.vault", "lockout", "[export]"];
 
 /// All settings, in the order of the example.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    [gate::SETTINGS, rest::SETTINGS, limits::SETTINGS]
-        .into_iter()
-        .flatten()
+    [
+        gate::SETTINGS,
+        rest::SETTINGS,
+        export::SETTINGS,
+        limits::SETTINGS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The commented file that `init` writes.

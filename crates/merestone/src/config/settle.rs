@@ -2,6 +2,7 @@
 
 mod access;
 mod evidence;
+mod export;
 mod tls;
 mod vendors;
 
@@ -32,6 +33,7 @@ use super::{
 };
 
 pub use evidence::{WitnessAt, Witnessing};
+pub use export::{ExportAt, SinkAt};
 
 /// A fault: its place in the file, and what to write instead.
 pub(super) type Fault = (Option<Range<usize>>, String);
@@ -77,6 +79,8 @@ pub struct Settled {
     pub keys_age_ms_max: u64,
     /// The collector to which exchanges are told.
     pub telemetry: Option<String>,
+    /// Where the ledger's events go.
+    pub exports: Vec<ExportAt>,
     /// Whether a changed file is taken up without being told.
     pub watches: bool,
     /// The files that the configuration is made of, besides itself.
@@ -127,6 +131,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     let watched = watched(&raw, folder);
     let sources = sources(&raw.secrets, folder, keys)?;
     let store = store(&raw.store, &sources, keys)?;
+    let exports = export::settle(&raw.export, &sources, keys)?;
     let (vendors, authorities) = vendors::settle(raw.vendors, &sources, keys)?;
     Ok(Settled {
         permission,
@@ -138,6 +143,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
                 bounded(&raw.store.keys_minutes_max, KEYS_MINUTES_MAX, 1, 1_440)? * 60_000
             }
         },
+        exports,
         telemetry: access::collector(raw.telemetry.otlp.as_ref())?,
         watches: raw.reload.watch.unwrap_or(true),
         watched,

@@ -169,8 +169,9 @@ fn the_example_settles_and_the_reference_page_is_current() {
         .lines()
         .map(|line| {
             if line.contains('[') && line.ends_with(']') && !line.contains('=') {
-                // These name files and a server that are not here.
-                whole = !matches!(line, "# [gate.tls]" | "# [secrets.vault]");
+                // These name files and a server that are not here; of the last,
+                // no destination has all settings.
+                whole = !matches!(line, "# [gate.tls]" | "# [secrets.vault]" | "# [[export]]");
             }
             let known = |rest: &&str| {
                 rest.starts_with('[')
@@ -210,11 +211,70 @@ fn the_example_settles_and_the_reference_page_is_current() {
     );
 }
 
+/// Every destination, with all settings that mean something for it and need no
+/// file.
+const EXPORTS: [(&str, &str); 7] = [
+    ("file", "path = \"events.jsonl\"\nformat = \"record\""),
+    ("stdout", "format = \"cef\""),
+    (
+        "syslog",
+        "url = \"tls://siem.example:6514\"\nformat = \"ocsf\"",
+    ),
+    (
+        "splunk",
+        "url = \"https://siem.example:8088\"\ntoken = \"file:key\"\nindex = \"ai\"\nacknowledged = false",
+    ),
+    (
+        "elastic",
+        "url = \"http://127.0.0.1:9200\"\ntoken = \"file:key\"\nindex = \"ai-gate\"",
+    ),
+    (
+        "otlp",
+        "url = \"https://siem.example:4318\"\ntoken = \"file:key\"",
+    ),
+    (
+        "nats",
+        "url = \"tls://siem.example:4222\"\nsubject = \"a.b\"\nformat = \"ocsf\"\ntoken = \"file:key\"",
+    ),
+];
+
+#[test]
+fn each_destination_settles_with_its_settings_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "fake-key").unwrap();
+    let path = folder.path().join("m.toml");
+    let common = "begin = \"now\"\nbatch_entries_max = 9\nlag_minutes_max = 2";
+    for (to, lines) in EXPORTS {
+        let table = format!("[[export]]\nname = \"x\"\nto = \"{to}\"\n{lines}\n{common}");
+        let settled = settle(&path, &config(&table)).unwrap();
+        assert_eq!(settled.exports[0].sink.word(), to);
+        assert_eq!(settled.exports[0].limits.batch_entries_max, 9);
+        assert_eq!(settled.exports[0].lag_ms_max, 120_000);
+        let twice = config(&format!("{table}\n{table}"));
+        assert!(fault(&twice).contains("two exports have this name"));
+        // What another destination has and this one does not.
+        let own: Vec<&str> = lines
+            .lines()
+            .map(|line| line.split(' ').next().unwrap())
+            .collect();
+        let others = EXPORTS.iter().flat_map(|(_, lines)| lines.lines());
+        for line in others.filter(|line| !own.contains(&line.split(' ').next().unwrap())) {
+            assert!(
+                settle(&path, &config(&format!("{table}\n{line}"))).is_err(),
+                "{to}: {line}"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_setting_of_the_parser_stands_in_the_table() {
     let raw = include_str!("raw.rs");
     let known: BTreeSet<&str> = settings()
-        .flat_map(|s| s.table.split('.').chain([s.name]))
+        .flat_map(|s| {
+            let table = s.table.trim_matches(['[', ']']);
+            table.split('.').chain([s.name])
+        })
         .collect();
     for line in raw
         .lines()

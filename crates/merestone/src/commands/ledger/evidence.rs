@@ -169,9 +169,13 @@ pub(super) fn key(path: &Path, origin: Option<&str>) -> anyhow::Result<ExitCode>
 }
 
 /// Removes old entries.
-pub(super) fn prune(path: &Path, before: u64) -> anyhow::Result<ExitCode> {
+pub(super) fn prune(path: &Path, before: u64, past_exports: bool) -> anyhow::Result<ExitCode> {
     let settled = config::load(path, VendorKeys::Leave)?;
-    match ask(&settled, Request::LedgerPrune { before })? {
+    let request = Request::LedgerPrune {
+        before,
+        past_exports,
+    };
+    match ask(&settled, request)? {
         Answer::Pruned { first } => {
             present::say!("entries before {first} are removed; their hashes stay")?;
             Ok(ExitCode::SUCCESS)
