@@ -9,6 +9,7 @@ use terms::{Control, Direction, PolicyVersion, Slot};
 use crate::{
     VendorClient,
     canary::{self, CanaryFault, Shown},
+    capture,
     settings::Vendor,
 };
 
@@ -20,6 +21,8 @@ pub struct Ruling {
     engine: Engine,
     /// The detectors of controls that are not off.
     looking: Engine,
+    /// The detectors of what is never kept.
+    never: Engine,
     vendors: Vec<Arc<Vendor>>,
     client: VendorClient,
     version: PolicyVersion,
@@ -51,8 +54,13 @@ impl Ruling {
             // that is off counts for nothing.
             engine.only(on).unwrap_or_else(|| engine.clone())
         };
+        // Without them every detector looks, and more is masked.
+        let never = engine
+            .only_kinds(capture::is_never_kept)
+            .unwrap_or_else(|| engine.clone());
         Self {
             looking,
+            never,
             policy,
             permission,
             engine,
@@ -83,6 +91,11 @@ impl Ruling {
     /// Those that look at exchanges: the ones of controls that are not off.
     pub(crate) const fn looking(&self) -> &Engine {
         &self.looking
+    }
+
+    /// Those that find what is never kept, not even sealed.
+    pub(crate) const fn never(&self) -> &Engine {
+        &self.never
     }
 
     /// The vendors.

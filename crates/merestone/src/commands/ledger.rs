@@ -1,5 +1,6 @@
 //! `merestone ledger`: verify, show and tail. Reads beside a running gate.
 
+mod captures;
 mod evidence;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{Entry, Reader, Verified, files::DiskFiles};
 use serde_json::json;
-use terms::{Code, ControlRun, ExchangeId, FindingNote, Leaf, RoomNote};
+use terms::{Captured, Code, ControlRun, ExchangeId, FindingNote, Leaf, RoomNote};
 
 use crate::{
     cli::{LedgerCommand, VerifyWhat},
@@ -35,6 +36,8 @@ pub(super) fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
         }
         LedgerCommand::Prune { config, before } => evidence::prune(&config.config, before),
         LedgerCommand::Hold(command) => evidence::hold(command),
+        LedgerCommand::Reveal(wish) => captures::reveal(*wish),
+        LedgerCommand::Erase(wish) => captures::erase(*wish),
         LedgerCommand::Show { config, id, json } => show(&state(&config.config)?, &id, json),
         LedgerCommand::Tail {
             config,
@@ -205,6 +208,7 @@ pub(super) fn tell(entry: &Entry) -> anyhow::Result<()> {
                 restored.withheld,
                 restored.foreign
             )?;
+            sealed(leaf.captured.as_ref())?;
         }
         Leaf::Refused(leaf) => {
             present::say!(
@@ -218,10 +222,24 @@ pub(super) fn tell(entry: &Entry) -> anyhow::Result<()> {
                 &leaf.findings,
                 leaf.findings_more,
             )?;
+            sealed(leaf.captured.as_ref())?;
         }
         Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {}
     }
     Ok(())
+}
+
+/// What of the exchange is sealed.
+fn sealed(captured: Option<&Captured>) -> anyhow::Result<()> {
+    let Some(captured) = captured else {
+        return Ok(());
+    };
+    let parts = captured.parts.iter().map(|noted| match noted.left_out {
+        Some(why) => format!("{} left out ({why})", noted.part),
+        None => format!("{} ({} bytes)", noted.part, noted.bytes),
+    });
+    let parts: Vec<String> = parts.collect();
+    present::say!("  sealed ({}): {}", captured.mode, parts.join(", "))
 }
 
 fn reason(code: Code, place: Option<&str>) -> String {
