@@ -4,6 +4,7 @@ Captures are read here by docs/specs/captures.md alone (harness/sealed.py), so
 that the format is held by two programs. The vault is a labelled double
 (harness/vault.py)."""
 
+import base64
 import hashlib
 import json
 import os
@@ -129,9 +130,58 @@ def test_a_route_captures_what_it_says(sealing):
     assert list(opened) == ["caller", "findings"]
     assert EMAIL in opened["findings"].decode()
     # The other vendor's route captures nothing.
-    other = raw.post(here.house.url, "/v1/messages", CHANNELS[0].request("m", False), here.house.key)
+    other = raw.post(here.house.url, "/v1/messages", CONTENT.request("m", False), here.house.key)
     assert other.status == 200 and here.slot(other.exchange) is None
     assert here.captured(other.exchange) is None
+
+
+def test_two_routes_to_one_vendor_capture_differently(sealing):
+    here = sealing("nothing")
+    eu = {"api": "openai", "base_url": here.house.openai.url, "key": "env:FAKE_OPENAI_KEY"}
+    here.gate.restart(here.config(**{"vendors.eu": {**eu, "prefix": "/eu", "capture": "all"}}))
+    plain = ask(here.house)
+    assert plain.status == 200 and here.slot(plain.exchange) is None
+    kept = raw.post(here.house.url, "/eu" + CHAT, CONTENT.request("m", False), here.house.key)
+    assert here.open(kept.exchange)["reply"] == kept.body
+
+
+@pytest.fixture(scope="module")
+def both(_folders):
+    """A house that captures all of both vendors."""
+    from harness.gate import House
+
+    folder = _folders("both")
+    house = House(folder, start=False)
+    house.gate.folder.mkdir(exist_ok=True)
+    tenant = os.urandom(32)
+    (house.gate.folder / "tenant.key").write_text(secret(tenant.hex(), "a tenant's key"))
+    kept = {"capture": "all"}
+    tables = {"capture": {"tenant_key": "file:tenant.key"}}
+    house.gate.file.write_text(house.config(openai=kept, anthropic=kept, tables=tables))
+    house.gate.start()
+    yield house, tenant
+    house.close()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: f"{channel.api}-{channel.name}")
+def test_every_channel_is_kept_as_it_was_released(both, channel, stream):
+    """With a value in it that is masked: what the caller got is what is kept."""
+    house, tenant = both
+    text = f"so write {EMAIL} down"
+    said = channel.wrap(json.dumps(text)[1:-1])
+    deltas = [said[at : at + 7] for at in range(0, len(said), 7)] if channel.cuttable else [said]
+    body = channel.stream(deltas) if stream else channel.whole(said)
+    house.vendors[channel.api].script(channel.script(body, stream, model="kept"))
+    reply = raw.post(house.url, channel.route, channel.request("kept", stream), house.key)
+    opened = sealed.slots(house.gate.folder / "data")[reply.exchange].open(tenant)
+    assert EMAIL.encode() not in opened["reply"]
+    if not stream:
+        assert opened["reply"] == reply.body
+        return
+    got = channel.read(reply.body, True)
+    texts = [each["text"] for each in sealed.text(opened["reply"])["texts"]]
+    assert not got or any(got in text for text in texts), (got, texts)
 
 
 def test_a_stream_is_kept_as_the_texts_that_a_client_makes_of_it(sealing):
@@ -358,6 +408,8 @@ def test_after_an_erase_the_key_is_nowhere_and_all_proofs_verify(sealing):
     shown = here.reveal(reply.exchange, key=auditor)
     assert shown.code != 0 and "destroyed" in shown.text
     assert here.reveal(kept.exchange, key=auditor).code == 0
+    shown = here.gate.cli("ledger", "show", reply.exchange)
+    assert "sealed (all)" in shown.text and ": erased " in shown.text and "case 7" in shown.text
     again = here.erase(reply.exchange)
     assert again.code != 0 and len(here.events("erased")) == 1
     # A restart brings nothing back.
@@ -466,6 +518,41 @@ def test_a_tenants_key_may_stay_in_a_vault(sealing, vault):
     vault.sealed = False
     assert ask(here.house).status == 200
     here.gate.verify()
+
+
+JSON = {"content-type": "application/json"}
+
+
+def test_a_vault_that_says_something_else_opens_and_seals_nothing(sealing, vault):
+    here = by_vault(sealing, vault)
+    reply = ask(here.house, f"write to {EMAIL}")
+    auditor = here.gate.key(owner="auditor", verb=["reveal"])
+    other = base64.b64encode(os.urandom(32)).decode()
+    for answer in ({"data": {"plaintext": other}}, {"data": {"plaintext": "c2hvcnQ="}}, {"data": {}}, []):
+        vault.says = (200, JSON, json.dumps(answer).encode())
+        shown = here.reveal(reply.exchange, key=auditor)
+        assert shown.code != 0 and EMAIL not in shown.text, answer
+    for answer in ({"data": {"ciphertext": ""}}, {"data": {"ciphertext": "v" * 400}}, {"data": {}}, {}):
+        vault.says = (200, JSON, json.dumps(answer).encode())
+        assert ask(here.house).status == 503, answer
+    # A wrapped key that belongs to another exchange unwraps for none.
+    vault.says = None
+    assert here.reveal(reply.exchange, key=auditor).code == 0
+    [table] = (here.state / "captures").glob("*.keys")
+    one, two = here.slot(reply.exchange), here.slot(ask(here.house).exchange)
+    table.write_bytes(with_sums(table.read_bytes().replace(one.wrapped, two.wrapped)))
+    assert here.slot(reply.exchange).wrapped == two.wrapped
+    shown = here.reveal(reply.exchange, key=auditor)
+    assert shown.code != 0 and "(400)" in shown.text
+
+
+def with_sums(table):
+    """A table of keys whose checksums are right again."""
+    out = b""
+    for at in range(0, len(table), sealed.SLOT_BYTES):
+        slot = table[at : at + sealed.SLOT_BYTES - 4]
+        out += slot + sealed.crc32c(slot).to_bytes(4, "little")
+    return out
 
 
 def test_before_dispatch_nothing_is_sent_that_cannot_be_sealed(sealing, vault):

@@ -92,6 +92,7 @@ def slots(state):
         assert len(table) % SLOT_BYTES == 0
         for at in range(0, len(table), SLOT_BYTES):
             slot = table[at : at + SLOT_BYTES]
+            assert int.from_bytes(slot[-4:], "little") == crc32c(slot[:-4])
             exchange = "mx-" + slot[8:24].hex()
             offset, length = int.from_bytes(slot[32:40], "little"), int.from_bytes(slot[40:44], "little")
             held = slot[:8] == b"mstnkey1"
@@ -104,6 +105,16 @@ def slots(state):
                 slot[93 : 93 + size] if held else None,
             )
     return found
+
+
+def crc32c(data):
+    """CRC-32C (Castagnoli), bit by bit."""
+    total = 0xFFFFFFFF
+    for byte in data:
+        total ^= byte
+        for _ in range(8):
+            total = total >> 1 ^ (0x82F63B78 if total & 1 else 0)
+    return total ^ 0xFFFFFFFF
 
 
 def raw_files(folder):

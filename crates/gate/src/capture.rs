@@ -8,6 +8,7 @@ mod released;
 use std::{fmt, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
+use detect::Engine;
 use ledger::{
     captures::{Captures, Wish},
     commit::CommitmentKey,
@@ -22,7 +23,7 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 use wire::Dialect;
 
 pub(crate) use matches::Matches;
-pub(crate) use never::is as is_never_kept;
+pub(crate) use never::{is as is_never_kept, works as masks_work};
 pub(crate) use released::Released;
 
 use crate::{Ruling, state::SharedEntropy};
@@ -76,6 +77,23 @@ pub(crate) struct Who {
     pub(crate) user_agent: Option<String>,
 }
 
+impl Who {
+    /// As it is sealed, and how many stretches were masked: a program can put
+    /// anything into its name.
+    fn text(&self, never: &Engine) -> (String, u32) {
+        let clean = |text: &str| never::text(never, text, Direction::Request);
+        let (owner, one) = clean(&self.owner);
+        let program = self.user_agent.as_deref().map(clean);
+        let (user_agent, other) = program.unzip();
+        let text = json!({
+            "owner": owner,
+            "source": self.source.to_canonical(),
+            "user_agent": user_agent,
+        });
+        (text.to_string(), one + other.unwrap_or_default())
+    }
+}
+
 /// The record's key on its way to being wrapped.
 #[derive(Debug)]
 enum Wrapping {
@@ -94,7 +112,7 @@ pub(crate) struct Capture {
     who: Who,
     wrapping: Wrapping,
     matches: Matches,
-    request: Option<Bytes>,
+    request: Option<Result<Bytes, LeftOut>>,
     released: Option<Released>,
 }
 
@@ -153,7 +171,8 @@ impl Capture {
     /// Takes the body that is sent to the vendor.
     pub(crate) fn sent(&mut self, body: &Bytes) {
         if self.takes_texts() {
-            self.request = Some(body.clone());
+            let most = self.sealing.part_bytes_max;
+            self.request = Some(within(body, most).map(|()| body.clone()));
         }
     }
 
@@ -285,28 +304,20 @@ impl Capture {
 
     /// The parts as they will be sealed, in their order.
     fn parts(&mut self, ruling: &Ruling, dialect: Dialect) -> Ready {
-        let who = &self.who;
-        let caller = json!({
-            "owner": who.owner,
-            "source": who.source.to_canonical(),
-            "user_agent": who.user_agent,
-        });
+        let never = ruling.never();
+        let (caller, masked) = self.who.text(never);
         let findings = json!(self.matches);
         let mut parts: Ready = vec![
-            (
-                CapturePart::Caller,
-                Ok((caller.to_string().into_bytes(), 0)),
-            ),
+            (CapturePart::Caller, Ok((caller.into_bytes(), masked))),
             (
                 CapturePart::Findings,
                 Ok((findings.to_string().into_bytes(), self.matches.masked())),
             ),
         ];
-        let never = ruling.never();
         let most = self.sealing.part_bytes_max;
         if let Some(body) = self.request.take() {
-            let made = within(&body, most)
-                .and_then(|()| never::document(never, dialect, &body, Direction::Request));
+            let made =
+                body.and_then(|body| never::document(never, dialect, &body, Direction::Request));
             parts.push((CapturePart::Request, made));
         }
         if let Some(released) = self.released.take() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use detect::{Engine, Scan};
 use policy::{ControlRule, Policy, permission::Permission};
-use terms::{Control, Direction, PolicyVersion, Slot};
+use terms::{CaptureMode, Control, Direction, PolicyVersion, Slot};
 
 use crate::{
     VendorClient,
@@ -102,6 +102,12 @@ impl Ruling {
     #[must_use]
     pub fn vendors(&self) -> &[Arc<Vendor>] {
         &self.vendors
+    }
+
+    /// Whether any route's exchanges are sealed and kept.
+    pub(crate) fn captures(&self) -> bool {
+        let mut vendors = self.vendors.iter();
+        vendors.any(|vendor| vendor.capture != CaptureMode::Nothing)
     }
 
     /// Connections to vendors.

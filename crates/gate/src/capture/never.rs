@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use detect::Engine;
-use terms::{Direction, Finding, Kind, LeftOut, Slot};
+use terms::{Control, Direction, Finding, Kind, LeftOut, Slot};
 use wire::{Document, LeafEdits, LeafKind, Limits, Surrogates};
 
 use crate::seams::{self, Part};
@@ -17,6 +17,17 @@ const KINDS: &[&str] = &["cvv", "track"];
 /// Whether what this kind stands for is never kept.
 pub(crate) fn is(kind: &Kind) -> bool {
     KINDS.contains(&kind.as_str())
+}
+
+/// Whether each detector masks an example of its own, both ways.
+pub(crate) fn works(never: &Engine) -> Result<(), Direction> {
+    let masks = |direction: Direction| {
+        let samples = never.samples(Control::Redaction, direction);
+        let masked = |sample: &String| text(never, sample, direction).1 > 0;
+        samples.len() >= KINDS.len() && samples.iter().all(masked)
+    };
+    let fails = Direction::ALL.iter().find(|direction| !masks(**direction));
+    fails.map_or(Ok(()), |direction| Err(*direction))
 }
 
 /// A text without it, and how many stretches were masked. A text that cannot

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
+use policy::Tallied;
 use terms::{Code, Outcome, Refusal};
 
 use super::{Context, head::Head, source::Source};
@@ -67,9 +68,8 @@ pub(super) async fn deliver(
     });
     rewrite.leave(&mut context);
     let settled = walked.and_then(|last| context.settle().map(|tallied| (last, tallied)));
-    context.hand_over(&mut ending);
     let settled = match settled {
-        Ok((last, tallied)) => sealed(&mut ending, &last).await.map(|()| (last, tallied)),
+        Ok(done) => sealed(&mut ending, &mut context, done).await,
         failed => failed,
     };
     let last = match settled {
@@ -102,9 +102,14 @@ pub(super) async fn deliver(
 }
 
 /// Seals what was released, and the last event, which goes only then.
-async fn sealed(ending: &mut Ending, last: &[u8]) -> Result<(), Refusal> {
-    ending.passed(last)?;
-    ending.seal().await
+async fn sealed(
+    ending: &mut Ending,
+    context: &mut Context,
+    done: (Bytes, Tallied),
+) -> Result<(Bytes, Tallied), Refusal> {
+    context.hand_over(ending);
+    ending.passed(&done.0)?;
+    ending.seal().await.map(|()| done)
 }
 
 /// What a stream is read with.

@@ -10,7 +10,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{Entry, Reader, Verified, files::DiskFiles};
 use serde_json::json;
-use terms::{Captured, Code, ControlRun, ExchangeId, FindingNote, Leaf, RoomNote};
+use terms::{Captured, Code, ControlRun, Event, ExchangeId, FindingNote, Leaf, RoomNote};
 
 use crate::{
     cli::{LedgerCommand, VerifyWhat},
@@ -224,9 +224,22 @@ pub(super) fn tell(entry: &Entry) -> anyhow::Result<()> {
             )?;
             sealed(leaf.captured.as_ref())?;
         }
-        Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {}
+        Leaf::Event(event) => act(number, event)?,
+        Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) => {}
     }
     Ok(())
+}
+
+/// What was done with the exchange's sealed content.
+fn act(number: u64, event: &Event) -> anyhow::Result<()> {
+    let reason = event.facts.get("reason").map(String::as_str);
+    present::say!(
+        "\nentry {number}: {} {}, by {}: {}",
+        event.act,
+        present::time(event.at_ms),
+        event.by,
+        present::plain(reason.unwrap_or("no reason given"))
+    )
 }
 
 /// What of the exchange is sealed.
