@@ -32,6 +32,7 @@ def write(
     anthropic_key="env:FAKE_ANTHROPIC_KEY",
     authority=None,
     openai=None,
+    anthropic=None,
     tables=None,
 ):
     """The text of a merestone.toml.
@@ -41,7 +42,7 @@ def write(
     actions:   control -> {detector or detector@slot: action}.
     restore:   tool -> kinds that may be restored in its arguments.
     authority: file with a certificate authority for the first vendor.
-    openai:    further entries of [vendors.openai].
+    openai:    further entries of [vendors.openai]; anthropic likewise.
     tables:    name -> entries of further tables.
     """
     modes, actions = modes or {}, actions or {}
@@ -51,7 +52,7 @@ def write(
         _table("vendors.openai", {"api": "openai", "base_url": openai_url, "key": openai_key, **more}),
         _table(
             "vendors.anthropic",
-            {"api": "anthropic", "base_url": anthropic_url, "key": anthropic_key},
+            {"api": "anthropic", "base_url": anthropic_url, "key": anthropic_key, **(anthropic or {})},
         ),
     ]
     for control in CONTROLS:

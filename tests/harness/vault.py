@@ -3,17 +3,25 @@
 It speaks what its documentation says of the key-value engine, version 2
 (https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2): `GET
 /v1/MOUNT/data/PATH` with a token, a namespace if it has one, and the errors of
-a vault that is sealed, does not know the path or does not take the token. It
-can also be slow, and say what no vault says.
+a vault that is sealed, does not know the path or does not take the token; and
+of the transit engine
+(https://developer.hashicorp.com/vault/api-docs/secret/transit): `POST
+/v1/MOUNT/encrypt/NAME` and `decrypt` with associated data. It can also be
+slow, and say what no vault says.
 """
 
+import base64
 import json
+import os
 import ssl
 import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 SLOW_SECONDS_MAX = 60
 
@@ -45,6 +53,8 @@ class Vault:
 
     def __post_init__(self):
         self._secrets = {}
+        # Keys of the transit engine, by mount and name.
+        self.transit = {}
         self._hurry = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.port = self._server.server_address[1]
@@ -66,6 +76,10 @@ class Vault:
         created = time.time() if created is None else created
         self._secrets[path] = {"version": version, "created": created, "fields": fields}
 
+    def put_transit(self, path, key=None):
+        """A key of a transit engine, as `vault write -f MOUNT/keys/NAME` makes one."""
+        self.transit[path] = AESGCM(key or os.urandom(32))
+
     def stop(self):
         """Nobody listens any more."""
         self._hurry.set()
@@ -77,8 +91,8 @@ class Vault:
         self.slow_seconds = 0
         self._hurry.set()
 
-    def answer(self, path, headers):
-        """Status and body for a request, as Vault gives them."""
+    def refusal(self, headers):
+        """Why a request is not answered, if so."""
         if self.sealed:
             return 503, {"errors": ["Vault is sealed"]}
         if headers.get("x-vault-request") != "true":
@@ -87,6 +101,34 @@ class Vault:
         right = headers.get("x-vault-token") == self.token
         if not right or headers.get("x-vault-namespace") != self.namespace:
             return 403, {"errors": ["permission denied"]}
+        return None
+
+    def post(self, path, headers, body):
+        """Status and body for a request to a transit engine."""
+        if refusal := self.refusal(headers):
+            return refusal
+        mount, verb, name = path.removeprefix("/v1/").rsplit("/", 2)
+        key = self.transit.get(f"{mount}/{name}")
+        if key is None:
+            return 404, {"errors": []} if verb == "decrypt" else {"errors": ["encryption key not found"]}
+        body = json.loads(body)
+        beside = base64.b64decode(body.get("associated_data", ""), validate=True)
+        if verb == "encrypt":
+            nonce = os.urandom(12)
+            sealed = nonce + key.encrypt(nonce, base64.b64decode(body["plaintext"], validate=True), beside)
+            data = {"ciphertext": "vault:v1:" + base64.b64encode(sealed).decode(), "key_version": 1}
+            return 200, {"data": data}
+        sealed = base64.b64decode(body["ciphertext"].removeprefix("vault:v1:"))
+        try:
+            plain = key.decrypt(sealed[:12], sealed[12:], beside)
+        except InvalidTag:
+            return 400, {"errors": ["cipher: message authentication failed"]}
+        return 200, {"data": {"plaintext": base64.b64encode(plain).decode()}}
+
+    def answer(self, path, headers):
+        """Status and body for a request, as Vault gives them."""
+        if refusal := self.refusal(headers):
+            return refusal
         mount, _, name = path.removeprefix("/v1/").partition("/data/")
         secret = self._secrets.get(f"{mount}/{name}")
         if secret is None:
@@ -127,13 +169,20 @@ def _handler(vault):
         timeout = 20
 
         def do_GET(self):
+            self.answer(lambda headers: vault.answer(self.path, headers))
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.answer(lambda headers: vault.post(self.path, headers, body))
+
+        def answer(self, given):
             headers = {name.lower(): value for name, value in self.headers.items()}
             vault.asked.append(Asked(self.path, headers))
             vault.wait_if_slow()
             if vault.says is not None:
                 status, more, body = vault.says
             else:
-                status, document = vault.answer(self.path, headers)
+                status, document = given(headers)
                 more, body = {"content-type": "application/json"}, json.dumps(document).encode()
             try:
                 self.send_response(status)

@@ -11,7 +11,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use regex::Regex;
 use regex_syntax::hir::literal::Extractor;
-use terms::{Control, DetectorId, Digest, Direction, Finding, View};
+use terms::{Control, DetectorId, Digest, Direction, Finding, Kind, View};
 use thiserror::Error;
 
 use crate::{
@@ -178,11 +178,18 @@ impl Engine {
     /// they cannot be put together.
     #[must_use]
     pub fn only(&self, keep: impl Fn(Control) -> bool) -> Option<Self> {
+        self.only_those(|detector| keep(detector.control))
+    }
+
+    /// Likewise, those of kinds that are kept.
+    #[must_use]
+    pub fn only_kinds(&self, keep: impl Fn(&Kind) -> bool) -> Option<Self> {
+        self.only_those(|detector| keep(&detector.kind))
+    }
+
+    fn only_those(&self, keep: impl Fn(&Detector) -> bool) -> Option<Self> {
         let inner = &self.0;
-        let kept = inner
-            .rules
-            .iter()
-            .filter(|rule| keep(rule.detector.control));
+        let kept = inner.rules.iter().filter(|rule| keep(&rule.detector));
         let rules: Vec<Rule> = kept
             .enumerate()
             .map(|(number, rule)| Rule {

@@ -8,7 +8,7 @@ use policy::{ActionTable, CONTROLS_REPLY, CONTROLS_REQUEST, Tally};
 use terms::{Action, Control, DetectorId, Direction, Kind, Mode, Slot, Verdict};
 use thiserror::Error;
 
-use crate::Ruling;
+use crate::{Ruling, capture::masks_work};
 
 /// LIMIT: kinds of one control that are told; with more, the weakest.
 const KINDS_MAX: usize = 64;
@@ -68,6 +68,13 @@ pub(crate) fn show(ruling: &Ruling, now_ms: u64) -> Result<Vec<Shown>, CanaryFau
                 },
             );
         }
+    }
+    if ruling.captures() {
+        // What is never kept is masked whatever the controls do.
+        masks_work(ruling.never()).map_err(|direction| CanaryFault {
+            control: Control::Redaction,
+            direction,
+        })?;
     }
     Ok(shown.into_values().collect())
 }

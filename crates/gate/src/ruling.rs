@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use detect::{Engine, Scan};
 use policy::{ControlRule, Policy, permission::Permission};
-use terms::{Control, Direction, PolicyVersion, Slot};
+use terms::{CaptureMode, Control, Direction, PolicyVersion, Slot};
 
 use crate::{
     VendorClient,
     canary::{self, CanaryFault, Shown},
+    capture,
     settings::Vendor,
 };
 
@@ -20,6 +21,8 @@ pub struct Ruling {
     engine: Engine,
     /// The detectors of controls that are not off.
     looking: Engine,
+    /// The detectors of what is never kept.
+    never: Engine,
     vendors: Vec<Arc<Vendor>>,
     client: VendorClient,
     version: PolicyVersion,
@@ -51,8 +54,13 @@ impl Ruling {
             // that is off counts for nothing.
             engine.only(on).unwrap_or_else(|| engine.clone())
         };
+        // Without them every detector looks, and more is masked.
+        let never = engine
+            .only_kinds(capture::is_never_kept)
+            .unwrap_or_else(|| engine.clone());
         Self {
             looking,
+            never,
             policy,
             permission,
             engine,
@@ -85,10 +93,21 @@ impl Ruling {
         &self.looking
     }
 
+    /// Those that find what is never kept, not even sealed.
+    pub(crate) const fn never(&self) -> &Engine {
+        &self.never
+    }
+
     /// The vendors.
     #[must_use]
     pub fn vendors(&self) -> &[Arc<Vendor>] {
         &self.vendors
+    }
+
+    /// Whether any route's exchanges are sealed and kept.
+    pub(crate) fn captures(&self) -> bool {
+        let mut vendors = self.vendors.iter();
+        vendors.any(|vendor| vendor.capture != CaptureMode::Nothing)
     }
 
     /// Connections to vendors.

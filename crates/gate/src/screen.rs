@@ -11,7 +11,9 @@ use terms::{Action, Code, Direction, Finding, Place, Refusal, Slot};
 use wire::{Document, Leaf, LeafEdits, LeafKind, Walk};
 
 use crate::{
-    Ruling, replace,
+    Ruling,
+    capture::Matches,
+    replace,
     running::Cut,
     seams::{self, Cluster, Part},
 };
@@ -28,6 +30,8 @@ pub(crate) struct Screen<'a> {
     pub(crate) unseen: u32,
     /// The word that the exchange must end, also in the middle of the work.
     pub(crate) cut: &'a Cut,
+    /// What was found, with its texts, if that is to be sealed.
+    pub(crate) matches: Option<Matches>,
 }
 
 impl Screen<'_> {
@@ -49,6 +53,7 @@ impl Screen<'_> {
             let findings = self.look("", value, Slot::Parameter)?;
             for cluster in seams::clusters(findings) {
                 let action = self.judge(&cluster, Slot::Parameter, &place, false);
+                self.keep(&cluster, value, (Slot::Parameter, &place, action));
                 refuse(action, false, &place)?;
             }
         }
@@ -90,9 +95,12 @@ impl Screen<'_> {
             };
             let rewritable = seams::touched(run, &cluster.span)
                 .all(|part| part.leaf.editable && part.leaf.kind == LeafKind::Text);
-            match self.judge(&cluster, first.leaf.slot, &first.leaf.place, rewritable) {
+            let (slot, place) = (first.leaf.slot, &first.leaf.place);
+            let action = self.judge(&cluster, slot, place, rewritable);
+            self.keep(&cluster, &joined, (slot, place, action));
+            match action {
                 Action::Allow | Action::Flag => {}
-                Action::Block => return Err(refusal(rewritable, &first.leaf.place)),
+                Action::Block => return Err(refusal(rewritable, place)),
                 Action::Redact => {
                     let value = joined.get(cluster.span.clone()).unwrap_or_default();
                     let value = if value.contains('\\') {
@@ -133,6 +141,14 @@ impl Screen<'_> {
         }
         self.unseen = self.unseen.saturating_add(1);
         Ok(scan)
+    }
+
+    /// Takes what was found for the sealed part of the record.
+    fn keep(&mut self, cluster: &Cluster, text: &str, at: (Slot, &Place, Action)) {
+        if let Some(matches) = &mut self.matches {
+            let text = text.get(cluster.span.clone()).unwrap_or_default();
+            matches.take(self.ruling, Direction::Request, &cluster.findings, text, at);
+        }
     }
 
     fn judge(&mut self, cluster: &Cluster, slot: Slot, place: &Place, rewritable: bool) -> Action {

@@ -8,7 +8,7 @@ use std::{
 
 use http::uri::{Authority, Scheme};
 use ipnet::IpNet;
-use terms::{Code, Refusal, Secret};
+use terms::{CaptureMode, Code, Refusal, Secret};
 use wire::Api;
 
 use crate::breaker::Breaker;
@@ -32,6 +32,8 @@ pub struct Vendor {
     pub key: Secret<String>,
     /// How old the key may be.
     pub key_age: KeyAge,
+    /// What of its exchanges is sealed and kept.
+    pub capture: CaptureMode,
     /// Leaves the vendor alone when it fails.
     pub breaker: Breaker,
     /// When the key was last sent, milliseconds since 1970; 0 if it was not.

@@ -17,6 +17,7 @@ use crate::{
     budget::Budget,
     callers::Callers,
     canary::{self, CanaryFault, Shown},
+    capture::Sealing,
     evidence::{self, Evidence, Lost, Recording, Waived},
     lockouts::Lockouts,
     metrics::{CheckpointReading, Readings},
@@ -47,6 +48,8 @@ pub struct Parts<C, E> {
     pub tls: Option<ServerTls>,
     /// Who is told of each exchange that ended.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Where content is sealed and kept, if there is a tenant's key.
+    pub sealing: Option<Arc<Sealing>>,
 }
 
 /// A clock that can be printed and shared.
@@ -79,6 +82,7 @@ pub struct Gate {
     pub(crate) switches: ArcSwap<Switches>,
     metrics: Arc<Metrics>,
     observer: Option<Arc<dyn Observer>>,
+    sealing: Option<Arc<Sealing>>,
     waived: Waived,
     stopping: AtomicBool,
     tasks: TaskTracker,
@@ -121,6 +125,7 @@ impl Gate {
             switches: ArcSwap::default(),
             metrics: Arc::default(),
             observer: parts.observer,
+            sealing: parts.sealing,
             waived: Waived::default(),
             stopping: AtomicBool::new(false),
             tasks: TaskTracker::new(),
@@ -171,6 +176,15 @@ impl Gate {
 
     pub(crate) fn shared_clock(&self) -> Arc<dyn SharedClock> {
         Arc::clone(&self.clock)
+    }
+
+    /// Where content is sealed and kept.
+    pub const fn sealing(&self) -> Option<&Arc<Sealing>> {
+        self.sealing.as_ref()
+    }
+
+    pub(crate) fn shared_entropy(&self) -> Arc<dyn SharedEntropy> {
+        Arc::clone(&self.entropy)
     }
 
     pub(crate) fn entropy(&self) -> &dyn Entropy {

@@ -172,7 +172,9 @@ impl Facts {
             | Act::AdminDenied
             | Act::Pruned
             | Act::HoldSet
-            | Act::HoldLifted => {}
+            | Act::HoldLifted
+            | Act::Revealed
+            | Act::Erased => {}
         }
     }
 

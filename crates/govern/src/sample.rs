@@ -170,6 +170,7 @@ impl Sample {
             inspected: Inspected::default(),
             findings: Vec::new(),
             findings_more: 0,
+            captured: None,
             rooms: Vec::new(),
         };
         change(&mut leaf);
@@ -330,6 +331,7 @@ pub(crate) fn closed(id: ExchangeId, at_ms: u64) -> Closed {
         findings: Vec::new(),
         findings_more: 0,
         restored: RestoreCounts::default(),
+        captured: None,
         timings: Timings::default(),
         rooms: Vec::new(),
     }

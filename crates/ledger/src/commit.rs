@@ -8,6 +8,8 @@ use sha2::Sha256;
 use terms::{Commitment, ExchangeId, Secret};
 
 const DOMAIN: &[u8] = b"merestone record v1";
+const SALTED: &[u8] = b"merestone salted v1";
+const PERSON: &[u8] = b"merestone person v1";
 
 /// The node's key. Each exchange gets a key of its own from it, so that equal
 /// values in two records do not show as equal.
@@ -19,6 +21,26 @@ impl CommitmentKey {
     #[must_use]
     pub const fn new(key: Secret<[u8; 32]>) -> Self {
         Self(key)
+    }
+
+    /// The key for a record that has a salt of its own: who has the node's key
+    /// and not the salt can check no guess.
+    #[must_use]
+    pub fn salted(&self, salt: &Secret<[u8; 32]>) -> Self {
+        let mut mac = keyed(self.0.reveal());
+        mac.update(SALTED);
+        mac.update(salt.reveal());
+        Self(Secret::new(mac.finalize().into_bytes().into()))
+    }
+
+    /// The mark by which what belongs to one person is found again: the same
+    /// for all records, so it stands in none.
+    #[must_use]
+    pub fn person(&self, owner: &str) -> [u8; 32] {
+        let mut mac = keyed(self.0.reveal());
+        mac.update(PERSON);
+        mac.update(owner.as_bytes());
+        mac.finalize().into_bytes().into()
     }
 
     /// Commits to one field of one exchange's record.
@@ -101,5 +123,17 @@ mod tests {
         running.update(b"a");
         running.update(b"b");
         assert_eq!(running.finish(), base);
+    }
+
+    #[test]
+    fn a_salt_makes_another_key() {
+        let key = CommitmentKey::new(Secret::new([7; 32]));
+        let id = ExchangeId::from_bytes([1; 16]);
+        let salted = key.salted(&Secret::new([1; 32]));
+        let commit = |key: &CommitmentKey| key.commit(&id, "owner", b"ab");
+        assert_ne!(commit(&key), commit(&salted));
+        assert_ne!(commit(&salted), commit(&key.salted(&Secret::new([2; 32]))));
+        assert_eq!(commit(&salted), commit(&key.salted(&Secret::new([1; 32]))));
+        assert_ne!(key.person("a"), key.person("b"));
     }
 }

@@ -66,6 +66,12 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// When it is not there.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Append>>;
+    /// Writes over what stands in a file, in its place: what stood there is
+    /// gone, and these bytes are on the disk, when it returns.
+    ///
+    /// # Errors
+    /// When they may not be.
+    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Removes a file.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! `docs/specs/record.md`.
 
 pub mod canonical;
+pub mod captures;
 pub mod commit;
 pub mod files;
 pub mod head;
@@ -15,6 +16,7 @@ pub mod proof;
 pub mod prune;
 pub mod publish;
 pub mod reader;
+pub mod seal;
 pub mod segment;
 mod space;
 mod tail;

@@ -378,6 +378,7 @@ fn stopped(exchange: &OpenExchange, at_ms: u64) -> Closed {
         findings: Vec::new(),
         findings_more: 0,
         restored: RestoreCounts::default(),
+        captured: None,
         timings: Timings {
             first_byte_us: None,
             total_us: at_ms.saturating_sub(exchange.at_ms).saturating_mul(1_000),

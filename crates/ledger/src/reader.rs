@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use terms::{ExchangeId, Leaf};
+use terms::{Act, ExchangeId, Leaf};
 use thiserror::Error;
 
 use crate::{
@@ -349,9 +349,15 @@ impl Reader {
     /// # Errors
     /// When an entry cannot be read.
     pub fn find(mut self, exchange: ExchangeId) -> Result<Vec<Entry>, ReadFault> {
-        let mut found = Vec::new();
+        let (mut found, name) = (Vec::new(), exchange.to_string());
         while let Some(entry) = self.read_next()? {
-            if entry.leaf.exchange() == Some(exchange) {
+            let about = match &entry.leaf {
+                Leaf::Event(event) => {
+                    matches!(event.act, Act::Revealed | Act::Erased) && event.subject == name
+                }
+                leaf => leaf.exchange() == Some(exchange),
+            };
+            if about {
                 found.push(entry);
             }
         }

@@ -77,6 +77,9 @@ impl Files for Busy {
     fn open(&self, path: &Path) -> io::Result<Box<dyn Append>> {
         self.files.open(path)
     }
+    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.files.overwrite(path, offset, bytes)
+    }
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.files.remove(path)
     }

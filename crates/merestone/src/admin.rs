@@ -1,6 +1,7 @@
 //! What an operator does to a node: each act is done and recorded, whether in
 //! a running gate or by a command of its own.
 
+pub mod captures;
 mod retention;
 mod stats;
 
@@ -15,6 +16,7 @@ use sha2::Digest as _;
 use store::{KeyRecord, Keys, Store, Wanted};
 use terms::{Act, Clock, Digest, Event, ExchangeId, KeyId, Leaf, RECORD_VERSION, Secret};
 
+use captures::{EraseWhat, RevealWish, Shown};
 pub use stats::Stats;
 #[cfg(test)]
 pub use stats::sample as stats_sample;
@@ -73,6 +75,15 @@ pub enum Request {
     LedgerHold {
         /// Whether it is to hold.
         held: bool,
+        /// Why.
+        reason: String,
+    },
+    /// Show sealed content of an exchange.
+    LedgerReveal(RevealWish),
+    /// Destroy the keys of sealed content.
+    LedgerErase {
+        /// Whose.
+        what: EraseWhat,
         /// Why.
         reason: String,
     },
@@ -150,6 +161,13 @@ pub enum Answer {
     },
     /// How far the exports are.
     Exports(Vec<export::Reading>),
+    /// Sealed content, opened.
+    Revealed(Box<Shown>),
+    /// Keys of sealed content are destroyed.
+    Erased {
+        /// Of how many exchanges.
+        erased: u64,
+    },
     /// It is not done, and why.
     Refused(String),
 }
@@ -165,6 +183,8 @@ pub struct Admin {
     pub commitments: CommitmentKey,
     /// The clock.
     pub clock: Arc<SystemClock>,
+    /// Held while something is erased, or a hold is set: none slips between.
+    pub retention: tokio::sync::Mutex<()>,
 }
 
 impl Admin {

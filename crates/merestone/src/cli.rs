@@ -1,5 +1,6 @@
 //! The command line: what can be asked for.
 
+pub mod captures;
 pub mod detect;
 pub mod export;
 
@@ -183,6 +184,10 @@ pub enum ConfigCommand {
 /// The ledger.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
+    /// Show sealed content of an exchange; the log is told first
+    Reveal(Box<captures::Reveal>),
+    /// Destroy the keys of sealed content; nobody can open it any more
+    Erase(Box<captures::Erase>),
     /// Check every entry, every tile and the checkpoint; or a copy of what is published, or a proof
     Verify {
         /// The configuration file

@@ -8,13 +8,14 @@ mod witness;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use anyhow::Context;
 use gate::{Gate, Shown};
 use policy::permission::{Ask, Asker, Moment, Object};
 use terms::{Act, Clock, Verb};
 use tokio::sync::Mutex;
 
 use crate::{
-    admin::{Admin, Answer, Request, Stats, keys_json},
+    admin::{Admin, Answer, Request, Stats, captures::RevealWish, keys_json},
     config::{ExportAt, RestartOnly},
     control::Serve,
     exports::{self, Exports, Places},
@@ -195,6 +196,13 @@ impl Node {
                     .hold(&self.state.ledger(), held, reason, by)
                     .await
             }
+            Request::LedgerReveal(wish) => self.reveal(wish, by).await,
+            Request::LedgerErase { what, reason } => {
+                self.allowed(Verb::Admin, by).await?;
+                switches::fit(&reason, |reason| self.gate.ruling().is_clean(reason))?;
+                let places = self.state.places();
+                self.admin.erase(&places, what, &reason, by).await
+            }
             Request::Stats => {
                 self.allowed(Verb::ViewLog, by).await?;
                 Ok(Answer::Stats(Box::new(self.stats())))
@@ -241,6 +249,53 @@ impl Node {
                 .collect(),
             ..self.gate.readings()
         }
+    }
+
+    /// Shows sealed content to who may see it: an account that the policies
+    /// let, or a key that holds the verb.
+    async fn reveal(&self, wish: RevealWish, by: &str) -> anyhow::Result<Answer> {
+        switches::fit(&wish.reason, |reason| self.gate.ruling().is_clean(reason))?;
+        let asker = match &wish.key {
+            None => {
+                self.allowed(Verb::Reveal, by).await?;
+                by.to_owned()
+            }
+            Some(key) => {
+                let now_ms = self.admin.clock.now_ms();
+                let holder = self.gate.callers().with_key(key.reveal(), now_ms);
+                let holder = holder
+                    .map_err(|refusal| anyhow::anyhow!("the key: {}", refusal.code().says()))?;
+                if !self.key_may(&holder, Verb::Reveal) {
+                    let facts = BTreeMap::from([("verb".to_owned(), Verb::Reveal.to_string())]);
+                    self.admin
+                        .record(Act::AdminDenied, holder.key.as_str(), "node", facts)
+                        .await?;
+                    anyhow::bail!(
+                        "this key does not hold the verb `reveal`, or a policy forbids it"
+                    );
+                }
+                holder.key.to_string()
+            }
+        };
+        let sealing = self.gate.sealing();
+        let sealing = sealing.context("this gate has no `capture.tenant_key`")?;
+        let (places, tenant) = (self.state.places(), Arc::clone(sealing.tenant()));
+        self.admin.reveal(&places, tenant, wish, &asker).await
+    }
+
+    /// Whether a key's grant and the policies let it do this to the node.
+    fn key_may(&self, key: &gate::Principal, verb: Verb) -> bool {
+        let ask = Ask {
+            who: Asker::Key {
+                id: key.key.to_string(),
+                owner: key.owner.clone(),
+                verbs: key.allowed.verbs().clone(),
+            },
+            verb,
+            what: Object::Node(self.fixed.node().to_owned()),
+            when: Moment::at_ms(self.admin.clock.now_ms()),
+        };
+        key.allowed.may(verb) && self.gate.ruling().permission().decide(&ask).allowed
     }
 
     fn stats(&self) -> Stats {

@@ -11,11 +11,19 @@ use std::{
 };
 
 use anyhow::Context;
-use ledger::{Ledger, OpenError, Opened, Publishing, commit::CommitmentKey, files::DiskFiles};
+use ledger::{
+    Ledger, OpenError, Opened, Publishing,
+    commit::CommitmentKey,
+    files::DiskFiles,
+    seal::{RecordKey, Wrap, WrapFault},
+};
 use store::KeyRecord;
 use terms::{Entropy, ExchangeId, Secret};
 
-use crate::source::SystemClock;
+use crate::{
+    admin::captures::Places,
+    source::{SystemClock, SystemEntropy},
+};
 
 /// LIMIT: bytes of a small file of the folder.
 const SMALL_BYTES_MAX: u64 = 64 << 20;
@@ -81,6 +89,14 @@ impl State {
     /// The folder of what exports keep: how far each destination is.
     pub fn exports(&self) -> PathBuf {
         self.0.join("exports")
+    }
+
+    /// The folders of the ledger and of captures.
+    pub fn places(&self) -> Places {
+        Places {
+            ledger: self.ledger(),
+            captures: ledger::captures::folder(&self.0),
+        }
     }
 
     /// The virtual keys.
@@ -217,6 +233,23 @@ impl State {
             Err(error) => return Err(error).with_context(|| format!("{name} cannot be made")),
         }
         Ok(Secret::new(key))
+    }
+}
+
+/// Wraps a key that is used for nothing, and unwraps it.
+///
+/// # Errors
+/// When the tenant's key is out of reach, or gives another one back.
+pub fn try_tenant(tenant: &dyn Wrap) -> Result<(), WrapFault> {
+    let exchange = ExchangeId::from_bytes([0; 16]);
+    let key = RecordKey::new(&SystemEntropy);
+    let wrapped = tenant.wrap(exchange, &key, &SystemEntropy)?;
+    let back = tenant.unwrap(exchange, &wrapped)?;
+    let context = ledger::seal::Context::part(exchange, terms::CapturePart::Caller);
+    if back.commit(&context, b"") == key.commit(&context, b"") {
+        Ok(())
+    } else {
+        Err(WrapFault::Odd)
     }
 }
 

@@ -26,6 +26,24 @@ impl ExchangeId {
         let low = u128::from_be_bytes(random) & ((1 << 80) - 1);
         Self((u128::from(clock.now_ms()) << 80) | low)
     }
+
+    /// The name as 16 bytes, the most significant first.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The name with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// The time that the name holds, milliseconds since 1970.
+    #[must_use]
+    pub fn at_ms(self) -> u64 {
+        u64::try_from(self.0 >> 80).unwrap_or(u64::MAX)
+    }
 }
 
 impl fmt::Display for ExchangeId {

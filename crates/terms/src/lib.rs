@@ -6,8 +6,10 @@
 #[macro_use]
 mod words;
 
+mod capture;
 mod code;
 mod control;
+mod event;
 mod finding;
 mod id;
 mod record;
@@ -16,14 +18,16 @@ mod secret;
 mod slot;
 mod source;
 
+pub use capture::{CaptureMode, CapturePart, Captured, CapturedPart, LeftOut};
 pub use code::Code;
 pub use control::{Action, Control, Mode, Verb, Verdict};
+pub use event::{Act, Event};
 pub use finding::{DetectorId, Finding, FindingNote, Kind, View};
 pub use id::{Commitment, Digest, ExchangeId, KeyId};
 pub use record::{
-    Act, Admitted, Caller, Closed, ControlRun, Durability, Event, Inspected, Leaf, Outcome,
-    PolicyVersion, RECORD_VERSION, Refused, RefusedSummary, RequestFacts, RestoreCounts, Room,
-    RoomNote, Timings, UncleanStart, Usage, VendorSeen,
+    Admitted, Caller, Closed, ControlRun, Durability, Inspected, Leaf, Outcome, PolicyVersion,
+    RECORD_VERSION, Refused, RefusedSummary, RequestFacts, RestoreCounts, Room, RoomNote, Timings,
+    UncleanStart, Usage, VendorSeen,
 };
 pub use refusal::{Place, Refusal};
 pub use secret::Secret;

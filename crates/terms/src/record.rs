@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, Commitment, Control, Digest, ExchangeId, FindingNote, KeyId, Mode, Slot, Verdict,
+    Captured, Code, Commitment, Control, Digest, Event, ExchangeId, FindingNote, KeyId, Mode, Slot,
+    Verdict,
 };
 
 pub use vendor::{Usage, VendorSeen};
@@ -235,6 +236,9 @@ pub struct Refused {
     pub findings: Vec<FindingNote>,
     /// Findings beyond those listed.
     pub findings_more: u32,
+    /// What of it is sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub captured: Option<Captured>,
     /// What each room decided.
     pub rooms: Vec<RoomNote>,
 }
@@ -344,73 +348,13 @@ pub struct Closed {
     pub findings_more: u32,
     /// What became of the tokens.
     pub restored: RestoreCounts,
+    /// What of it is sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub captured: Option<Captured>,
     /// How long it took.
     pub timings: Timings,
     /// What the last rooms decided.
     pub rooms: Vec<RoomNote>,
-}
-
-words! {
-    /// What somebody or something did to this node.
-    pub enum Act {
-        /// The gate began to accept requests.
-        GateReady = "gate-ready",
-        /// The gate stopped in good order.
-        GateStopped = "gate-stopped",
-        /// A configuration came into force.
-        ConfigLoaded = "config-loaded",
-        /// A new configuration was refused and the old one kept.
-        ConfigRefused = "config-refused",
-        /// A virtual key was made.
-        KeyCreated = "key-created",
-        /// A virtual key was revoked.
-        KeyRevoked = "key-revoked",
-        /// Something was switched off.
-        SwitchedOff = "switched-off",
-        /// Something was switched on again.
-        SwitchedOn = "switched-on",
-        /// The file of switches was refused, and nothing changed.
-        SwitchesRefused = "switches-refused",
-        /// A source was locked out after too many failures.
-        SourceLocked = "source-locked",
-        /// A vendor's key is near or past the age that is allowed.
-        VendorKeyAged = "vendor-key-aged",
-        /// A vendor's key was seen for the first time.
-        VendorKeySeen = "vendor-key-seen",
-        /// Something that the gate stands on is down, and how it goes on.
-        Degraded = "degraded",
-        /// It is back.
-        Recovered = "recovered",
-        /// Somebody asked for something that no policy allows.
-        AdminDenied = "admin-denied",
-        /// A control's canary was or was not caught.
-        CanaryShown = "canary-shown",
-        /// Old entries were removed; their hashes stay.
-        Pruned = "pruned",
-        /// A legal hold was set: nothing is removed while it holds.
-        HoldSet = "hold-set",
-        /// It was lifted.
-        HoldLifted = "hold-lifted",
-        /// A torn end of the log was cut off.
-        TailCut = "tail-cut",
-    }
-}
-
-/// An admin act or a change of state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Record version.
-    pub v: u8,
-    /// When, milliseconds since 1970.
-    pub at_ms: u64,
-    /// What was done.
-    pub act: Act,
-    /// By whom: `node`, or a commitment to the person's account.
-    pub by: String,
-    /// To what: a key's public name, a control, a file's role.
-    pub subject: String,
-    /// Further facts, none of them secret or personal.
-    pub facts: BTreeMap<String, String>,
 }
 
 /// Written at the start after a stop that was not clean.

@@ -215,6 +215,8 @@ fn act(entry: &terms::Event) -> Vec<Part> {
             one(Topic::ComplianceFinding, severity, text)
         }
         Act::Pruned => call(Severity::Medium, "old entries were removed"),
+        Act::Revealed => call(Severity::Medium, "sealed content was shown"),
+        Act::Erased => call(Severity::Medium, "keys of sealed content were destroyed"),
         Act::HoldSet => call(Severity::Informational, "a legal hold was set"),
         Act::HoldLifted => call(Severity::Medium, "a legal hold was lifted"),
         Act::TailCut => incident(Severity::High, "a torn end of the log was cut off"),

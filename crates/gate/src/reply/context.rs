@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use detect::{Segment, StreamLimits, StreamScan, redact::Tokens};
+use ledger::commit::CommitmentKey;
 use policy::{Tallied, Tally};
 use terms::{Action, Code, Direction, ExchangeId, Finding, Place, Refusal, RestoreCounts, Slot};
 use wire::{Dialect, Leaf, ReplyFacts};
 
-use crate::{Gate, Ruling, replace, rooms::Ending, seams};
+use crate::{Gate, Ruling, capture::Matches, replace, rooms::Ending, seams};
 
 /// LIMIT: calls of tools in one reply.
 const CALLS_MAX: usize = 4_096;
@@ -26,6 +27,10 @@ pub(crate) struct Context {
     pub(crate) edited: bool,
     pub(crate) logprobs_removed: bool,
     pub(crate) signature_removed: bool,
+    /// The key of the record's commitments.
+    pub(crate) commitments: CommitmentKey,
+    /// What was found, with its texts, if that is to be sealed.
+    matches: Option<Matches>,
     pub(crate) json: wire::Limits,
     held_bytes_max: usize,
     expected_bytes: u64,
@@ -55,6 +60,8 @@ impl Context {
             edited: false,
             logprobs_removed: false,
             signature_removed: false,
+            commitments: gate.commitments().clone(),
+            matches: None,
             json: wire::Limits {
                 document_bytes_max: limits.reply_bytes_max,
                 depth_max: limits.json_depth_max,
@@ -64,6 +71,13 @@ impl Context {
             expected_bytes: 0,
             calls: BTreeMap::new(),
         }
+    }
+
+    /// The same, of an exchange that may have a sealed part.
+    pub(crate) fn sealing(mut self, commitments: &CommitmentKey, sealed: bool) -> Self {
+        self.commitments = commitments.clone();
+        self.matches = sealed.then(Matches::default);
+        self
     }
 
     /// A scan for one channel.
@@ -87,20 +101,27 @@ impl Context {
     }
 
     /// What to do about findings that overlap: the strictest of their actions.
+    /// `text` is what they cover together.
     pub(crate) fn judge(
         &mut self,
         findings: &[Finding],
+        text: &str,
         slot: Slot,
         place: &Place,
         rewritable: bool,
     ) -> Action {
         let Self { tally, ruling, .. } = self;
         let policy = ruling.policy();
-        findings
+        let action = findings
             .iter()
             .map(|finding| tally.found(policy, finding, slot, place.as_str(), rewritable))
             .max()
-            .unwrap_or(Action::Block)
+            .unwrap_or(Action::Block);
+        if let Some(matches) = &mut self.matches {
+            let at = (slot, place, action);
+            matches.take(&self.ruling, Direction::Reply, findings, text, at);
+        }
+        action
     }
 
     /// Remembers the tool that a call names.
@@ -183,7 +204,13 @@ impl Context {
         if scan.findings.is_empty() {
             return Ok(Action::Allow);
         }
-        match self.judge(&scan.findings, slot, place, rewritable) {
+        match self.judge(
+            &scan.findings,
+            covered(&scan.findings, text),
+            slot,
+            place,
+            rewritable,
+        ) {
             Action::Block => Err(Refusal::new(Code::NumberBlocked).at(place.clone())),
             action => Ok(action),
         }
@@ -214,7 +241,7 @@ impl Context {
                     out.push_str(&token);
                 }
                 Segment::Found { text, findings } => {
-                    match self.judge(&findings, leaf.slot, &leaf.place, true) {
+                    match self.judge(&findings, text.as_str(), leaf.slot, &leaf.place, true) {
                         Action::Allow | Action::Flag => out.push_str(text.as_str()),
                         Action::Redact => out.push_str(&replace::mask(
                             &self.ruling,
@@ -256,13 +283,14 @@ impl Context {
                 let Some(part) = seams::touched(&run, &cluster.span).next() else {
                     continue;
                 };
-                match self.judge(&cluster.findings, part.leaf.slot, &part.leaf.place, true) {
+                let value = joined.get(cluster.span.clone()).unwrap_or_default();
+                let (slot, place) = (part.leaf.slot, &part.leaf.place);
+                match self.judge(&cluster.findings, value, slot, place, true) {
                     Action::Allow | Action::Flag => {}
                     Action::Block => {
                         return Err(Refusal::new(Code::ReplyBlocked).at(part.leaf.place.clone()));
                     }
                     Action::Redact => {
-                        let value = joined.get(cluster.span.clone()).unwrap_or_default();
                         let with =
                             replace::mask(&self.ruling, &self.tokens, &cluster.findings, value);
                         replaced.push((cluster.span, with));
@@ -277,6 +305,7 @@ impl Context {
     /// Enters what is known of the vendor and of the edits into the record.
     pub(crate) fn write_facts(&mut self, ending: &mut Ending) {
         let facts = std::mem::take(&mut self.facts);
+        self.hand_over(ending);
         let ruling = &self.ruling;
         // A vendor can put anything where an identifier belongs.
         let clean = |word: &String| ruling.is_clean(word);
@@ -291,6 +320,13 @@ impl Context {
             draft.signature_removed = self.signature_removed;
             draft.restored = self.restored;
         });
+    }
+
+    /// Hands over what was found, for the sealed part.
+    pub(crate) fn hand_over(&mut self, ending: &mut Ending) {
+        if let Some(matches) = self.matches.take() {
+            ending.found(matches);
+        }
     }
 
     /// Adds what a guard did with tokens.
@@ -319,4 +355,12 @@ impl Context {
             .settle(self.expected_bytes)
             .map_err(|_| Refusal::new(Code::ReplySilent))
     }
+}
+
+/// The stretch of a text that findings cover together.
+fn covered<'a>(findings: &[Finding], text: &'a str) -> &'a str {
+    let from = findings.iter().map(|finding| finding.span.start).min();
+    let upto = findings.iter().map(|finding| finding.span.end).max();
+    text.get(from.unwrap_or_default()..upto.unwrap_or_default())
+        .unwrap_or_default()
 }

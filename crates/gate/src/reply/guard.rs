@@ -104,7 +104,7 @@ impl ChannelGuard {
         findings: &[Finding],
         out: &mut String,
     ) -> Result<(), Refusal> {
-        let action = context.judge(findings, self.channel.slot, &self.place, true);
+        let action = context.judge(findings, text, self.channel.slot, &self.place, true);
         match action {
             Action::Allow | Action::Flag => self.rewriter.plain(text, out),
             Action::Block => return Err(Refusal::new(Code::ReplyBlocked).at(self.place.clone())),

@@ -120,8 +120,8 @@ impl LogprobGuard {
                 // A token in the text will be restored there, so that the two
                 // would differ.
                 Segment::Token(_) => self.remove(),
-                Segment::Found { findings, .. } => {
-                    match context.judge(&findings, Slot::Turn, &place(), true) {
+                Segment::Found { text, findings } => {
+                    match context.judge(&findings, text.as_str(), Slot::Turn, &place(), true) {
                         Action::Allow | Action::Flag => {}
                         Action::Redact => self.remove(),
                         Action::Block => return Err(Refusal::new(Code::ReplyBlocked).at(place())),

@@ -38,7 +38,7 @@ pub(crate) async fn deliver(
         Ok(head) => head,
         Err(refusal) => return whole::refuse(ending, &mut context, &refusal, slot).await,
     };
-    let source = Source::new(gate, &context, ending.cut(), body);
+    let source = Source::new(&context, ending.cut(), body);
     match kind {
         Kind::Whole => whole::deliver(gate, ending, context, head, source, slot).await,
         Kind::Stream => stream::deliver(gate, ending, context, head, source, slot).await,

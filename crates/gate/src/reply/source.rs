@@ -21,8 +21,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(gate: &Gate, context: &Context, cut: Arc<Cut>, body: Incoming) -> Self {
-        let commitment = gate.commitments().start(&context.id, "reply-body");
+    pub(super) fn new(context: &Context, cut: Arc<Cut>, body: Incoming) -> Self {
+        let commitment = context.commitments.start(&context.id, "reply-body");
         Self {
             body,
             cut,

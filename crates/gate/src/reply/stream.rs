@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
+use policy::Tallied;
 use terms::{Code, Outcome, Refusal};
 
 use super::{Context, head::Head, source::Source};
@@ -47,7 +48,17 @@ pub(super) async fn deliver(
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let mut rewrite = Rewrite::new(&context, gate.limits().reply_bytes_max);
     let walked = match slot.begin(response) {
-        Ok(()) => walk(gate, &mut context, &mut rewrite, &mut source, &mut slot).await,
+        Ok(()) => {
+            let mut walking = Walking {
+                gate,
+                context: &mut context,
+                rewrite: &mut rewrite,
+                source: &mut source,
+                slot: &mut slot,
+                ending: &mut ending,
+            };
+            walking.walk().await
+        }
         Err(_) => Err(Refusal::new(Code::CallerGone)),
     };
     let (bytes, commitment) = source.seen();
@@ -57,6 +68,10 @@ pub(super) async fn deliver(
     });
     rewrite.leave(&mut context);
     let settled = walked.and_then(|last| context.settle().map(|tallied| (last, tallied)));
+    let settled = match settled {
+        Ok(done) => sealed(&mut ending, &mut context, done).await,
+        failed => failed,
+    };
     let last = match settled {
         Ok((last, tallied)) => {
             ending.tally(tallied);
@@ -86,37 +101,63 @@ pub(super) async fn deliver(
     }
 }
 
-/// Reads to the end of the stream; answers the last event, not yet sent.
-async fn walk(
-    gate: &Gate,
+/// Seals what was released, and the last event, which goes only then.
+async fn sealed(
+    ending: &mut Ending,
     context: &mut Context,
-    rewrite: &mut Rewrite,
-    source: &mut Source,
-    slot: &mut ReplySlot,
-) -> Result<Bytes, Refusal> {
-    // Bytes of an event that is not whole yet: the work comes with its last.
-    let mut gathered = 0_usize;
-    while let Some(data) = source.next(gate, slot).await? {
-        for piece in data.chunks(PIECE_BYTES_MAX) {
-            // A switch does not wait for all that the vendor sent at once.
-            source.cut().check()?;
-            gathered += piece.len();
-            let looking = gate
-                .work()
-                .on(gathered, source.cut(), || rewrite.push(context, piece));
-            let out = looking.await.flatten()?;
-            if !out.is_empty() {
-                gathered = 0;
+    done: (Bytes, Tallied),
+) -> Result<(Bytes, Tallied), Refusal> {
+    context.hand_over(ending);
+    ending.passed(&done.0)?;
+    ending.seal().await.map(|()| done)
+}
+
+/// What a stream is read with.
+struct Walking<'a> {
+    gate: &'a Gate,
+    context: &'a mut Context,
+    rewrite: &'a mut Rewrite,
+    source: &'a mut Source,
+    slot: &'a mut ReplySlot,
+    ending: &'a mut Ending,
+}
+
+impl Walking<'_> {
+    /// Reads to the end of the stream; answers the last event, not yet sent.
+    async fn walk(&mut self) -> Result<Bytes, Refusal> {
+        let Self {
+            gate,
+            context,
+            rewrite,
+            source,
+            slot,
+            ending,
+        } = self;
+        // Bytes of an event that is not whole yet: the work comes with its last.
+        let mut gathered = 0_usize;
+        while let Some(data) = source.next(gate, slot).await? {
+            for piece in data.chunks(PIECE_BYTES_MAX) {
+                // A switch does not wait for all that the vendor sent at once.
+                source.cut().check()?;
+                gathered += piece.len();
+                let looking = gate
+                    .work()
+                    .on(gathered, source.cut(), || rewrite.push(context, piece));
+                let out = looking.await.flatten()?;
+                if !out.is_empty() {
+                    gathered = 0;
+                }
+                if rewrite.is_over() {
+                    let _ = tokio::time::timeout(DRAIN_TIME, drain(gate, source, slot)).await;
+                    return Ok(out);
+                }
+                ending.passed(&out)?;
+                pass(gate, source, slot, out).await?;
             }
-            if rewrite.is_over() {
-                let _ = tokio::time::timeout(DRAIN_TIME, drain(gate, source, slot)).await;
-                return Ok(out);
-            }
-            pass(gate, source, slot, out).await?;
         }
+        // No protocol's stream ends without its own end.
+        Err(Refusal::new(Code::VendorCut))
     }
-    // No protocol's stream ends without its own end.
-    Err(Refusal::new(Code::VendorCut))
 }
 
 /// Sends a piece, unless the exchange must end while the caller takes its time.

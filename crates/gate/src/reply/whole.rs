@@ -44,6 +44,14 @@ pub(super) async fn deliver(
         Err(refusal) => Err(refusal),
     };
     let settled = inspected.and_then(|body| context.settle().map(|tallied| (body, tallied)));
+    let settled = match settled {
+        Ok((body, tallied)) => {
+            ending.released(&body);
+            context.hand_over(&mut ending);
+            ending.seal().await.map(|()| (body, tallied))
+        }
+        failed => failed,
+    };
     let (body, tallied) = match settled {
         Ok(settled) => settled,
         Err(refusal) => return refuse(ending, &mut context, &refusal, slot).await,

@@ -8,7 +8,7 @@ use terms::{Caller, Code, Direction, Refusal, RequestFacts, Room};
 use wire::{Dialect, Document};
 
 use super::{Exchange, Screened, Turned};
-use crate::{Gate, running::Run, screen::Screen};
+use crate::{Gate, capture::Matches, running::Run, screen::Screen};
 
 /// A request that may be made, its text not yet looked at.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ impl Admitted {
             open: ruling.policy().when_down.controls.passes(exchange.at_ms),
             unseen: 0,
             cut: &cut,
+            matches: exchange.capture.is_some().then(Matches::default),
         };
         let dialect = exchange.dialect;
         let bytes = document.raw().len();
@@ -83,6 +84,9 @@ impl Admitted {
             let texts = screen.unseen;
             gate.metrics().unseen(texts);
             exchange.note(gate, Room::Screened, format!("{texts} texts passed that no control could look through whole, as the policy lets them for a time"));
+        }
+        if let (Some(capture), Some(matches)) = (&mut exchange.capture, screen.matches.take()) {
+            capture.found(matches);
         }
         let silent = |_| Refusal::new(Code::ControlSilent);
         let settled = screened.and_then(|(body, expected)| {

@@ -1,12 +1,14 @@
 //! Fifth room: the vendor is answering; what it says is looked at before it is passed on.
 
+use std::sync::Arc;
+
 use detect::redact::Tokens;
 use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use terms::{Refusal, VendorSeen};
 
 use super::{Closed, Ending, Turned, Unrecorded};
-use crate::{Gate, ReplySlot, Ruling, reply, vendor::TlsSeen};
+use crate::{Gate, ReplySlot, Ruling, reply, running::Cut, vendor::TlsSeen};
 
 /// LIMIT: rate-limit headers that a record keeps.
 const RATE_LIMITS_MAX: usize = 16;
@@ -53,6 +55,11 @@ impl Answering {
         }
     }
 
+    /// The word that the exchange must end.
+    pub(super) fn cut(&self) -> Arc<Cut> {
+        self.ending.cut()
+    }
+
     /// Passes nothing of the reply on.
     pub(super) fn give_up(self) -> Ending {
         self.ending
@@ -77,7 +84,8 @@ impl Answering {
             exchange.dialect,
             exchange.id,
             tokens,
-        );
+        )
+        .sealing(exchange.commitments(gate), exchange.capture.is_some());
         reply::deliver(gate, ending, context, response, slot).await
     }
 }

@@ -120,6 +120,7 @@ impl Arrived {
             input_tokens: 0,
             asked: (String::new(), false),
             rooms: Vec::with_capacity(6),
+            capture: None,
         };
         exchange.note(
             gate,

@@ -9,9 +9,10 @@ use terms::{
     Room, RoomNote, Timings, VendorSeen,
 };
 
-use super::Exchange;
+use super::{Exchange, exchange::UNSEALED};
 use crate::{
     Ended, Gate, Observer,
+    capture::Matches,
     evidence::{Evidence, Recording},
     metrics::Metrics,
     running::{Cut, Run},
@@ -30,6 +31,8 @@ impl Closed {
     /// Writes the second record and waits for the disk.
     pub(crate) async fn close(mut ending: Ending) -> Result<Self, Unrecorded> {
         let exchange = ending.exchange.id;
+        // What was refused was not sealed yet; without it the end is the same.
+        let _ = ending.seal().await;
         let Some(leaf) = ending.take() else {
             return Err(Unrecorded {
                 exchange: Some(exchange),
@@ -123,6 +126,7 @@ impl Ending {
             findings: Vec::new(),
             findings_more: 0,
             restored: RestoreCounts::default(),
+            captured: None,
             timings: Timings::default(),
             rooms: Vec::new(),
         };
@@ -150,6 +154,77 @@ impl Ending {
     /// made: a switch is not kept waiting by the disk.
     pub(crate) fn passes_nothing(&mut self) {
         self.run = None;
+    }
+
+    /// Waits until the key of the record's sealed part is wrapped.
+    pub(super) async fn wrapped(&mut self) -> Result<(), Refusal> {
+        let (cut, now_ms) = (self.cut(), self.clock.now_ms());
+        let Some(capture) = &mut self.exchange.capture else {
+            return Ok(());
+        };
+        let wrapped = tokio::select! {
+            biased;
+            code = cut.wait() => return Err(Refusal::new(code)),
+            wrapped = capture.wrapped() => wrapped,
+        };
+        if wrapped.is_err() && self.exchange.waives(now_ms) {
+            self.exchange.capture = None;
+            self.note(Room::Answering, UNSEALED.to_owned());
+            return Ok(());
+        }
+        wrapped
+    }
+
+    /// Seals what was gathered, if that is to be; durable when it returns. The
+    /// reply goes on only then, unless the operator lets it go without.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub(crate) async fn seal(&mut self) -> Result<(), Refusal> {
+        self.passes_nothing();
+        let at_ms = self.clock.now_ms();
+        match self.exchange.seal(at_ms).await {
+            Ok(None) => Ok(()),
+            Ok(captured) => {
+                self.with(|draft| draft.captured = captured);
+                Ok(())
+            }
+            Err(refusal) => {
+                self.note(Room::Answering, UNSEALED.to_owned());
+                if self.exchange.waives(at_ms) {
+                    Ok(())
+                } else {
+                    Err(refusal)
+                }
+            }
+        }
+    }
+
+    /// Takes what was found, for the sealed part.
+    pub(crate) fn found(&mut self, matches: Matches) {
+        if let Some(capture) = &mut self.exchange.capture {
+            capture.found(matches);
+        }
+    }
+
+    /// Takes a whole reply as it will be released.
+    pub(crate) fn released(&mut self, body: &bytes::Bytes) {
+        if let Some(capture) = &mut self.exchange.capture {
+            capture.whole(body);
+        }
+    }
+
+    /// Takes a piece of a stream as it is released.
+    ///
+    /// # Errors
+    /// When there is no room for its text in memory.
+    pub(crate) fn passed(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+        let dialect = self.exchange.dialect;
+        let Some(capture) = &mut self.exchange.capture else {
+            return Ok(());
+        };
+        let more = capture.piece(dialect, piece);
+        self.grow(more)
     }
 
     /// It ends before its request was sent.

@@ -2,14 +2,18 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use ledger::commit::CommitmentKey;
 use policy::Call;
 use terms::{
-    Caller, Code, ExchangeId, KeyId, Leaf, PolicyVersion, RECORD_VERSION, Refusal, Refused,
-    RequestFacts, Room, RoomNote,
+    Caller, Captured, Code, ExchangeId, KeyId, Leaf, PolicyVersion, RECORD_VERSION, Refusal,
+    Refused, RequestFacts, Room, RoomNote,
 };
 use wire::Dialect;
 
-use crate::{Gate, Ruling, budget::Share, parties::Hold, settings::Vendor};
+use crate::{Gate, Ruling, budget::Share, capture::Capture, parties::Hold, settings::Vendor};
+
+/// What a record says where content should have been sealed.
+pub(super) const UNSEALED: &str = "its content could not be sealed";
 
 /// One exchange on its walk: who, when, under which rules, and what each room
 /// decided so far.
@@ -29,6 +33,8 @@ pub struct Exchange {
     /// The model asked for, as the record names it, and whether as a stream.
     pub(super) asked: (String, bool),
     pub(super) rooms: Vec<RoomNote>,
+    /// What of it will be sealed, if its route wants that.
+    pub(super) capture: Option<Box<Capture>>,
 }
 
 impl Exchange {
@@ -48,6 +54,31 @@ impl Exchange {
 
     pub(super) fn version(&self) -> PolicyVersion {
         self.ruling.version()
+    }
+
+    /// The key of the record's commitments: one with a salt that goes with the
+    /// record's own key, where there is one.
+    pub(super) fn commitments<'a>(&'a self, gate: &'a Gate) -> &'a CommitmentKey {
+        let own = self.capture.as_ref();
+        own.map_or_else(|| gate.commitments(), |capture| capture.commitments())
+    }
+
+    /// Seals what was gathered, if anything is to be; durable when it returns.
+    ///
+    /// # Errors
+    /// When it cannot be kept. It is not tried again.
+    pub(super) async fn seal(&mut self, at_ms: u64) -> Result<Option<Captured>, Refusal> {
+        let Some(capture) = self.capture.take() else {
+            return Ok(None);
+        };
+        let ruling = Arc::clone(&self.ruling);
+        capture.keep(ruling, self.dialect, at_ms).await.map(Some)
+    }
+
+    /// Whether it goes on without evidence, as the operator wants it for a
+    /// time.
+    pub(super) fn waives(&self, now_ms: u64) -> bool {
+        self.ruling.policy().when_down.evidence.passes(now_ms)
     }
 
     /// The call, as far as the switches need to know it.
@@ -102,6 +133,14 @@ impl Turned {
             };
         }
         let tallied = tally.unwrap_or_default();
+        // A refusal stays one without it.
+        let captured = match exchange.seal(gate.clock().now_ms()).await {
+            Ok(captured) => captured,
+            Err(_) => {
+                exchange.note(gate, room, UNSEALED);
+                None
+            }
+        };
         let leaf = Leaf::Refused(Box::new(Refused {
             v: RECORD_VERSION,
             exchange: exchange.id,
@@ -115,6 +154,7 @@ impl Turned {
             inspected: tallied.inspected,
             findings: tallied.findings,
             findings_more: tallied.findings_more,
+            captured,
             rooms: exchange.rooms,
         }));
         let recorded = gate.record(leaf).await;

@@ -9,7 +9,7 @@ use policy::{
     Passage,
     permission::{Ask, Asker, Moment, Object},
 };
-use terms::{Caller, Code, Commitment, Refusal, RequestFacts, Room, Verb};
+use terms::{Caller, CaptureMode, Code, Commitment, Refusal, RequestFacts, Room, Verb};
 use wire::{Document, Facts, Surrogates};
 
 use super::{Admitted, Exchange, Turned};
@@ -17,6 +17,7 @@ use crate::{
     Gate,
     budget::{Gathering, Share},
     callers::Principal,
+    capture::{Capture, Who},
     headers,
     pace::Pace,
     parties::Party,
@@ -55,14 +56,15 @@ struct Understood {
 impl Known {
     pub(super) fn new(
         gate: &Gate,
-        exchange: Exchange,
+        mut exchange: Exchange,
         principal: Arc<Principal>,
         parts: Parts,
         body: Incoming,
         query: Option<String>,
     ) -> Self {
-        let id = &exchange.id;
-        let commit = |field: &str, value: &[u8]| gate.commitments().commit(id, field, value);
+        exchange.capture = capture(gate, &exchange, &principal, &parts.headers);
+        let (id, key) = (&exchange.id, exchange.commitments(gate));
+        let commit = |field: &str, value: &[u8]| key.commit(id, field, value);
         let user_agent = parts
             .headers
             .get(header::USER_AGENT)
@@ -137,6 +139,33 @@ impl Known {
             .await),
         }
     }
+}
+
+/// What of an exchange will be sealed, if its route wants that.
+fn capture(
+    gate: &Gate,
+    exchange: &Exchange,
+    principal: &Principal,
+    headers: &HeaderMap,
+) -> Option<Box<Capture>> {
+    let mode = exchange.vendor.capture;
+    let sealing = gate.sealing().filter(|_| mode != CaptureMode::Nothing)?;
+    let user_agent = headers.get(header::USER_AGENT);
+    let who = Who {
+        key: principal.key.clone(),
+        owner: principal.owner.clone(),
+        person: gate.commitments().person(&principal.owner),
+        source: exchange.source,
+        user_agent: user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+    };
+    Some(Box::new(Capture::begin(
+        sealing,
+        gate.shared_entropy(),
+        gate.commitments(),
+        exchange.id,
+        mode,
+        who,
+    )))
 }
 
 /// The judgement on one request, and what was learned of it so far.
@@ -265,14 +294,13 @@ async fn understand(
         values_max: limits.json_values_max,
     };
     let (size, dialect, id) = (gathered.len(), exchange.dialect, exchange.id);
+    let key = exchange.commitments(gate);
     // All that reads the whole body is one piece of work.
     let reading = gate.work().on(size, &cut, || {
         let document = Document::parse(gathered.finish(), &json, Surrogates::Refuse)
             .map_err(|fault| Refusal::new(fault.code()))?;
         let facts = dialect.facts(&document)?;
-        let commitment = gate
-            .commitments()
-            .commit(&id, "request-body", document.raw());
+        let commitment = key.commit(&id, "request-body", document.raw());
         Ok::<_, Refusal>((document, facts, commitment))
     });
     let (document, facts, commitment) = reading.await.flatten()?;

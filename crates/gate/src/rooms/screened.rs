@@ -14,7 +14,9 @@ use terms::{
 
 use wire::Dialect;
 
-use super::{Answering, Closed, Ending, Exchange, Turned, Unanswered, Unrecorded};
+use super::{
+    Answering, Closed, Ending, Exchange, Turned, Unanswered, Unrecorded, exchange::UNSEALED,
+};
 use crate::{
     Gate, ReplySlot,
     evidence::{Evidence, Recording},
@@ -85,7 +87,7 @@ impl Screened {
     /// [`Unanswered`]: turned away because evidence cannot be written, or
     /// closed because the vendor gave no reply.
     pub async fn dispatch(
-        self,
+        mut self,
         gate: &Gate,
         slot: &mut ReplySlot,
     ) -> Result<Answering, Unanswered> {
@@ -113,6 +115,13 @@ impl Screened {
                 code = cut.wait() => Err(Some(code)),
                 recorded = recording.wait() => recorded.map(drop).map_err(|_| None),
             };
+            let recorded = match recorded {
+                Ok(()) => ending
+                    .wrapped()
+                    .await
+                    .map_err(|refusal| Some(refusal.code())),
+                lost => lost,
+            };
             if let Err(code) = recorded {
                 ending.not_sent();
                 return Err(match code {
@@ -130,22 +139,30 @@ impl Screened {
             answered = sent => answered.unwrap_or_else(|_| Err(Refusal::new(Code::VendorSlow))),
         };
         vendor.answered(&outcome, gate.clock().now_ms());
+        // The record's key is wrapped before anything of the reply goes on.
+        let outcome = match outcome {
+            Ok(response) => ending.wrapped().await.map(|()| response),
+            failed => failed,
+        };
         match outcome {
-            Ok(response) => {
-                let answering = Answering::new(ending, response, tokens);
-                tokio::select! {
-                    biased;
-                    // A switch is not kept waiting by the disk.
-                    code = cut.wait() => {
-                        let ending = answering.give_up();
-                        Err(failed(ending, recording, Refusal::new(code)).await)
-                    }
-                    recorded = released(&mut recording) => {
-                        recorded.map(|()| answering).map_err(Unanswered::Unrecorded)
-                    }
-                }
-            }
+            Ok(response) => release(Answering::new(ending, response, tokens), recording).await,
             Err(refusal) => Err(failed(ending, recording, refusal).await),
+        }
+    }
+}
+
+/// Lets the reply go on once the first record is durable.
+async fn release(answering: Answering, mut recording: Recording) -> Result<Answering, Unanswered> {
+    let cut = answering.cut();
+    tokio::select! {
+        biased;
+        // A switch is not kept waiting by the disk.
+        code = cut.wait() => {
+            let ending = answering.give_up();
+            Err(failed(ending, recording, Refusal::new(code)).await)
+        }
+        recorded = released(&mut recording) => {
+            recorded.map(|()| answering).map_err(Unanswered::Unrecorded)
         }
     }
 }
@@ -160,8 +177,25 @@ impl Screened {
         self.exchange.vendor.may_be_asked(gate.clock().now_ms())
     }
 
-    fn evidence(&self, gate: &Gate) -> Result<Evidence, Refusal> {
-        gate.evidence(&self.exchange.ruling, gate.clock().now_ms())
+    /// Room for the records, and for what is to be sealed.
+    fn evidence(&mut self, gate: &Gate) -> Result<Evidence, Refusal> {
+        let now_ms = gate.clock().now_ms();
+        let evidence = gate.evidence(&self.exchange.ruling, now_ms)?;
+        if matches!(evidence, Evidence::Waived) {
+            // No record would name it.
+            self.exchange.capture = None;
+        }
+        if let Some(capture) = &mut self.exchange.capture {
+            match capture.ready() {
+                Ok(()) => capture.sent(&self.body),
+                Err(_) if self.exchange.waives(now_ms) => {
+                    self.exchange.capture = None;
+                    self.exchange.note(gate, Room::Screened, UNSEALED);
+                }
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(evidence)
     }
 
     /// The request as the vendor will get it.

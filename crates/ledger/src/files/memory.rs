@@ -329,6 +329,20 @@ impl Files for MemoryFiles {
         }))
     }
 
+    fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.changing()?;
+        let file = disk.file(path)?;
+        let content = disk.content(file)?;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
+        for content in [&mut content.bytes, &mut content.durable] {
+            let place = content.get_mut(from..).unwrap_or_default().iter_mut();
+            for (to, with) in place.zip(bytes) {
+                *to = *with;
+            }
+        }
+        Ok(())
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.changing()?;
         disk.file(path)?;

@@ -47,6 +47,7 @@ impl Admin {
             prune::REASON_BYTES_MAX
         );
         let facts = BTreeMap::from([("reason".to_owned(), reason.clone())]);
+        let _alone = self.retention.lock().await;
         if held {
             prune::hold(&DiskFiles, ledger, &reason)?;
             self.record(Act::HoldSet, by, "ledger", facts).await?;

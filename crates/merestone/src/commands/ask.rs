@@ -1,13 +1,15 @@
 //! Asks a running gate, or does it here when none runs.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use anyhow::Context;
+use policy::permission::{Ask, Asker, Moment, Object};
 use store::Store;
-use terms::Clock;
+use terms::{Act, Clock, Verb};
 
 use crate::{
-    admin::{Admin, Answer, Request, keys_json},
-    config::{self, Settled, StoreAt},
+    admin::{Admin, Answer, Request, captures::RevealWish, keys_json},
+    config::{self, Settled, StoreAt, VendorKeys},
     control, exports, node, present,
     source::{SystemClock, SystemEntropy},
     state::State,
@@ -23,6 +25,16 @@ pub(super) fn ask(settled: &Settled, request: Request) -> anyhow::Result<Answer>
         .enable_all()
         .build()?;
     runtime.block_on(here(settled, &state, request))
+}
+
+/// Likewise, of what needs the tenant's key where no gate runs.
+pub(super) fn ask_with_tenant(path: &Path, request: Request) -> anyhow::Result<Answer> {
+    let settled = config::load(path, VendorKeys::Leave)?;
+    let state = State::open(&settled.state)?;
+    match control::ask(&state.socket(), &request)? {
+        Some(answer) => Ok(answer),
+        None => ask(&config::load(path, VendorKeys::TenantOnly)?, request),
+    }
 }
 
 /// Through the control socket of a running gate, whatever the configuration
@@ -65,7 +77,9 @@ async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Res
         Request::SwitchOff { .. }
         | Request::SwitchOn { .. }
         | Request::LedgerPrune { .. }
-        | Request::LedgerHold { .. } => Store::in_memory().await?,
+        | Request::LedgerHold { .. }
+        | Request::LedgerErase { .. }
+        | Request::LedgerReveal(_) => Store::in_memory().await?,
         _ => store(settled, state).await?,
     };
     if matches!(request, Request::KeyList) {
@@ -83,7 +97,9 @@ async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Res
         ledger: ledger.clone(),
         commitments: state.commitments(&SystemEntropy)?,
         clock,
+        retention: tokio::sync::Mutex::default(),
     };
+    admin.resume_erasing(&state.places()).await?;
     // Made together, so that one that is missing later was lost.
     state.tokens(&SystemEntropy)?;
     let answer = carry_out(settled, &admin, state, request).await;
@@ -149,6 +165,11 @@ async fn carry_out(
             node::fit(&reason, |reason| is_clean(settled, reason))?;
             admin.hold(&state.ledger(), held, reason, by).await
         }
+        Request::LedgerErase { what, reason } => {
+            node::fit(&reason, |reason| is_clean(settled, reason))?;
+            admin.erase(&state.places(), what, &reason, by).await
+        }
+        Request::LedgerReveal(wish) => reveal(settled, admin, state, wish, by).await,
         Request::KeyList
         | Request::SwitchList
         | Request::Reload
@@ -157,6 +178,35 @@ async fn carry_out(
             anyhow::bail!("no gate is running on this configuration's state folder")
         }
     }
+}
+
+/// Shows sealed content while no gate runs, if the policies let the account.
+async fn reveal(
+    settled: &Settled,
+    admin: &Admin,
+    state: &State,
+    wish: RevealWish,
+    by: &str,
+) -> anyhow::Result<Answer> {
+    node::fit(&wish.reason, |reason| is_clean(settled, reason))?;
+    anyhow::ensure!(
+        wish.key.is_none(),
+        "no gate is running; only a running gate knows what a key may do"
+    );
+    let ask = Ask {
+        who: Asker::Account(by.to_owned()),
+        verb: Verb::Reveal,
+        what: Object::Node(settled.settings.node.clone()),
+        when: Moment::at_ms(admin.clock.now_ms()),
+    };
+    if !settled.permission.decide(&ask).allowed {
+        let facts = BTreeMap::from([("verb".to_owned(), Verb::Reveal.to_string())]);
+        admin.record(Act::AdminDenied, by, "node", facts).await?;
+        anyhow::bail!("no policy lets this account do that (`reveal`)");
+    }
+    let tenant = settled.capture.tenant.clone();
+    let tenant = tenant.context("there is no `capture.tenant_key`")?;
+    admin.reveal(&state.places(), tenant, wish, by).await
 }
 
 /// The account that owns the state folder's files made by this process.

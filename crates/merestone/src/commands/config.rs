@@ -113,7 +113,7 @@ fn shown(settled: &Settled) -> Value {
             );
             (
                 vendor.name.clone(),
-                json!({ "base_url": base, "prefix": vendor.prefix, "key": "not shown" }),
+                json!({ "base_url": base, "prefix": vendor.prefix, "key": "not shown", "capture": vendor.capture }),
             )
         })
         .collect();

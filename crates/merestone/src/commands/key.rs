@@ -103,14 +103,14 @@ fn settle(settled: &Settled, wish: KeyCreate) -> anyhow::Result<KeyWish> {
         owner,
         allowed,
         expires_ms,
-        maker: maker.map(|name| maker_key(&name)).transpose()?,
+        maker: maker.map(|name| of_environment(&name)).transpose()?,
     })
 }
 
 /// A key is never typed on a command line, where other accounts can see it.
-fn maker_key(variable: &str) -> anyhow::Result<Secret<String>> {
+pub(super) fn of_environment(variable: &str) -> anyhow::Result<Secret<String>> {
     let key = std::env::var(variable).map_err(|_| {
-        anyhow::anyhow!("`--made-by-env` names a variable of the environment that holds the key; there is no such variable")
+        anyhow::anyhow!("the option names a variable of the environment that holds the key; there is no such variable")
     })?;
     Ok(Secret::new(key.trim().to_owned()))
 }

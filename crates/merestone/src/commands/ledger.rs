@@ -1,5 +1,6 @@
 //! `merestone ledger`: verify, show and tail. Reads beside a running gate.
 
+mod captures;
 mod count;
 mod evidence;
 mod reconcile;
@@ -12,7 +13,7 @@ use govern::reconcile::Ask;
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{Entry, Reader, Verified, files::DiskFiles};
 use serde_json::json;
-use terms::{Code, ControlRun, ExchangeId, FindingNote, Leaf, RoomNote};
+use terms::{Captured, Code, ControlRun, Event, ExchangeId, FindingNote, Leaf, RoomNote};
 
 use crate::{
     cli::{LedgerCommand, VerifyWhat},
@@ -62,6 +63,8 @@ pub(super) fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
             };
             reconcile::run(&config.config, &file, ask, json)
         }
+        LedgerCommand::Reveal(wish) => captures::reveal(*wish),
+        LedgerCommand::Erase(wish) => captures::erase(*wish),
         LedgerCommand::Show { config, id, json } => show(&state(&config.config)?, &id, json),
         LedgerCommand::Tail {
             config,
@@ -259,6 +262,7 @@ pub(super) fn tell(entry: &Entry) -> anyhow::Result<()> {
                 restored.withheld,
                 restored.foreign
             )?;
+            sealed(leaf.captured.as_ref())?;
         }
         Leaf::Refused(leaf) => {
             present::say!(
@@ -272,10 +276,37 @@ pub(super) fn tell(entry: &Entry) -> anyhow::Result<()> {
                 &leaf.findings,
                 leaf.findings_more,
             )?;
+            sealed(leaf.captured.as_ref())?;
         }
-        Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {}
+        Leaf::Event(event) => act(number, event)?,
+        Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) => {}
     }
     Ok(())
+}
+
+/// What was done with the exchange's sealed content.
+fn act(number: u64, event: &Event) -> anyhow::Result<()> {
+    let reason = event.facts.get("reason").map(String::as_str);
+    present::say!(
+        "\nentry {number}: {} {}, by {}: {}",
+        event.act,
+        present::time(event.at_ms),
+        event.by,
+        present::plain(reason.unwrap_or("no reason given"))
+    )
+}
+
+/// What of the exchange is sealed.
+fn sealed(captured: Option<&Captured>) -> anyhow::Result<()> {
+    let Some(captured) = captured else {
+        return Ok(());
+    };
+    let parts = captured.parts.iter().map(|noted| match noted.left_out {
+        Some(why) => format!("{} left out ({why})", noted.part),
+        None => format!("{} ({} bytes)", noted.part, noted.bytes),
+    });
+    let parts: Vec<String> = parts.collect();
+    present::say!("  sealed ({}): {}", captured.mode, parts.join(", "))
 }
 
 fn reason(code: Code, place: Option<&str>) -> String {

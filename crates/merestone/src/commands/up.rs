@@ -27,7 +27,7 @@ use crate::{
     node::{self, Node},
     present,
     source::{SystemClock, SystemEntropy},
-    state::State,
+    state::{self, State},
     telemetry::Telemetry,
 };
 
@@ -212,7 +212,10 @@ async fn open(
         ledger: ledger.clone(),
         commitments: state.commitments(&SystemEntropy)?,
         clock: Arc::clone(&clock),
+        retention: tokio::sync::Mutex::default(),
     };
+    admin.resume_erasing(&state.places()).await?;
+    let sealing = sealing(&settled, state, &clock).await?;
     let parts = Parts {
         settings: settled.settings.clone(),
         clock,
@@ -222,6 +225,7 @@ async fn open(
         tokens: state.tokens(&SystemEntropy)?,
         tls: settled.tls.clone(),
         observer: telemetry.observer(),
+        sealing,
     };
     let fixed = config::RestartOnly::of(&settled);
     let keys_age_ms_max = settled.keys_age_ms_max;
@@ -239,4 +243,28 @@ async fn open(
     node.begin_keys().await?;
     node.record_ruling(facts, &shown, "node").await?;
     Ok(node)
+}
+
+/// The means to seal and keep content, if a tenant's key is named. The key is
+/// tried before a request could need it.
+async fn sealing(
+    settled: &Settled,
+    state: &State,
+    clock: &Arc<SystemClock>,
+) -> anyhow::Result<Option<Arc<gate::Sealing>>> {
+    let Some(tenant) = settled.capture.tenant.clone() else {
+        return Ok(None);
+    };
+    let tried = Arc::clone(&tenant);
+    tokio::task::spawn_blocking(move || state::try_tenant(&*tried))
+        .await?
+        .context("the key of `capture.tenant_key` does not do its work")?;
+    let captures = ledger::captures::Captures::open(
+        Arc::new(ledger::files::DiskFiles),
+        state.places().captures,
+        settled.free_bytes_min,
+        Arc::clone(clock) as Arc<dyn terms::Clock>,
+    )?;
+    let sealing = gate::Sealing::new(captures, tenant, settled.capture.part_bytes_max);
+    Ok(Some(Arc::new(sealing)))
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub use fault::ConfigFault;
 pub use restart::RestartOnly;
 pub use settings::{example, reference, refusals, settings};
-pub use settle::{ExportAt, Settled, SinkAt, StoreAt, WitnessAt, Witnessing};
+pub use settle::{CaptureAt, ExportAt, Settled, SinkAt, StoreAt, WitnessAt, Witnessing};
 
 /// LIMIT: bytes of the configuration file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -31,6 +31,8 @@ pub enum VendorKeys {
     Fetch,
     /// They are left alone: an operator's shell need not have them.
     Leave,
+    /// Only the tenant's key is fetched, to open what was sealed.
+    TenantOnly,
 }
 
 /// Reads and settles the file.

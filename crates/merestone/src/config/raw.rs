@@ -21,6 +21,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) evidence: RawEvidence,
     #[serde(default)]
+    pub(super) capture: RawCapture,
+    #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) admin: RawAdmin,
@@ -219,6 +221,14 @@ pub(super) struct RawVendor {
     pub(super) key_when_old: Option<RawWhenOld>,
     pub(super) failures_max: Option<Spanned<u64>>,
     pub(super) pause_seconds: Option<Spanned<u64>>,
+    pub(super) capture: Option<Spanned<terms::CaptureMode>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawCapture {
+    pub(super) tenant_key: Option<Spanned<String>>,
+    pub(super) part_bytes_max: Option<Spanned<u64>>,
 }
 
 /// What is done when a vendor's key is past its time.

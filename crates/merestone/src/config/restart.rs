@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{Settled, StoreAt, Witnessing};
+use super::{CaptureAt, Settled, StoreAt, Witnessing};
 
 /// Settings that hold until the next start.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct RestartOnly {
     store: StoreAt,
     free_bytes_min: u64,
     witnessing: Witnessing,
+    capture: CaptureAt,
     telemetry: Option<String>,
     encrypted: bool,
     /// What is configured of the exports; their secrets show nothing here.
@@ -31,6 +32,7 @@ impl RestartOnly {
             store: settled.store.clone(),
             free_bytes_min: settled.free_bytes_min,
             witnessing: settled.witnessing.clone(),
+            capture: settled.capture.clone(),
             telemetry: settled.telemetry.clone(),
             encrypted: settled.tls.is_some(),
             exports: format!("{:?}", settled.exports),
@@ -72,6 +74,7 @@ impl RestartOnly {
                 self.free_bytes_min == other.free_bytes_min,
             ),
             ("export", self.exports == other.exports),
+            ("capture", self.capture == other.capture),
             ("evidence.witnesses", self.witnessing == other.witnessing),
         ];
         match pairs.iter().find(|(_, same)| !same) {

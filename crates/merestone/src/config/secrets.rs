@@ -1,13 +1,17 @@
 //! Where secrets come from: the environment, a file, or a vault. Never the
 //! configuration itself.
 
-use std::{net::IpAddr, path::Path, time::Duration};
+mod transit;
+
+use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use http::Uri;
 use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
 use terms::Secret;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+pub(super) use transit::Transit;
 
 /// LIMIT: bytes of a secret and of its file.
 const SECRET_BYTES_MAX: usize = 4_096;
@@ -40,7 +44,7 @@ pub(super) struct Sources<'a> {
     pub(super) folder: &'a Path,
     /// Whether the environment is no place for a secret.
     pub(super) strict: bool,
-    pub(super) vault: Option<Vault>,
+    pub(super) vault: Option<Arc<Vault>>,
 }
 
 impl Sources<'_> {
@@ -199,6 +203,20 @@ impl Vault {
             token,
             namespace,
         })
+    }
+
+    /// A request that carries the token.
+    fn post(&self, path: &str) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
+        let request = self
+            .agent
+            .post(format!("{}/v1/{path}", self.address))
+            .header("content-type", "application/json")
+            .header("x-vault-request", "true")
+            .header("x-vault-token", self.token.reveal());
+        match &self.namespace {
+            Some(namespace) => request.header("x-vault-namespace", namespace),
+            None => request,
+        }
     }
 
     fn fetch(&self, path: &str, field: &str) -> Result<(Secret<String>, Option<u64>), String> {

@@ -1,6 +1,7 @@
 //! From what is written to what is meant.
 
 mod access;
+mod capture;
 mod evidence;
 mod export;
 mod tls;
@@ -11,6 +12,7 @@ use std::{
     net::SocketAddr,
     ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -32,6 +34,7 @@ use super::{
     secrets::{Sources, Vault},
 };
 
+pub use capture::CaptureAt;
 pub use evidence::{WitnessAt, Witnessing};
 pub use export::{ExportAt, SinkAt};
 
@@ -69,6 +72,8 @@ pub struct Settled {
     pub free_bytes_min: u64,
     /// Who witnesses the log.
     pub witnessing: Witnessing,
+    /// How content is sealed.
+    pub capture: CaptureAt,
     /// Who may do what.
     pub permission: Permission,
     /// Where the admin side listens, if it does.
@@ -115,7 +120,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     let tls = raw.gate.tls.as_ref();
     let tls = match keys {
         // A certificate that is broken on the disk keeps no command from a gate.
-        VendorKeys::Leave => None,
+        VendorKeys::Leave | VendorKeys::TenantOnly => None,
         VendorKeys::Fetch => tls.map(|raw| tls::settle(raw, folder)).transpose()?,
     };
     policy.rates = access::rates(&raw.rates)?;
@@ -132,6 +137,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     let sources = sources(&raw.secrets, folder, keys)?;
     let store = store(&raw.store, &sources, keys)?;
     let exports = export::settle(&raw.export, &sources, keys)?;
+    let capture = capture::settle(&raw.capture, &raw.vendors, &sources, keys)?;
     let (vendors, authorities) = vendors::settle(raw.vendors, &sources, keys)?;
     Ok(Settled {
         permission,
@@ -160,6 +166,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
         tls,
         free_bytes_min: raw.evidence.free_bytes_min.unwrap_or(FREE_BYTES_MIN),
         witnessing: evidence::witnessing(&raw.evidence)?,
+        capture,
     })
 }
 
@@ -181,7 +188,9 @@ fn sources<'a>(raw: &RawSecrets, folder: &'a Path, keys: VendorKeys) -> Result<S
     sources.check(vault.token.get_ref()).map_err(at)?;
     let token = match keys {
         VendorKeys::Leave => terms::Secret::new(String::new()),
-        VendorKeys::Fetch => sources.fetch(vault.token.get_ref()).map_err(at)?.text,
+        VendorKeys::Fetch | VendorKeys::TenantOnly => {
+            sources.fetch(vault.token.get_ref()).map_err(at)?.text
+        }
     };
     let made = Vault::new(
         vault.address.get_ref(),
@@ -189,7 +198,8 @@ fn sources<'a>(raw: &RawSecrets, folder: &'a Path, keys: VendorKeys) -> Result<S
         vault.namespace.clone(),
         &authorities,
     );
-    sources.vault = Some(made.map_err(|says| (Some(vault.address.span()), says))?);
+    let made = made.map_err(|says| (Some(vault.address.span()), says))?;
+    sources.vault = Some(Arc::new(made));
     Ok(sources)
 }
 
@@ -203,13 +213,13 @@ fn store(raw: &RawStore, sources: &Sources<'_>, keys: VendorKeys) -> Result<Stor
         Some(file) => tls::certificates(file, sources.folder)?,
         None => Vec::new(),
     };
-    if keys == VendorKeys::Leave && url.get_ref().starts_with("vault:") {
+    if keys != VendorKeys::Fetch && url.get_ref().starts_with("vault:") {
         // A command asks no vault: it may be the one that hangs.
         return Ok(StoreAt::Unfetched);
     }
     let text = match sources.fetch(url.get_ref()) {
         Ok(fetched) => fetched.text,
-        Err(_) if keys == VendorKeys::Leave => return Ok(StoreAt::Unfetched),
+        Err(_) if keys != VendorKeys::Fetch => return Ok(StoreAt::Unfetched),
         Err(says) => return Err(at(says)),
     };
     PostgresAt::new(text, authorities)

@@ -190,7 +190,7 @@ fn the_example_settles_and_the_reference_page_is_current() {
                 // It demands what the defaults do not.
                 && !line.starts_with("profile")
                 // These name files or variables that are not here.
-                && !["policies", "url"]
+                && !["policies", "url", "tenant_key"]
                     .iter()
                     .any(|name| line.starts_with(&format!("{name} = ")))
         })

@@ -53,20 +53,7 @@ impl Node {
 
     /// Whether the policies let a key make others.
     async fn maker_may(&self, maker: &gate::Principal) -> anyhow::Result<()> {
-        use policy::permission::{Ask, Asker, Moment, Object};
-        let ask = Ask {
-            who: Asker::Key {
-                id: maker.key.to_string(),
-                owner: maker.owner.clone(),
-                verbs: maker.allowed.verbs().clone(),
-            },
-            verb: terms::Verb::Admin,
-            what: Object::Node(self.fixed.node().to_owned()),
-            when: Moment::at_ms(self.admin.clock.now_ms()),
-        };
-        let allowed = maker.allowed.may(terms::Verb::Admin)
-            && self.gate.ruling().permission().decide(&ask).allowed;
-        if allowed {
+        if self.key_may(maker, terms::Verb::Admin) {
             return Ok(());
         }
         self.admin

@@ -167,6 +167,12 @@ pub fn ruling_facts(ruling: &Ruling, admin: &Admin) -> BTreeMap<String, String> 
     }
     facts.extend(ruling.weakest());
     for vendor in ruling.vendors() {
+        if vendor.capture != terms::CaptureMode::Nothing {
+            facts.insert(
+                format!("capture.{}", vendor.name),
+                vendor.capture.to_string(),
+            );
+        }
         facts.insert(
             format!("vendor.{}", vendor.name),
             format!(

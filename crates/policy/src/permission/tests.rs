@@ -45,6 +45,24 @@ fn without_a_file_everything_that_a_grant_allows_is_allowed() {
 }
 
 #[test]
+fn sealed_content_is_shown_to_no_account_unless_a_policy_says_so() {
+    let reveal = |who: Asker| Ask {
+        who,
+        verb: Verb::Reveal,
+        ..admin("uid:0")
+    };
+    let account = reveal(Asker::Account("uid:0".into()));
+    let permission = Permission::new(DEFAULT).unwrap();
+    assert!(!permission.decide(&account).allowed);
+    let key = reveal(ask("gpt-5", 0).who);
+    assert!(permission.decide(&key).allowed, "its grant is asked before");
+    let text = format!(
+        "{DEFAULT}\npermit (principal == Account::\"uid:0\", action == Action::\"reveal\", resource);"
+    );
+    assert!(Permission::new(&text).unwrap().decide(&account).allowed);
+}
+
+#[test]
 fn what_nothing_permits_is_denied() {
     let permission = Permission::new("permit (principal is Account, action, resource);").unwrap();
     let answer = permission.decide(&ask("gpt-5", 0));

@@ -7,6 +7,7 @@ use super::{Class, FAILURE, SUCCESS};
 
 /// OCSF: API Activity.
 const CREATE: u32 = 1;
+const READ: u32 = 2;
 const UPDATE: u32 = 3;
 const DELETE: u32 = 4;
 
@@ -14,7 +15,8 @@ pub(super) fn call(entry: &Event) -> Class {
     let class = match entry.act {
         Act::KeyCreated | Act::HoldSet => Class::new(CREATE),
         Act::ConfigLoaded | Act::ConfigRefused | Act::SwitchesRefused => Class::new(UPDATE),
-        Act::KeyRevoked | Act::Pruned | Act::HoldLifted => Class::new(DELETE),
+        Act::Revealed => Class::new(READ),
+        Act::KeyRevoked | Act::Pruned | Act::Erased | Act::HoldLifted => Class::new(DELETE),
         Act::GateReady => Class::other("Start"),
         Act::GateStopped => Class::other("Stop"),
         Act::AdminDenied => Class::other("Deny"),

@@ -163,7 +163,8 @@ fn over(
     let Some(cluster) = seams::clusters(crossing).into_iter().next() else {
         return Ok(None);
     };
-    match context.judge(&cluster.findings, leaf.slot, &leaf.place, rewritable) {
+    let value = joined.get(cluster.span.clone()).unwrap_or_default();
+    match context.judge(&cluster.findings, value, leaf.slot, &leaf.place, rewritable) {
         Action::Allow | Action::Flag => Ok(None),
         Action::Block => {
             let code = if rewritable {
@@ -174,7 +175,6 @@ fn over(
             Err(Refusal::new(code).at(leaf.place.clone()))
         }
         Action::Redact => {
-            let value = joined.get(cluster.span.clone()).unwrap_or_default();
             let mut with =
                 replace::mask(&context.ruling, &context.tokens, &cluster.findings, value);
             with.push_str(text.get(cluster.span.end - seam..).unwrap_or_default());

@@ -67,6 +67,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         "For how long.",
     ),
     setting(
+        "vendors.openai",
+        "capture",
+        "\"nothing\"",
+        false,
+        "What of its exchanges is sealed and kept: nothing, findings (what detectors found, and where), or all (that, the request as it was sent and the reply as it was released). Card security codes and track data never are.",
+    ),
+    setting(
         "vendors.anthropic",
         "api",
         "\"anthropic\"",
@@ -184,5 +191,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         "60",
         false,
         "After so long without a witness's line it alarms: in the logs, as a metric, and once in the record.",
+    ),
+    setting(
+        "capture",
+        "tenant_key",
+        "\"file:tenant.key\"",
+        false,
+        "The key that wraps the keys of sealed content: file:path, env:NAME or vault:path#field for 64 hexadecimal digits (`openssl rand -hex 32`), or transit:MOUNT/KEY for one that stays in the vault. Changes take a restart. See docs/guide/captures.md.",
+    ),
+    setting(
+        "capture",
+        "part_bytes_max",
+        "1048576",
+        false,
+        "A request or reply larger than this is not sealed; the record says that it was left out. Changes take a restart.",
     ),
 ];

@@ -140,7 +140,7 @@ fn settle_one(raw: &RawExport, sources: &Sources<'_>, keys: VendorKeys) -> Resul
         sink: sink(raw, sources)?,
         token: token(raw.token.as_ref(), sources, keys)?,
         tls: match keys {
-            VendorKeys::Leave => Tls::default(),
+            VendorKeys::Leave | VendorKeys::TenantOnly => Tls::default(),
             VendorKeys::Fetch => identity(raw, sources)?,
         },
         limits: Limits {
@@ -353,7 +353,7 @@ fn token(
     let at = |says: String| (Some(reference.span()), says);
     sources.check(reference.get_ref()).map_err(at)?;
     match keys {
-        VendorKeys::Leave => Ok(None),
+        VendorKeys::Leave | VendorKeys::TenantOnly => Ok(None),
         VendorKeys::Fetch => {
             let fetched = sources.fetch(reference.get_ref()).map_err(at)?;
             Ok(Some(fetched.text))

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::atomic::AtomicU64};
 use gate::{Breaker, BreakerRule, KeyAge, Vendor};
 use http::{Uri, uri::Scheme};
 use rustls_pki_types::CertificateDer;
-use terms::Secret;
+use terms::{CaptureMode, Secret};
 use toml::Spanned;
 use wire::Api;
 
@@ -84,6 +84,10 @@ fn one(
         prefix,
         key,
         key_age: key_age(raw, since_ms)?,
+        capture: raw
+            .capture
+            .as_ref()
+            .map_or(CaptureMode::Nothing, |mode| *mode.get_ref()),
         breaker: Breaker::new(breaker(raw)?),
         used_ms: AtomicU64::new(0),
     })
@@ -150,7 +154,7 @@ fn key(
 ) -> Result<(Secret<String>, Option<u64>), Fault> {
     let at = |says: String| (Some(reference.span()), says);
     sources.check(reference.get_ref()).map_err(at)?;
-    if keys == VendorKeys::Leave {
+    if keys != VendorKeys::Fetch {
         return Ok((Secret::new(String::new()), None));
     }
     let fetched = sources.fetch(reference.get_ref()).map_err(at)?;
