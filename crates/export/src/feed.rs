@@ -22,6 +22,9 @@ use thiserror::Error;
 
 use crate::event::LogName;
 
+/// LIMIT: looks at a bundle of a log that grows meanwhile.
+const LOOKS_MAX: usize = 8;
+
 /// Why the log cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FeedFault {
@@ -105,6 +108,22 @@ impl Feed {
         Shelf::new(Arc::clone(&self.files), &self.ledger.join(FOLDER), size)
     }
 
+    /// What is published from an entry on to the end of its bundle. Only the
+    /// trees of checkpoints have their tiles, and what is not full goes when
+    /// the full one is there: then the log has grown.
+    fn published(&mut self, from: u64) -> Result<Vec<Item>, FeedFault> {
+        let mut size = self.size()?;
+        for _ in 0..LOOKS_MAX {
+            let found = self.bundle(from, size);
+            let grown = self.size()?;
+            if !matches!(found, Err(FeedFault::Shelf(_))) || grown == size {
+                return found;
+            }
+            size = grown;
+        }
+        self.bundle(from, size)
+    }
+
     fn bundle(&self, from: u64, size: u64) -> Result<Vec<Item>, FeedFault> {
         let width = u64::from(TILE_WIDTH);
         let (index, before) = (from / width, from % width);
@@ -161,8 +180,9 @@ impl Log for Feed {
         let mut bytes: usize = 0;
         let mut next = from;
         while next < until && items.len() < count_max && bytes < bytes_max {
-            for item in self.bundle(next, until)? {
-                if items.len() >= count_max || (bytes >= bytes_max && !items.is_empty()) {
+            for item in self.published(next)? {
+                let full = items.len() >= count_max || (bytes >= bytes_max && !items.is_empty());
+                if full || item.sequence >= until {
                     break;
                 }
                 bytes = bytes.saturating_add(item.bytes);
