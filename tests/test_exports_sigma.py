@@ -68,6 +68,10 @@ def attacked(build_house):
     house.gate.revoke(dead)
     say(house, "hi", key=dead["key"])
     raw.in_parallel(lambda _: say(house, "hi", key="mst_nobody"), range(60))
+    # Refusals of unknown callers are counted, and told a little later.
+    for code in ("MS-KNOW-002", "MS-KNOW-004"):
+        house.gate.await_leaf(lambda leaf: leaf.get("code") == code, 30)
+    house.gate.await_leaf(lambda leaf: leaf.get("act") == "source-locked", 30)
     return house
 
 
