@@ -115,8 +115,11 @@ impl Feed {
         let mut size = self.size()?;
         for _ in 0..LOOKS_MAX {
             let found = self.bundle(from, size);
+            if !matches!(found, Err(FeedFault::Shelf(_))) {
+                return found;
+            }
             let grown = self.size()?;
-            if !matches!(found, Err(FeedFault::Shelf(_))) || grown == size {
+            if grown == size {
                 return found;
             }
             size = grown;

@@ -6,7 +6,7 @@ use terms::View as Kind;
 
 use super::{
     Builder, View,
-    readable::{READABLE_CHARS_MIN, Readable},
+    readable::{READABLE_CHARS_MIN, Readable, readings},
 };
 
 /// Shorter runs are words. Twelve characters of base64 are nine bytes, which
@@ -50,9 +50,10 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
             if !grows && !spells(bytes.get(run.clone())) {
                 continue;
             }
-            if let Some(builder) = read_base64(bytes, run, grows) {
-                each(builder, Kind::Base64, at_end);
-            }
+            let feed = |readable: &mut Readable| {
+                base64(bytes, run.clone(), |placed| readable.push(placed))
+            };
+            readings(feed, grows, |builder| each(builder, Kind::Base64, at_end));
         }
     }
     for (lines, at_end) in wrapped(bytes, &words, open) {
@@ -63,18 +64,21 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
         }
         for offset in 0..4 {
             let places = lines.iter().cloned().flatten().skip(offset);
-            if let Some(builder) = read_base64(bytes, places, open && at_end) {
+            let feed = |readable: &mut Readable| {
+                base64(bytes, places.clone(), |placed| readable.push(placed))
+            };
+            readings(feed, open && at_end, |builder| {
                 each(builder, Kind::Base64, at_end);
-            }
+            });
         }
     }
     let hex = stretches(bytes, &HEX, RUN_CHARS_MIN, open);
     for run in hex.into_iter().filter(is_fresh) {
         let at_end = run.end == bytes.len();
         for offset in 0..2 {
-            if let Some(builder) = hexadecimal(bytes, run.start + offset..run.end, open && at_end) {
-                each(builder, Kind::Hex, at_end);
-            }
+            let (run, grows) = (run.start + offset..run.end, open && at_end);
+            let feed = |readable: &mut Readable| hexadecimal(bytes, &run, grows, readable);
+            readings(feed, grows, |builder| each(builder, Kind::Hex, at_end));
         }
     }
     for (pairs, at_end) in parted(bytes, open) {
@@ -83,11 +87,16 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
             is_fresh(&(first.start..last.end + GAP_BYTES_MAX))
         });
         let long = 2 * pairs.len() >= RUN_CHARS_MIN || (open && at_end);
-        if fresh
-            && long
-            && let Some(builder) = built(pairs.into_iter(), open && at_end)
-        {
-            each(builder, Kind::Hex, at_end);
+        if fresh && long {
+            let feed = |readable: &mut Readable| {
+                pairs
+                    .iter()
+                    .for_each(|placed| readable.push(placed.clone()));
+                Some(())
+            };
+            readings(feed, open && at_end, |builder| {
+                each(builder, Kind::Hex, at_end);
+            });
         }
     }
 }
@@ -289,7 +298,12 @@ fn lone_pair(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     alone.then_some((value, digits + 2))
 }
 
-fn hexadecimal(bytes: &[u8], run: Range<usize>, open: bool) -> Option<Builder> {
+fn hexadecimal(
+    bytes: &[u8],
+    run: &Range<usize>,
+    open: bool,
+    readable: &mut Readable,
+) -> Option<()> {
     let pairs = |at: usize| Some((pair(bytes, at)?, at..at + 2));
     let starts = || run.clone().step_by(2).filter(|at| at + 2 <= run.end);
     if !open {
@@ -303,16 +317,12 @@ fn hexadecimal(bytes: &[u8], run: Range<usize>, open: bool) -> Option<Builder> {
             return None;
         }
     }
-    let mut pairs = starts().filter_map(pairs).peekable();
-    pairs.peek()?;
-    built(pairs, open)
-}
-
-/// What can be read of the base64 characters at these places.
-fn read_base64(bytes: &[u8], places: impl Iterator<Item = usize>, open: bool) -> Option<Builder> {
-    let mut readable = Readable::default();
-    base64(bytes, places, |placed| readable.push(placed))?;
-    readable.finish(open)
+    let mut any = None;
+    for placed in starts().filter_map(pairs) {
+        readable.push(placed);
+        any = Some(());
+    }
+    any
 }
 
 /// The bytes that the base64 characters at these places spell, one by one;
@@ -359,10 +369,4 @@ const fn sextet(byte: u8) -> Option<u8> {
         b'/' | b'_' => Some(63),
         _ => None,
     }
-}
-
-fn built(out: impl Iterator<Item = Placed>, open: bool) -> Option<Builder> {
-    let mut readable = Readable::default();
-    out.for_each(|placed| readable.push(placed));
-    readable.finish(open)
 }

@@ -28,6 +28,32 @@ pub(super) struct Readable {
     gap: Option<Range<usize>>,
     /// Bytes that were not read as characters yet.
     placed: Vec<Placed>,
+    /// Whether the zeros of wide characters are left out.
+    narrow: bool,
+    zeros: usize,
+}
+
+/// Both readings of a run: as it is, and where zeros are in it as characters
+/// of two bytes. Not the second alone: zeros also part what belongs to two.
+pub(super) fn readings(
+    feed: impl Fn(&mut Readable) -> Option<()>,
+    open: bool,
+    mut each: impl FnMut(Builder),
+) {
+    let mut readable = Readable::default();
+    if feed(&mut readable).is_none() {
+        return;
+    }
+    let wide = readable.zeros >= READABLE_CHARS_MIN - 1;
+    readable.finish(open).into_iter().for_each(&mut each);
+    if wide {
+        let mut readable = Readable {
+            narrow: true,
+            ..Readable::default()
+        };
+        let _ = feed(&mut readable);
+        readable.finish(open).into_iter().for_each(&mut each);
+    }
 }
 
 impl Readable {
@@ -41,6 +67,7 @@ impl Readable {
             self.read(false);
             self.judge(false, false);
         }
+        self.zeros += usize::from(placed.0 == 0);
         self.placed.push(placed);
     }
 
@@ -54,7 +81,12 @@ impl Readable {
     }
 
     fn read(&mut self, open: bool) {
-        self.rest.bytes(&narrow(&self.placed), open);
+        let placed = if self.narrow {
+            narrow(&self.placed)
+        } else {
+            Cow::Borrowed(self.placed.as_slice())
+        };
+        self.rest.bytes(&placed, open);
         self.placed.clear();
     }
 
@@ -102,7 +134,7 @@ fn narrow(bytes: &[Placed]) -> Cow<'_, [Placed]> {
     }
     let is_zero = |at: Option<usize>| {
         let byte = at.and_then(|at| bytes.get(at));
-        byte.is_none_or(|(byte, _)| *byte == 0)
+        byte.is_some_and(|(byte, _)| *byte == 0)
     };
     let kept = bytes.iter().enumerate().filter(|(at, (byte, _))| {
         *byte != 0 || !(is_zero(at.checked_sub(2)) || is_zero(Some(at + 2)))
@@ -115,7 +147,14 @@ mod tests {
     use super::*;
 
     fn read(pieces: &[&[u8]], open: bool) -> Option<String> {
-        let mut readable = Readable::default();
+        read_as(false, pieces, open)
+    }
+
+    fn read_as(narrow: bool, pieces: &[&[u8]], open: bool) -> Option<String> {
+        let mut readable = Readable {
+            narrow,
+            ..Readable::default()
+        };
         for (at, byte) in pieces.concat().into_iter().enumerate() {
             readable.push((byte, at..at + 1));
         }
@@ -155,18 +194,34 @@ mod tests {
     }
 
     #[test]
+    fn zeros_part_what_belongs_to_two_in_the_first_reading() {
+        let bytes = b"a\0b\0c\0d\0e\0f\0secret word";
+        let texts = std::cell::RefCell::new(Vec::new());
+        let feed = |readable: &mut Readable| {
+            let placed = bytes.iter().enumerate();
+            placed.for_each(|(at, byte)| readable.push((*byte, at..at + 1)));
+            Some(())
+        };
+        readings(feed, false, |builder| texts.borrow_mut().push(builder.text));
+        assert_eq!(
+            texts.into_inner(),
+            ["\u{fffd}secret word", "abcdefsecret word"]
+        );
+    }
+
+    #[test]
     fn characters_of_two_bytes_are_read() {
         assert_eq!(
-            read(&[b"p\0a\0s\0s\0e\0d\0"], false).as_deref(),
+            read_as(true, &[b"p\0a\0s\0s\0e\0d\0"], false).as_deref(),
             Some("passed")
         );
         assert_eq!(
-            read(&[b"\0p\0a\0s\0s\0e\0d"], false).as_deref(),
+            read_as(true, &[b"\0p\0a\0s\0s\0e\0d"], false).as_deref(),
             Some("passed")
         );
         // Ends of strings are none.
         assert_eq!(
-            read(&[b"abcdef\0ghijkl"], false).as_deref(),
+            read_as(true, &[b"abcdef\0ghijkl"], false).as_deref(),
             Some("abcdef\u{fffd}ghijkl")
         );
     }
