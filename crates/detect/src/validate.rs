@@ -222,19 +222,25 @@ impl Validator {
     }
 }
 
-/// What stands before a place on its line; `None` if that is much.
+/// What stands before a place on its line, without blanks at the ends; `None`
+/// if that is much. Blanks are read however many: no two matches share them.
 fn line_before(text: &str, start: usize) -> Option<&str> {
     /// LIMIT: bytes that are looked at: nobody asks for a longer one.
     const LINE_BYTES_MAX: usize = 64;
-    let mut from = start.saturating_sub(LINE_BYTES_MAX);
-    while !text.is_char_boundary(from) {
+    let blank = [' ', '\t'];
+    let before = text.get(..start)?.trim_end_matches(blank);
+    let mut from = before.len().saturating_sub(LINE_BYTES_MAX);
+    while !before.is_char_boundary(from) {
         from += 1;
     }
-    let near = text.get(from..start)?;
-    match near.rfind('\n') {
-        Some(end) => near.get(end + 1..),
-        None => (from == 0).then_some(near),
+    let near = before.get(from..)?;
+    if let Some(end) = near.rfind('\n') {
+        return near.get(end + 1..).map(str::trim_start);
     }
+    let word = near.trim_start_matches(blank);
+    let indent = before.get(..before.len() - word.len())?;
+    let indent = indent.trim_end_matches(blank);
+    (indent.is_empty() || indent.ends_with('\n')).then_some(word)
 }
 
 fn ssn(text: &str) -> bool {
@@ -406,11 +412,13 @@ mod tests {
     fn nobody_reads_a_long_line_back() {
         let long = format!("{}: ", "word ".repeat(40));
         assert_eq!(line_before(&long, long.len()), None);
-        assert_eq!(line_before("é a\n  b c", 8), Some("  b"));
-        assert_eq!(line_before("export ", 7), Some("export "));
+        assert_eq!(line_before("é a\n  b c", 8), Some("b"));
+        assert_eq!(line_before("export ", 7), Some("export"));
+        let indented = format!("x\n{}export ", " ".repeat(200));
+        assert_eq!(line_before(&indented, indented.len()), Some("export"));
         assert_eq!(
             line_before(&format!("{long}\nset "), long.len() + 5),
-            Some("set ")
+            Some("set")
         );
     }
 
