@@ -84,7 +84,8 @@ fn about(detector: &Detector, json: bool) -> anyhow::Result<ExitCode> {
     }
     if !detector.context.is_empty() {
         present::say!(
-            "  words that stand before a match: {}",
+            "  words that {} before a match: {}",
+            behind(detector),
             detector.context.join(", ")
         )?;
     }
@@ -98,6 +99,14 @@ fn about(detector: &Detector, json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What context words do: stand there, or raise the score.
+fn behind(detector: &Detector) -> String {
+    detector.context_score.map_or_else(
+        || "stand".to_owned(),
+        |score| format!("raise the score to {score} when they stand"),
+    )
 }
 
 /// A match, and why it is told or not.

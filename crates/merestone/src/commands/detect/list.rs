@@ -35,7 +35,7 @@ pub(super) fn run(json: bool, markdown: bool) -> anyhow::Result<ExitCode> {
                 detector.id.as_str(),
                 detector.kind.as_str(),
                 detector.control.word(),
-                &detector.score.to_string(),
+                &score(detector),
                 detector.default_action.word(),
                 &directions(detector).join(", "),
                 if detector.enabled { "yes" } else { "no" },
@@ -45,6 +45,14 @@ pub(super) fn run(json: bool, markdown: bool) -> anyhow::Result<ExitCode> {
         present::say!("{table}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The score, and that behind a context word where it differs.
+fn score(detector: &Detector) -> String {
+    detector.context_score.map_or_else(
+        || detector.score.to_string(),
+        |behind| format!("{}, {behind} behind a context word", detector.score),
+    )
 }
 
 fn directions(detector: &Detector) -> Vec<&'static str> {
@@ -69,6 +77,7 @@ pub(super) fn as_json(detector: &Detector) -> Value {
         "title": detector.title,
         "control": detector.control,
         "score": detector.score,
+        "context_score": detector.context_score,
         "default_action": detector.default_action,
         "enabled": detector.enabled,
         "directions": detector.directions,
@@ -102,7 +111,7 @@ fn page(detectors: &[Detector]) -> String {
                 "| `{}`{off} | {} | {} | {} | {} | {} |",
                 detector.id,
                 detector.kind,
-                detector.score,
+                score(detector),
                 detector.default_action,
                 directions(detector).join(", "),
                 detector.title.replace('|', "\\|"),
