@@ -10,6 +10,7 @@ mod crypto;
 mod cue;
 mod digits;
 mod east;
+mod glued;
 mod health;
 mod link;
 mod login;
@@ -77,6 +78,8 @@ pub enum Validator {
     Person,
     /// A day that a phrase names as a birthday.
     Birth,
+    /// A street, and not the one that licences print.
+    Street,
     /// A US state and ZIP code behind a place.
     UsZip,
     /// A postal code that a word names.
@@ -101,6 +104,8 @@ pub enum Validator {
     Password,
     /// Likewise a key, token or secret that chance made.
     Secret,
+    /// Likewise a value that a hyphen, a blank or a full stop joins to its name.
+    Glued,
     /// Likewise the password of `scheme://name:password@host`.
     Address,
     /// Likewise the last argument of a command.
@@ -147,6 +152,7 @@ impl Validator {
             Self::Mac => return net::mac(text, span),
             Self::Person => cue::person(text, span).then_some(found.len()),
             Self::Birth => return cue::birth(text, span),
+            Self::Street => address::street(found),
             Self::UsZip => return address::us_zip(text, span),
             Self::PostCode => return address::post_code(text, span),
             Self::CardCode => return payment::code(text, span),
@@ -160,6 +166,7 @@ impl Validator {
             Self::Jwt => jwt(found).then_some(found.len()),
             Self::Password
             | Self::Secret
+            | Self::Glued
             | Self::Address
             | Self::Argument
             | Self::Pair
@@ -186,6 +193,7 @@ impl Validator {
         match self {
             Self::Password => setting::password(text, span),
             Self::Secret => setting::key(text, span),
+            Self::Glued => glued::value(text, span),
             Self::Address => login::address(text, span),
             Self::Argument => login::argument(text, span),
             Self::Pair => login::pair(text, span),
@@ -212,6 +220,7 @@ impl Validator {
             | Self::Mac
             | Self::Person
             | Self::Birth
+            | Self::Street
             | Self::UsZip
             | Self::PostCode
             | Self::CardCode

@@ -27,6 +27,31 @@ static PLACE_CUES: cue::Cues = cue::Cues::new(&["address", "adresse", "lives at"
 const CODE_GAP_BYTES_MAX: usize = 8;
 const PLACE_GAP_BYTES_MAX: usize = 48;
 
+/// Where the Free Software Foundation was or is: its licences print it, and
+/// nobody lives there.
+const PRINTED: &[&str] = &[
+    "51 Franklin",
+    "59 Temple Place",
+    "675 Mass Ave",
+    "31 Milk Street",
+    "MA 02110-1301",
+    "MA 02110-1335",
+    "MA 02111-1307",
+    "MA 02139",
+];
+
+fn printed(found: &str) -> bool {
+    PRINTED.iter().any(|known| found.starts_with(known))
+}
+
+/// A street that is no part of a printed licence, and no year before a name:
+/// `1991-1997, Thomas Lane`.
+pub(super) fn street(found: &str) -> Option<usize> {
+    let year = (found.starts_with("19") || found.starts_with("20"))
+        && found.as_bytes().get(4) == Some(&b',');
+    (!printed(found) && !year).then_some(found.len())
+}
+
 /// State and ZIP code behind the name of a place: `Springfield, IL 62701`.
 pub(super) fn us_zip(text: &str, span: &Range<usize>) -> Option<Valid> {
     let found = text.get(span.clone())?;
@@ -35,7 +60,7 @@ pub(super) fn us_zip(text: &str, span: &Range<usize>) -> Option<Valid> {
     let named = place.len() < before.len() && place.ends_with(|char: char| char.is_alphabetic());
     let state = found.get(..2)?;
     let known = STATES.split(' ').any(|known| known == state);
-    (named && known).then_some(Valid {
+    (named && known && !printed(found)).then_some(Valid {
         end: span.end,
         looked: span.end,
     })
@@ -58,6 +83,14 @@ pub(super) fn post_code(text: &str, span: &Range<usize>) -> Option<Valid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn licences_and_years_are_no_streets() {
+        assert!(street("10 Downing Street").is_some());
+        for none in ["51 Franklin Street", "1997, Thomas Q. Lane"] {
+            assert_eq!(street(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn a_code_has_its_word_right_before_it() {

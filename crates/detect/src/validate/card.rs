@@ -11,6 +11,8 @@ const GROUP_DIGITS: usize = 4;
 /// Characters beside a number that are looked at: fewer than half of what a
 /// stream keeps as context, so that an escaped text is seen as far.
 const BESIDE_CHARS_MAX: usize = 16;
+/// Bytes on either side of a number that a table of codes fills.
+const CODE_BYTES: usize = 10;
 /// As many hexadecimal characters beside a number make it a part of a hash.
 const HASH_CHARS_MIN: usize = 8;
 /// Shorter numbers are so common that one beside other groups of digits is a
@@ -132,14 +134,51 @@ fn stands_alone(text: &str, number: &Range<usize>, digits: usize) -> Option<Vali
     let beside = wide.map_or((0, 0), |wide| wide.group(after.iter()));
     let table = beside.1 >= GROUP_DIGITS
         || wide.is_some_and(|wide| wide.group(before.iter().rev()).1 >= GROUP_DIGITS);
-    if fraction || common || row || unnamed || table || is_hash(&left, &right) {
+    let list = text.get(number.clone()).is_some_and(is_list);
+    let codes = codes(before, after);
+    if fraction || common || row || unnamed || table || list || is_hash(&left, &right) || codes.1 {
         return None;
     }
     let gap = usize::from(after.first().is_some_and(grouped));
     Some(Valid {
         end: number.end,
-        looked: number.end + right.len().max(gap).max(beside.0 + beside.1),
+        looked: number.end + right.len().max(gap).max(beside.0 + beside.1).max(codes.0),
     })
+}
+
+/// Bytes behind a number that were looked at for a table of hexadecimal codes,
+/// and whether it stands in one: groups with letters go on on both sides.
+fn codes(before: &[u8], after: &[u8]) -> (usize, bool) {
+    let left = before
+        .get(before.len().saturating_sub(CODE_BYTES)..)
+        .unwrap_or_default();
+    let fits = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'F' | b' ' | b'\n');
+    let side = |side: &[u8]| {
+        side.len() == CODE_BYTES
+            && side.iter().all(fits)
+            && side.iter().any(u8::is_ascii_whitespace)
+    };
+    if !side(left) {
+        return (0, false);
+    }
+    let right = after.get(..CODE_BYTES.min(after.len())).unwrap_or_default();
+    let letter = |side: &[u8]| side.iter().any(u8::is_ascii_alphabetic);
+    (right.len(), side(right) && (letter(left) || letter(right)))
+}
+
+/// Four groups that rise by little are rows of a list: `5406 5407 5408 5409`.
+fn is_list(number: &str) -> bool {
+    /// From the first group to the last.
+    const RISE_MAX: u16 = 100;
+    let groups: Vec<u16> = number
+        .split(|char: char| !char.is_ascii_digit())
+        .filter_map(|group| group.parse().ok())
+        .collect();
+    let rises = groups.windows(2).all(|pair| pair.first() < pair.last());
+    let rise = groups.last().zip(groups.first());
+    groups.len() >= GROUP_DIGITS
+        && rises
+        && rise.is_some_and(|(last, first)| last - first < RISE_MAX)
 }
 
 /// Groups with more between them than a blank or a hyphen, as in a table.
@@ -300,6 +339,22 @@ mod tests {
             assert!(!beside(&row, &card, ""), "{gap:?}");
             assert!(!beside("", &card, &format!("{gap}1234")), "{gap:?}");
         }
+    }
+
+    #[test]
+    fn rows_of_a_table_of_codes_are_none() {
+        let number = Filler::new(7).fill("{luhn:4:16}");
+        let groups: Vec<&str> = (0..16).step_by(4).map(|at| &number[at..at + 4]).collect();
+        let card = groups.join(" ");
+        assert!(!beside("53BE 53D2 3A6F ", &card, " 58ED 5904 591A"));
+        assert!(beside("no. ", &card, " 58ED 5904 591A"));
+        assert!(beside("53BE 53D2 3A6F ", &card, ""));
+        let mut sums = (0..100).map(|step| 5400 + step);
+        let row = sums.find_map(|first| {
+            let row: Vec<String> = (first..first + 4).map(|group| group.to_string()).collect();
+            luhn(&row.concat()).then(|| row.join(" "))
+        });
+        assert_eq!(length(&row.unwrap()), None);
     }
 
     #[test]

@@ -2,21 +2,7 @@
 
 use std::ops::Range;
 
-/// A value of fewer different characters hides nothing.
-const KINDS_MIN: usize = 4;
-/// Words that people write where a secret is to be filled in.
-const PLACEHOLDERS: &[&str] = &[
-    "your",
-    "example",
-    "changeme",
-    "change_me",
-    "change-me",
-    "placeholder",
-    "redacted",
-    "dummy",
-    "xxxx",
-    "****",
-];
+use super::value::placeholder;
 
 /// Whether the match is a setting with a value: no expression that fetches
 /// one, no reference to one, and no placeholder for one.
@@ -48,16 +34,6 @@ pub(super) fn holds_secret(text: &str, span: &Range<usize>) -> bool {
         && !name.ends_with(' ')
         && !rest.starts_with(' ');
     !called && !reference(value) && !path(value, setting) && (setting || !letters(value))
-}
-
-fn placeholder(value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let mut kinds: Vec<u8> = lower.bytes().collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    kinds.len() < KINDS_MIN
-        || lower == "password"
-        || PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
 /// `$NAME`, which the shell fills in.

@@ -46,12 +46,23 @@ pub(super) fn argument(text: &str, span: &Range<usize>) -> Option<Range<usize>> 
 /// The password of `name:password` as an argument.
 pub(super) fn pair(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
     let found = text.get(span.clone())?;
-    let at = found.rfind([' ', '\t', '"', '\'']).map_or(0, |at| at + 1);
+    let marks = [' ', '\t', '\n', '"', '\''];
+    let mut at = found.rfind(marks).map_or(0, |at| at + 1);
+    // `name:'password'`: the quote is none of either.
+    let quoted = found
+        .get(..at)
+        .is_some_and(|head| head.ends_with(":'") || head.ends_with(":\""));
+    if quoted {
+        let head = found.get(..at - 2)?;
+        at = head.rfind(marks).map_or(0, |at| at + 1);
+    }
     let word = found.get(at..)?;
     let (name, password) = word.split_once(':')?;
+    let quotes = usize::from(quoted);
+    let password = password.get(quotes..)?;
     let password = password.split('<').next().unwrap_or_default();
     let password = password.trim_end_matches(['\\', ',', ')', '?', '.', '*', ']', '}', ';']);
-    let start = span.start + at + name.len() + 1;
+    let start = span.start + at + name.len() + 1 + quotes;
     (secret(password) && !name.contains(['$', '{', '<', '/']))
         .then(|| start..start + password.len())
 }
@@ -98,12 +109,22 @@ fn cased(word: &str) -> bool {
     bytes().any(|byte| byte.is_ascii_uppercase()) && bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
+/// A variable in a word: `$PW`, `a${PW}`; `$1` behind other text is typed.
+fn fills(word: &str) -> bool {
+    word.starts_with('$')
+        || word
+            .split('$')
+            .skip(1)
+            .any(|rest| rest.starts_with(|char: char| !char.is_ascii_digit()))
+}
+
 /// A value that somebody typed, and no variable.
 fn secret(word: &str) -> bool {
     word.len() >= 4
         && !stands_in(word)
         && !code(word)
-        && !word.contains(['$', '`'])
+        && !fills(word)
+        && !word.contains('`')
         && !word.starts_with('-')
         && !(word
             .bytes()
@@ -141,6 +162,9 @@ mod tests {
         assert_eq!(whole("--password 's3cr3t9", argument), Some("s3cr3t9"));
         assert_eq!(whole("--password $PASSWORD", argument), None);
         assert_eq!(whole("curl -u app:s3cr3t9", pair), Some("s3cr3t9"));
+        assert_eq!(whole("curl -u app:'s3cr3t9", pair), Some("s3cr3t9"));
+        assert_eq!(whole("curl -u app:P@ss$1x", pair), Some("P@ss$1x"));
+        assert_eq!(whole("curl -u app:x$PASS", pair), None);
         assert_eq!(whole("curl -u $USER:$PASS", pair), None);
     }
 

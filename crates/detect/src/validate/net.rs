@@ -130,6 +130,29 @@ pub(super) fn mac(text: &str, span: &Range<usize>) -> Option<Valid> {
         })
 }
 
+/// Whether `scheme://name:` stands right before: what follows is a password,
+/// which another detector tells.
+fn behind_login(before: &str) -> bool {
+    /// LIMIT: bytes of the name that are looked at.
+    const NAME_BYTES_MAX: usize = 64;
+    // The mailbox may be only the end of the password.
+    let word = |text: &str| {
+        text.bytes()
+            .rev()
+            .take(NAME_BYTES_MAX)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || b"._~%$!+*-".contains(byte))
+            .count()
+    };
+    let Some(rest) = before
+        .get(..before.len() - word(before))
+        .and_then(|head| head.strip_suffix(':'))
+    else {
+        return false;
+    };
+    rest.get(..rest.len() - word(rest))
+        .is_some_and(|scheme| scheme.ends_with("://"))
+}
+
 /// A mailbox at a domain that can exist, and no address of a code store.
 pub(super) fn email(text: &str, span: &Range<usize>) -> Option<Valid> {
     let found = text.get(span.clone())?;
@@ -145,11 +168,12 @@ pub(super) fn email(text: &str, span: &Range<usize>) -> Option<Valid> {
     let last = domain.rsplit('.').next()?.to_ascii_lowercase();
     let known = RESERVED.contains(&last.as_str())
         || psl::suffix(last.as_bytes()).is_some_and(|suffix| suffix.is_known());
+    let login = behind_login(before);
     let dots = name.contains("..") || name.ends_with('.') || domain.contains("..");
     let hyphens = domain
         .split('.')
         .any(|label| label.starts_with('-') || label.ends_with('-'));
-    (known && !store && !dots && !hyphens).then_some(Valid {
+    (known && !store && !login && !dots && !hyphens).then_some(Valid {
         end: span.end,
         looked: span.end + usize::from(after.first() == Some(&b':')),
     })

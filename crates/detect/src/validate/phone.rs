@@ -153,7 +153,10 @@ pub(super) fn named(text: &str, span: &Range<usize>) -> Option<Valid> {
     let digits = main_digits(number);
     let grouped = number.bytes().any(|byte| !byte.is_ascii_digit());
     let before = text.get(..span.start)?;
-    let strong = cue::gap_is(before, &NAMES, GAP_BYTES_MAX, plain_gap);
+    // On a line of its own, a bare number behind a bare word is a row of a
+    // table.
+    let led = |gap: &str| plain_gap(gap) && (grouped || !gap.contains('\n') || gap.contains(':'));
+    let strong = cue::gap_is(before, &NAMES, GAP_BYTES_MAX, led);
     let hint = || cue::gap_is(before, &HINTS, GAP_BYTES_MAX, hint_gap);
     let length = digits.len();
     let long = (LOCAL_DIGITS_MIN..=DIGITS_MAX).contains(&length);
@@ -163,12 +166,22 @@ pub(super) fn named(text: &str, span: &Range<usize>) -> Option<Valid> {
         (false, true) => behind || hint(),
         (false, false) => length >= 10 && (behind || hint()),
     };
-    (long && enough && !alike(&digits) && !other(number) && !cut(text, span.start)).then_some(
-        Valid {
-            end: span.start + number.len(),
-            looked: span.end,
-        },
-    )
+    (long
+        && enough
+        && !alike(&digits)
+        && !ruler(number)
+        && !other(number)
+        && !cut(text, span.start))
+    .then_some(Valid {
+        end: span.start + number.len(),
+        looked: span.end,
+    })
+}
+
+/// `1 2 3 4 5 6 7`: single digits alone.
+fn ruler(number: &str) -> bool {
+    let mut groups = number.split(|char: char| !char.is_ascii_digit());
+    groups.all(|group| group.len() <= 1)
 }
 
 fn extension(found: &str) -> bool {
@@ -294,6 +307,8 @@ mod tests {
             ("tel: 1.", "782 2652", ""),
             ("call ", "10.20.30.40", ""),
             ("", "1234567", " office"),
+            ("Acme Mobile\n", "3538990", "|x"),
+            ("tel: ", "1 2 3 4 5 6 7", ""),
         ] {
             assert_eq!(
                 named_in(before, number, after),

@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::{
     line_before,
     value::{
-        code, digits, identifier, is_name, kinds, letters, names, random, stands_in, uuid, wordlike,
+        code, digits, identifier, is_name, kinds, letters, names, random, slug, stands_in, uuid,
+        wordlike,
     },
 };
 
@@ -16,7 +17,7 @@ const PASSWORD_CHARS_MIN: usize = 4;
 /// One of letters alone, without quotes, has more.
 const WORD_CHARS_MIN: usize = 6;
 /// A key has at least as many characters.
-const KEY_CHARS_MIN: usize = 8;
+const KEY_CHARS_MIN: usize = 10;
 /// One that stands behind its name without a mark of assignment has more.
 const LOOSE_CHARS_MIN: usize = 16;
 /// What a name begins with that does not hold the secret itself.
@@ -41,6 +42,7 @@ const OTHERS: &[&str] = &[
     "hashed",
     "public",
     "pub",
+    "pubkey",
     "csrf",
     "xsrf",
     "next",
@@ -100,6 +102,8 @@ struct Setting<'a> {
     compared: bool,
     /// The name is that of a parameter: `?key=`, `&key=`.
     parameter: bool,
+    /// Dots stand for the rest of the value.
+    cut: bool,
 }
 
 /// The password in a match of name and value.
@@ -121,6 +125,7 @@ fn holds_password(setting: &Setting<'_>) -> bool {
         || other(setting)
         || hash(value)
         || !named_password(setting)
+        || rules(value)
         || release(value)
     {
         return false;
@@ -168,14 +173,19 @@ fn holds_key(setting: &Setting<'_>) -> bool {
     let fits = value
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"+/=_.~!@#$%^&*:|-".contains(&byte));
-    if !fits || value.len() < KEY_CHARS_MIN || stands_in(value) || other(setting) {
+    let shown = setting.cut || stands_in(value);
+    if !fits || value.len() < KEY_CHARS_MIN || shown || other(setting) {
         return false;
     }
     let body = value.trim_end_matches('=');
     if !setting.quoted && (called(setting) || code(value)) {
         return false;
     }
-    if !random(body) || version(body) || (is_name(body) && body.contains('/') && wordlike(body)) {
+    let id = uuid(value);
+    if !random(body)
+        || (version(body) && !id)
+        || (is_name(body) && body.contains('/') && wordlike(body))
+    {
         return false;
     }
     let lower = body.to_ascii_lowercase();
@@ -187,10 +197,9 @@ fn holds_key(setting: &Setting<'_>) -> bool {
     let known = ["MFkw", "MIIB", "MIGf", "MCow", "ssh-", "0x", "-0x"]
         .iter()
         .any(|start| body.starts_with(start));
-    if identifier(body) || known || (bare && !setting.quoted && setting.spaced) {
+    if identifier(body) || slug(body) || known || (bare && !setting.quoted && setting.spaced) {
         return false;
     }
-    let id = uuid(value);
     if !setting.marked {
         let numbers = digits(body);
         let apart = (numbers >= 2 && kinds(body) >= 8) || kinds(body) >= 14;
@@ -206,8 +215,13 @@ fn holds_key(setting: &Setting<'_>) -> bool {
 
 /// The name is that of something beside the secret.
 fn other(setting: &Setting<'_>) -> bool {
-    setting
-        .words
+    let mut words = setting.words.iter();
+    words.any(|word| OTHERS.contains(&word.as_str()))
+}
+
+/// Likewise, of a name that is not yet in words.
+pub(super) fn is_other(name: &str) -> bool {
+    split(name)
         .iter()
         .any(|word| OTHERS.contains(&word.as_str()))
 }
@@ -221,8 +235,19 @@ fn quoted_code(value: &str) -> bool {
     value.starts_with(".$")
         || value.starts_with(['#', '.', ':', '[']) && letters(value.get(1..).unwrap_or_default())
         || value.contains("()")
+        || value.contains("[:")
         || value.ends_with(':')
         || value.contains("\\n")
+}
+
+/// `required|min:8|confirmed`: what a form asks of a value.
+fn rules(value: &str) -> bool {
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_:,".contains(&byte);
+    let rule = |part: &str| {
+        part.starts_with(|char: char| char.is_ascii_lowercase()) && part.bytes().all(fits)
+    };
+    value.contains('|') && value.split('|').all(rule)
 }
 
 /// `name:password:group`, `g:netrw_name`: fields and names of scopes.
@@ -324,6 +349,9 @@ fn parse<'a>(text: &'a str, span: &Range<usize>) -> Option<Setting<'a>> {
         path: outside.ends_with('/'),
         next: apart.contains(','),
         parameter: outside.ends_with(['?', '&']),
+        cut: ["...", "…"]
+            .iter()
+            .any(|dots| text.get(end..).is_some_and(|rest| rest.starts_with(dots))),
         after: text.get(end..).and_then(|rest| rest.chars().next()),
         line: begins_line(text, span.start - before.len())
             && text
@@ -387,7 +415,7 @@ fn mark_end(rest: &str) -> (usize, bool) {
         }
         at += 1;
         if opened && marked && !matches!(rest.as_bytes().get(at), Some(b'\\')) {
-            return (at, closes(rest, at));
+            return opened_twice(rest, at);
         }
     }
     (at, opened)
@@ -398,9 +426,10 @@ fn element(separator: &str) -> bool {
     separator.ends_with('>') && !separator.contains(['=', '-'])
 }
 
-/// Whether a quote at the end of the mark opens a value.
-fn closes(rest: &str, at: usize) -> bool {
-    rest.len() > at
+/// The place behind a second quote: `'"value"'`, as in files that write files.
+fn opened_twice(rest: &str, at: usize) -> (usize, bool) {
+    let twice = usize::from(rest.get(at..).is_some_and(|more| more.starts_with('"')));
+    (at + twice, rest.len() > at + twice)
 }
 
 /// The end of a value without quotes: what prose, lists and addresses put
@@ -413,7 +442,7 @@ fn plain(raw: &str) -> &str {
 }
 
 /// The part of the name before the word that was found.
-fn prefix(text: &str, start: usize) -> &str {
+pub(super) fn prefix(text: &str, start: usize) -> &str {
     let before = text.get(..start).unwrap_or_default();
     let length = before
         .bytes()

@@ -1,241 +1,40 @@
 //! What a secret value looks like, told from what only stands in its place.
 
+mod words;
+
+use words::{FILES, PARTS, PLACEHOLDERS, WORDS};
+
 /// A value of fewer different characters hides nothing.
 const KINDS_MIN: usize = 4;
-/// Words that people write where a secret is to be filled in, or where a test
-/// or a manual needs any value at all.
-const PLACEHOLDERS: &[&str] = &[
-    "your",
-    "example",
-    "changeme",
-    "change_me",
-    "change-me",
-    "placeholder",
-    "redacted",
-    "dummy",
-    "xxx",
-    "***",
-    "...",
-    "replace",
-    "insert",
-    "todo",
-    "fixme",
-    "sample",
-    "_here",
-    "-here",
-    "not_set",
-    "notset",
-    "undefined",
-    "my_pass",
-    "my-pass",
-    "mypass",
-    "my_secret",
-    "my-secret",
-    "mysecret",
-    "my_token",
-    "my-token",
-    "mytoken",
-    "my_key",
-    "my-key",
-    "my_api",
-    "my-api",
-    "some_",
-    "some-",
-    "fake",
-    "invalid",
-    "0000000",
-    "lorem",
-    "hidden",
-    "masked",
-    "removed",
-    "secret_name",
-    "deadbeef",
-    "foobar",
-    "bogus",
-    "supersecret",
-    "snip",
-];
-/// Whole values that are words of code, forms and interfaces.
-const WORDS: &[&str] = &[
-    "password",
-    "passwd",
-    "passphrase",
-    "pass",
-    "pwd",
-    "secret",
-    "secrets",
-    "token",
-    "key",
-    "none",
-    "null",
-    "nil",
-    "true",
-    "false",
-    "string",
-    "text",
-    "bool",
-    "boolean",
-    "bytes",
-    "binary",
-    "object",
-    "array",
-    "number",
-    "integer",
-    "char",
-    "varchar",
-    "optional",
-    "required",
-    "default",
-    "self",
-    "this",
-    "test",
-    "testing",
-    "admin",
-    "root",
-    "user",
-    "username",
-    "guest",
-    "value",
-    "unknown",
-    "empty",
-    "new",
-    "old",
-    "plain",
-    "bearer",
-    "basic",
-    "digest",
-    "oauth",
-    "oauth2",
-    "auto",
-    "any",
-    "str",
-    "void",
-    "const",
-    "static",
-    "final",
-    "private",
-    "public",
-    "field",
-    "input",
-    "label",
-    "type",
-    "name",
-    "email",
-    "login",
-    "prompt",
-    "off",
-    "disabled",
-    "enabled",
-    "never",
-    "always",
-    "current",
-    "confirm",
-    "credentials",
-    "credential",
-    "params",
-    "function",
-    "return",
-    "option",
-    "undefined",
-    "generate",
-    "random",
-    "encrypted",
-    "vault",
-    "file",
-    "stdin",
-    "utf8",
-    "utf-8",
-    "base64",
-    "hex",
-    "ascii",
-    "latin1",
-    "sha256",
-    "sha512",
-    "md5",
-    "bcrypt",
-    "argon2",
-    "scrypt",
-    "pbkdf2",
-    "plaintext",
-    "cleartext",
-    "ldap",
-    "pam",
-    "kerberos",
-    "x",
-    "world",
-    "hello",
-    "blank",
-    "unset",
-    "yes",
-    "no",
-    "var",
-    "let",
-    "https",
-    "http",
-    "not",
-    "and",
-];
-/// Parts of names; a value of letters alone that has one is a name.
-const PARTS: &[&str] = &[
-    "pass", "pwd", "secret", "token", "key", "cred", "user", "field", "input", "label", "config",
-    "setting", "option", "param", "value", "auth", "login", "error", "invalid", "string", "json",
-];
-/// Ends of file names.
-const FILES: &[&str] = &[
-    ".pem",
-    ".key",
-    ".json",
-    ".txt",
-    ".crt",
-    ".cer",
-    ".js",
-    ".ts",
-    ".py",
-    ".md",
-    ".html",
-    ".yml",
-    ".yaml",
-    ".xml",
-    ".php",
-    ".go",
-    ".rs",
-    ".java",
-    ".rb",
-    ".css",
-    ".conf",
-    ".p12",
-    ".jks",
-    ".pub",
-    ".env",
-    ".gpg",
-    ".toml",
-    ".ini",
-    ".com",
-    ".org",
-    ".net",
-    ".io",
-    ".sh",
-    ".h",
-    ".c",
-    ".pfx",
-    ".kdbx",
-    ".asc",
-    ".svg",
-    ".png",
-    ".local",
-    ".internal",
-];
+/// In fewer characters every run counts.
+const SHORT_CHARS: usize = 16;
 
 /// Whether the value stands in place of a secret: a placeholder, a reference
 /// to a variable, an expression, a path or an address.
 pub(super) fn stands_in(value: &str) -> bool {
+    placeholder(value) || reference(value) || address(&value.to_ascii_lowercase()) || escapes(value)
+}
+
+/// Whether the value is a word that people write where a secret is to be
+/// filled in, or too dull to hide anything.
+pub(super) fn placeholder(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let bare = lower.trim_matches(|char: char| !char.is_ascii_alphanumeric());
     kinds(&lower) < KINDS_MIN
         || WORDS.contains(&bare)
         || PLACEHOLDERS.iter().any(|word| lower.contains(word))
-        || reference(value)
-        || address(&lower)
+}
+
+/// `%60%7B%7D`: hardly more than escapes, as in tests of addresses.
+fn escapes(value: &str) -> bool {
+    let escaped = value
+        .as_bytes()
+        .windows(3)
+        .filter(
+            |three| matches!(three, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()),
+        )
+        .count();
+    escaped >= 2 && escaped * 4 >= value.len()
 }
 
 /// Different characters of a value.
@@ -336,7 +135,11 @@ pub(super) fn code(value: &str) -> bool {
     }
     // `settings.api_key`, `this.state.token2`, `a/b/c`; base64 has slashes too.
     let digits = digits(value);
-    let dots = value.contains('.') && digits <= 2;
+    let dots = value.contains('.')
+        && (digits <= 2
+            || value
+                .split('.')
+                .all(|part| letters(part) || identifier(part)));
     is_name(value) && (dots || value.contains('/') && (digits == 0 || wordlike(value)))
 }
 
@@ -385,8 +188,9 @@ pub(super) fn identifier(value: &str) -> bool {
         part.starts_with(|char: char| char.is_ascii_uppercase())
             && part.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
     };
+    // Single capitals between digits are no words: chance made them.
     let camel = value.len() <= 24
-        && digits(value) >= 1
+        && (1..=value.len() / 3).contains(&digits(value))
         && value
             .split(|char: char| char.is_ascii_digit())
             .filter(|part| !part.is_empty())
@@ -397,6 +201,17 @@ pub(super) fn identifier(value: &str) -> bool {
         && digits(value) * 4 <= value.len();
     let joined = value.contains('_');
     named && (joined && (capitals || value.split('_').all(plain)) || camel)
+}
+
+/// Words and numbers with hyphens between them: `eu2-prod-1208358310`.
+pub(super) fn slug(value: &str) -> bool {
+    let part = |part: &str| {
+        let word = part.trim_end_matches(|char: char| char.is_ascii_digit());
+        let number = part.len() - word.len();
+        word.is_empty()
+            || number <= 2 && word.len() <= 12 && word.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    value.contains('-') && value.split('-').all(part)
 }
 
 /// Small letters with a vowel, and no four consonants in a row.
@@ -429,11 +244,16 @@ pub(super) fn random(value: &str) -> bool {
 /// A run as `abcdefghij`, `aaaa1111`: nearly every character follows on the
 /// one before, or is the same, and there are few, or of one kind only.
 pub(super) fn counts(value: &str) -> bool {
-    let steps = value
+    // `aBcDeF` counts as `abcdef` does.
+    let lower = value.to_ascii_lowercase();
+    let steps = lower
         .as_bytes()
         .windows(2)
         .filter(|pair| matches!(pair, [a, b] if b.wrapping_sub(*a) <= 1))
         .count();
+    if value.len() < SHORT_CHARS {
+        return steps * 10 > value.len() * 7;
+    }
     let numbers = digits(value);
     let broken = value.len().saturating_sub(steps + 1) >= 3;
     let mixed = broken && numbers >= 2 && numbers + 2 <= value.len() && kinds(value) >= 10;
@@ -464,6 +284,7 @@ mod tests {
             "'None'",
             ":password",
             "&anchor",
+            "%60%7B%7D",
         ] {
             assert!(stands_in(value), "{value}");
         }
@@ -482,7 +303,12 @@ mod tests {
         ] {
             assert!(identifier(value), "{value}");
         }
-        assert!(!identifier("sk_live_k8Jd02mQx7RzT4vB"));
+        assert!(!identifier("sk_live_k8Jd02mQx7RzT4vB") && !identifier("A2B6C9D1E3F4G6H7I8J0K"));
+        assert!(code("self._lib.EVP_PKEY_X25519") && !code("k8Jd02m.Qx7RzT4vB"));
+        assert!(slug("eu2-prod-1208358310") && !slug("k8Jd02-mQx7Rz-T4vB"));
+        for value in ["abcdef1234", "aBcDeFgHiJkLmNoPqRsTuVwXyZ123456"] {
+            assert!(counts(value), "{value}");
+        }
         for value in ["k8Jd02mQx7RzT4vB", "9f86d081884c7d65", "aZ3xQ9wE7rT5"] {
             assert!(random(value), "{value}");
         }

@@ -50,7 +50,8 @@ const FORMS: &[(Number, &str, bool)] = &[
     (Number::FiHetu, "##01##-###@", true),
     (Number::NoFnr, "##01#######", true),
     (Number::DkCpr, "##01##-####", false),
-    (Number::IsKennitala, "##01##-###9", true),
+    // The last digit is the century, which the sum leaves out.
+    (Number::IsKennitala, "##01##-###9", false),
     (Number::Baltic, "3##01######", false),
     (Number::LvPerson, "##01##-1####", false),
     (Number::PlPesel, "##01#######", true),

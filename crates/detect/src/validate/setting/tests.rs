@@ -34,6 +34,7 @@ fn code_and_prose_that_name_a_password_hold_none() {
         "|password = request.form.get|(\"password\")",
         "|password: userPassword,|",
         "|password: string;|",
+        "'|password' => 'required|min:8|confirmed|'",
         "|password=\"$DB_PASSWORD|\"",
         "|password = \"Enter| your password\"",
         "|password: 'auth.password.label|'",
@@ -56,6 +57,7 @@ fn keys_are_told_from_names() {
         "|api_key: process.env.API_KEY2|",
         "public_|token = \"9Cnzj4p4WGeKLs1Pt8QuKU|\"",
         "|token: 1.2.3-beta4|",
+        "|token=k8Jd02mQx7RzT4vB|...",
         "|secret: \"ConnectionStringSecret|\"",
     ] {
         assert_eq!(found(text, key), None, "{text}");
