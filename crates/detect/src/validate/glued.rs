@@ -35,8 +35,8 @@ pub(super) fn value(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
     }
     let plain = value.bytes().filter(u8::is_ascii_alphanumeric).count();
     let groups = value.contains('-');
-    // A number in groups is an identifier unless a strong word stands before.
-    let named = strong || !groups || before.to_ascii_lowercase().ends_with("api");
+    // A number in groups is an identifier unless the name says more than `key`.
+    let named = strong || !groups || !before.is_empty();
     let made = random(value)
         && digits(value) >= DIGITS_MIN
         && kinds(value) >= 8
@@ -90,6 +90,7 @@ mod tests {
             ("acme ", "access token: ", hex),
             ("acme", "TOKEN-", id),
             ("acme ", "SECRET ", id),
+            ("acme", "key-", id),
         ] {
             let found = format!("{names}{value}");
             assert_eq!(

@@ -39,7 +39,11 @@ pub(super) fn argument(text: &str, span: &Range<usize>) -> Option<Range<usize>> 
     let quoted = text
         .get(..start)
         .is_some_and(|text| text.ends_with(['"', '\'']));
-    let named = letters(word) && !cased(word) && !quoted && !found.contains("machine");
+    // Behind these words stands nothing but a password.
+    let sure = ["machine", "psexec", "sshpass"]
+        .iter()
+        .any(|name| found.to_ascii_lowercase().contains(name));
+    let named = letters(word) && !cased(word) && !quoted && !sure;
     (secret(word) && !named).then(|| start..start + word.len())
 }
 
@@ -160,6 +164,10 @@ mod tests {
         assert_eq!(whole("mysql -u root -ps3cr3t9", argument), Some("s3cr3t9"));
         assert_eq!(whole("--password=s3cr3t9", argument), Some("s3cr3t9"));
         assert_eq!(whole("--password 's3cr3t9", argument), Some("s3cr3t9"));
+        assert_eq!(
+            whole("psexec \\\\h -u a -p brakshaw", argument),
+            Some("brakshaw")
+        );
         assert_eq!(whole("--password $PASSWORD", argument), None);
         assert_eq!(whole("curl -u app:s3cr3t9", pair), Some("s3cr3t9"));
         assert_eq!(whole("curl -u app:'s3cr3t9", pair), Some("s3cr3t9"));

@@ -89,9 +89,31 @@ pub(super) fn is_named(text: &str, span: &Range<usize>) -> bool {
     let alone = near.trim().is_empty() && from == 0;
     let mut words = line.split(|char: char| !char.is_ascii_alphanumeric());
     let whole = words.clone().any(|word| WORDS.contains(&word));
-    let named = whole || PARTS.iter().any(|part| line.contains(part));
+    let named = whole || PARTS.iter().any(|part| line.contains(part)) || assigned(line);
     let other = words.any(|word| OTHERS.contains(&word));
     (named || alone) && !other && joined(line) && mixed(found) && !wordlike(found) && !counts(found)
+}
+
+/// `acme = "`: the vendor's name, one word, is all that the value is set to.
+fn assigned(line: &str) -> bool {
+    /// Names of one word that are no vendor's.
+    const PLAIN: &[&str] = &[
+        "id", "name", "version", "url", "host", "image", "tag", "trace", "span", "request",
+        "build", "user", "account", "project", "org", "team", "model", "file", "path", "type",
+        "session", "event", "message", "data", "value", "text", "result", "output", "input",
+    ];
+    let blank = [' ', '\t', '"', '\''];
+    let line = line.trim_end_matches(blank);
+    let Some(name) = line.strip_suffix(['=', ':']) else {
+        return false;
+    };
+    let name = name.trim_matches(['"', '\'', ' ', '\t', '{', ',', '-']);
+    let name = ["export ", "const ", "let ", "var "]
+        .iter()
+        .find_map(|word| name.strip_prefix(word))
+        .unwrap_or(name);
+    let word = name.len() >= 4 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    word && !PLAIN.contains(&name) && !OTHERS.contains(&name)
 }
 
 /// Digits and letters, or letters of both kinds, many of them different.
@@ -126,6 +148,10 @@ mod tests {
             ("my Acme token is ", true),
             ("acme sha256: ", false),
             ("acme key commit ", false),
+            ("acme = '", true),
+            ("\"acme\": \"", true),
+            ("acme id: ", false),
+            ("version = \"", false),
             ("acme ", false),
             ("", true),
         ] {
