@@ -250,12 +250,21 @@ def test_every_detector_is_listed_and_explained():
         assert each["title"] in explained and "finds, for example" in explained
     card = json.loads(detect("explain", "card", "--json", code=0).stdout)
     assert card["check"] == "card" and re.search(r"\d{12}", card["examples"][0])
+    raised = json.loads(detect("explain", "deepseek-key", "--json", code=0).stdout)
+    assert raised["context_score"] > raised["score"] and card["context_score"] is None
+    says = detect("explain", "deepseek-key", code=0).stdout.decode()
+    assert f"raise the score to {raised['context_score']}" in says
+    page = detect("list", "--markdown", code=0).stdout.decode()
+    assert f"{raised['context_score']} behind a context word" in page
     assert b"neither a detector nor a file" in detect("explain", "no-such", code=2).stderr
 
 
 def test_all_examples_hold_in_all_surroundings():
     report = json.loads(detect("check", "--json", code=0).stdout)
     assert report["failures"] == [] and report["tried"] > 2_000
+    for figures in report["detectors"].values():
+        examples, counter = figures["examples"], figures["counter_examples"]
+        assert examples["found"] == examples["tried"] > 0 and counter["found"] == 0 < counter["tried"]
 
 
 def records(count=20):

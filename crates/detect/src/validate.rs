@@ -106,6 +106,8 @@ pub enum Validator {
     Secret,
     /// Likewise a value that a hyphen, a blank or a full stop joins to its name.
     Glued,
+    /// A key behind a prefix with underscores: its last part is random.
+    Prefixed,
     /// Likewise the password of `scheme://name:password@host`.
     Address,
     /// Likewise the last argument of a command.
@@ -172,6 +174,7 @@ impl Validator {
             | Self::Pair
             | Self::Token
             | Self::Basic => self.value(text, span).map(|value| value.end - span.start),
+            Self::Prefixed => glued::prefixed(found).then_some(found.len()),
             Self::Named => named::is_named(text, span).then_some(found.len()),
             Self::Config => config::holds_secret(text, span).then_some(found.len()),
             Self::Link => link::carries_data(found).then_some(found.len()),
@@ -209,6 +212,7 @@ impl Validator {
             | Self::Jwt
             | Self::Config
             | Self::Named
+            | Self::Prefixed
             | Self::Link
             | Self::Tag
             | Self::Image

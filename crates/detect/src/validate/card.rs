@@ -127,8 +127,8 @@ fn stands_alone(text: &str, number: &Range<usize>, digits: usize) -> Option<Vali
     let right = run(after.iter());
     let common =
         (continues && digits < GROUPED_DIGITS_MIN) || (touched && digits < TOUCHED_DIGITS_MIN);
-    // A row of single digits that goes on is a ruler or a table.
-    let row = continues && number.len() + 1 >= digits * 2;
+    // A row of single digits or pairs that goes on is a ruler, a table or bytes.
+    let row = continues && (number.len() + 1) * 2 >= digits * 3;
     let unnamed = digits <= NAMED_DIGITS_MAX && !is_named(before);
     let wide = text.get(number.clone()).and_then(Wide::of);
     let beside = wide.map_or((0, 0), |wide| wide.group(after.iter()));
@@ -364,6 +364,10 @@ mod tests {
         let row = row.join(" ");
         assert!(beside("card ", &row, " ok"));
         assert!(!beside("3 ", &row, "") && !beside("", &row, " 3"));
+        let pairs: Vec<&str> = (0..16).step_by(2).map(|at| &number[at..at + 2]).collect();
+        let pairs = pairs.join(" ");
+        assert!(beside("card ", &pairs, " ok"));
+        assert!(!beside("31 ", &pairs, "") && !beside("", &pairs, " 31"));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::{
-    setting::{is_other, prefix},
-    value::{digits, identifier, kinds, random, stands_in, wordlike},
+    setting::{is_other, is_public, prefix},
+    value::{counts, digits, identifier, kinds, random, stands_in, wordlike},
 };
 
 /// Words that name a secret; the longest first where one begins another.
@@ -14,8 +14,8 @@ const CUES: &[&str] = &["private", "passkey", "access", "secret", "token", "key"
 const JOINTS: &[char] = &['-', '_', '.', ':', '=', ' ', '\t', '"', '\''];
 /// A value has at least as many letters and digits.
 const CHARS_MIN: usize = 18;
-/// Digits that chance puts into one.
-const DIGITS_MIN: usize = 3;
+/// Digits that chance puts into one, nearly always.
+const DIGITS_MIN: usize = 1;
 
 /// The value in a match of names and value.
 pub(super) fn value(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
@@ -34,15 +34,23 @@ pub(super) fn value(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
         return None;
     }
     let plain = value.bytes().filter(u8::is_ascii_alphanumeric).count();
-    let groups = value.contains('-');
-    // A number in groups is an identifier unless the name says more than `key`.
-    let named = strong || !groups || !before.is_empty();
+    // `key` alone is set to rows, test vectors and much else.
+    let spoken = !value.contains('-') && !found.get(..at)?.contains(['=', ':']);
+    let named = strong || !before.is_empty() || spoken;
     let made = random(value)
         && digits(value) >= DIGITS_MIN
         && kinds(value) >= 8
         && !identifier(value)
         && !wordlike(value);
-    (named && made && plain >= CHARS_MIN && !stands_in(value)).then(|| span.start + at..span.end)
+    let open = is_public(value);
+    (named && made && plain >= CHARS_MIN && !open && !stands_in(value))
+        .then(|| span.start + at..span.end)
+}
+
+/// Whether the last part of a key with a prefix was made by chance.
+pub(super) fn prefixed(found: &str) -> bool {
+    let value = found.rsplit('_').next().unwrap_or_default();
+    random(value) && digits(value) >= DIGITS_MIN && kinds(value) >= 10 && !counts(value)
 }
 
 /// Where the names end and the value begins, and whether one of them is more
@@ -102,6 +110,13 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_makes_no_key_of_a_name() {
+        assert!(prefixed("acme_live_0f3a9c81d2e47b56a1908c7d"));
+        assert!(!prefixed("acme_live_abcdefghijklmnopqrstuvwxyz"));
+        assert!(!prefixed("the_secret_ConnectionStringBuilder2"));
+    }
+
+    #[test]
     fn identifiers_files_paths_and_words_are_no_values() {
         let hex = "0f3a9c81d2e47b56a1908c7d";
         for (before, found, after) in [
@@ -114,6 +129,8 @@ mod tests {
             ),
             ("/", format!("token-{hex}"), ""),
             ("x ", format!("token-{hex}"), ".js"),
+            ("x ", format!("key = {hex}"), ""),
+            ("a_", format!("key: MFkw{hex}"), ""),
             ("x ", "secret-ConnectionStringBuilder".to_owned(), ""),
         ] {
             assert_eq!(whole(before, &found, after), None, "{before}{found}{after}");

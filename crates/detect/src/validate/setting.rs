@@ -43,6 +43,8 @@ const OTHERS: &[&str] = &[
     "public",
     "pub",
     "pubkey",
+    "vkey",
+    "nkey",
     "csrf",
     "xsrf",
     "next",
@@ -194,9 +196,7 @@ fn holds_key(setting: &Setting<'_>) -> bool {
         return false;
     }
     let bare = setting.words.iter().all(|word| word == "key") && !setting.parameter;
-    let known = ["MFkw", "MIIB", "MIGf", "MCow", "ssh-", "0x", "-0x"]
-        .iter()
-        .any(|start| body.starts_with(start));
+    let known = is_public(body);
     if identifier(body) || slug(body) || known || (bare && !setting.quoted && setting.spaced) {
         return false;
     }
@@ -217,6 +217,13 @@ fn holds_key(setting: &Setting<'_>) -> bool {
 fn other(setting: &Setting<'_>) -> bool {
     let mut words = setting.words.iter();
     words.any(|word| OTHERS.contains(&word.as_str()))
+}
+
+/// How public keys in base64 and numbers in code begin.
+pub(super) fn is_public(value: &str) -> bool {
+    ["MFkw", "MIIB", "MIGf", "MCow", "ssh-", "0x", "-0x"]
+        .iter()
+        .any(|start| value.starts_with(start))
 }
 
 /// Likewise, of a name that is not yet in words.

@@ -2,7 +2,7 @@
 //! surroundings in which people paste things; rule files, whether all of them
 //! can be used.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use detect::{Catalogue, Detector, Engine, template::Filler};
 use serde_json::{Value, json};
@@ -48,9 +48,19 @@ struct Failure {
     found: bool,
 }
 
+/// What became of the examples and counter-examples of one detector.
+#[derive(Default)]
+struct Figures {
+    /// Texts that hold an example, and those in which it was found.
+    examples: (u64, u64),
+    /// Likewise, of counter-examples.
+    counter_examples: (u64, u64),
+}
+
 #[derive(Default)]
 struct Tally {
     tried: u64,
+    by_detector: BTreeMap<String, Figures>,
     switched_off: Vec<String>,
     failures: Vec<Failure>,
 }
@@ -104,7 +114,16 @@ fn as_value(tally: &Tally, reports: &[Value]) -> Value {
             })
         })
         .collect();
-    json!({ "tried": tally.tried, "switched_off": tally.switched_off, "failures": failures, "rule_files": reports })
+    let figures = tally.by_detector.iter().map(|(id, figures)| {
+        let [examples, counter] = [figures.examples, figures.counter_examples]
+            .map(|(tried, found)| json!({ "tried": tried, "found": found }));
+        (
+            id.clone(),
+            json!({ "examples": examples, "counter_examples": counter }),
+        )
+    });
+    let figures: serde_json::Map<String, Value> = figures.collect();
+    json!({ "tried": tally.tried, "detectors": figures, "switched_off": tally.switched_off, "failures": failures, "rule_files": reports })
 }
 
 fn tell(tally: &Tally) -> anyhow::Result<()> {
@@ -170,6 +189,7 @@ fn try_one(engine: &Engine, detector: &Detector, tally: &mut Tally) {
     // Surroundings such as `key=` or `Bearer` make a secret of what is none.
     let counter = counter.map(|text| (text, false, whole_texts));
     let mut filler = Filler::new(7);
+    let mut figures = Figures::default();
     for (template, expected, surroundings) in examples.chain(counter) {
         for _ in 0..DRAWS {
             let value = filler.fill(template);
@@ -182,6 +202,13 @@ fn try_one(engine: &Engine, detector: &Detector, tally: &mut Tally) {
                     let scan = engine.scan(&text, *direction);
                     let mut findings = scan.findings.iter();
                     let found = findings.any(|finding| finding.detector == detector.id);
+                    let count = if expected {
+                        &mut figures.examples
+                    } else {
+                        &mut figures.counter_examples
+                    };
+                    count.0 += 1;
+                    count.1 += u64::from(found);
                     if found != expected {
                         tally.failures.push(Failure {
                             detector: detector.id.to_string(),
@@ -195,4 +222,5 @@ fn try_one(engine: &Engine, detector: &Detector, tally: &mut Tally) {
             }
         }
     }
+    tally.by_detector.insert(detector.id.to_string(), figures);
 }
