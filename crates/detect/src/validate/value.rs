@@ -252,10 +252,26 @@ pub(super) fn counts(value: &str) -> bool {
     if value.len() < SHORT_CHARS {
         return steps * 10 > value.len() * 7;
     }
+    if alternates(value) {
+        return true;
+    }
     let numbers = digits(value);
     let broken = value.len().saturating_sub(steps + 1) >= 3;
     let mixed = broken && numbers >= 2 && numbers + 2 <= value.len() && kinds(value) >= 10;
     steps * 10 > value.len() * 9 && !mixed
+}
+
+/// `AbCdEfGhIj`: the alphabet in capitals and small letters by turns.
+fn alternates(value: &str) -> bool {
+    let turns = value
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| {
+            matches!(pair, [a, b] if a.is_ascii_uppercase() != b.is_ascii_uppercase()
+                && b.to_ascii_lowercase().wrapping_sub(a.to_ascii_lowercase()) == 1)
+        })
+        .count();
+    turns * 2 > value.len()
 }
 
 #[cfg(test)]
@@ -304,6 +320,7 @@ mod tests {
         assert!(!identifier("sk_live_k8Jd02mQx7RzT4vB") && !identifier("A2B6C9D1E3F4G6H7I8J0K"));
         assert!(code("self._lib.EVP_PKEY_X25519") && !code("k8Jd02m.Qx7RzT4vB"));
         assert!(slug("eu2-prod-1208358310") && !slug("k8Jd02-mQx7Rz-T4vB"));
+        assert!(counts("AbCdEfGhIjKlMnOpQrStUvWxYz123456"));
         assert!(counts("abcdef1234") && !counts("k8Jd02mQx7"));
         for value in ["k8Jd02mQx7RzT4vB", "9f86d081884c7d65", "aZ3xQ9wE7rT5"] {
             assert!(random(value), "{value}");
