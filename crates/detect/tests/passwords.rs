@@ -3,6 +3,14 @@
 //! are what is mistaken for one: placeholders, references, templates, calls,
 //! types, paths, identifiers, sentences.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "tests; they tell their figures with --no-capture"
+)]
+
 use std::collections::BTreeMap;
 
 use detect::{Catalogue, Engine, resolve, template::Filler};
