@@ -333,6 +333,7 @@ def test_pruning_waits_for_the_exports(build_house):
     elastic = Elastic(port=port)
     told = caught_up(house.gate, "e", 60)
     assert told["pruned"] == 256
+    assert "pruned before they were delivered" in house.gate.process.stderr_path.read_text()
     assert exports.sequences(elastic.ids) == set(range(256, exports.size(house.gate)))
     elastic.close()
     house.gate.verify()

@@ -8,6 +8,8 @@ OTLP/HTTP), acknowledge late, partly and twice, and break off when told.
 """
 
 import json
+import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,8 +44,10 @@ class Double:
                     self.connection.close()
                     self.close_connection = True
                     return
-                status, kind, content = answer
+                status, kind, content, *more = answer
                 self.send_response(status)
+                for name, value in dict(*more).items():
+                    self.send_header(name, value)
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(content)))
                 self.end_headers()
@@ -89,10 +93,13 @@ class Splunk(Double):
     """Moods: `takes`; `late` (acknowledged after some questions); `lost` (200,
     and never acknowledged); `twice` (200 and acknowledged, but indexed twice);
     `broken` (taken, and the connection breaks); `busy` (503); `odd` (the second
-    event's form is refused); `elsewhere` (another number is acknowledged)."""
+    event's form is refused); `elsewhere` (another number is acknowledged);
+    `index` (the index that is asked for is none of the token's)."""
 
     def __init__(self, *args, **more):
         self._acks, self._next = {}, 0
+        # The channel of each request with events.
+        self.channels = []
         super().__init__(*args, **more)
 
     def answer(self, path, body):
@@ -108,8 +115,12 @@ class Splunk(Double):
                     told = {str(number + 1): True}
             return self._json(200, {"acks": told})
         assert path.startswith("/services/collector/event?channel="), path
+        self.channels.append(path.split("=")[1])
         events = [json.loads(line)["event"] for line in body.splitlines()]
         mood = self.mood()
+        if mood == "index":
+            answer = {"text": "Incorrect index", "code": 7, "invalid-event-number": 0}
+            return self._json(400, answer)
         if mood == "busy":
             return self._json(503, {"text": "Server is busy", "code": 9})
         if mood == "odd" and len(events) > 1:
@@ -126,20 +137,23 @@ class Splunk(Double):
 
 class Elastic(Double):
     """Moods: `takes`; `partly` (every third is 429); `refuses` (every fourth is
-    a 400); `broken` (taken, and the connection breaks); `busy` (503); `large`
-    (413 for more than two)."""
+    a 400); `broken` (taken, and the connection breaks); `busy` (503); `later`
+    (503, and not before ten minutes); `large` (413 for more than two)."""
 
     def __init__(self, *args, **more):
         self.documents = {}
         super().__init__(*args, **more)
 
     def answer(self, path, body):
-        assert path == "/_bulk", path
+        path, _, query = path.partition("?")
+        assert path == "/_bulk" and query.startswith("filter_path=items.create._id,"), path
         lines = [json.loads(line) for line in body.splitlines()]
         pairs = list(zip(lines[::2], lines[1::2], strict=True))
         mood = self.mood()
         if mood == "busy":
             return self._json(503, {})
+        if mood == "later":
+            return *self._json(503, {}), {"retry-after": "600"}
         if mood == "large" and len(pairs) > 2:
             return self._json(413, {})
         items = []
@@ -189,6 +203,64 @@ class Collector(Double):
     @staticmethod
     def id_of(record):
         return attributes(record)["log.record.uid"]
+
+
+class Elsewhere(Double):
+    """Sends whoever comes on to another address."""
+
+    def __init__(self, to):
+        self._to = to
+        super().__init__()
+
+    def answer(self, path, body):
+        return 307, "text/plain", b"", {"location": self._to + path}
+
+
+class Receiver:
+    """A double of a syslog receiver over TLS that does one thing wrong: `leaves`
+    (ends the connection once it is made), `halves` (ends its side and swallows the
+    rest, as something in between does whose receiver is gone), `cuts` (reads a little, and ends it),
+    `deaf` (reads nothing), `talks` (speaks without an end)."""
+
+    def __init__(self, context, mood):
+        self.mood, self.connections, self._context = mood, 0, context
+        self._open = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                line, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+
+    def _serve(self, line):
+        try:
+            line = self._context.wrap_socket(line, server_side=True)
+            self.connections += 1
+            if self.mood == "cuts":
+                line.recv(100)
+            if self.mood == "deaf":
+                self._open.append(line)
+                return
+            if self.mood == "halves":
+                line.shutdown(socket.SHUT_WR)
+                while line.recv(65536):
+                    pass
+            while self.mood == "talks":
+                line.send(b"hello " * 100)
+                time.sleep(0.02)
+            line.close()
+        except (OSError, ssl.SSLError):
+            line.close()
+
+    def close(self):
+        self._listener.close()
+        for line in self._open:
+            line.close()
 
 
 def attributes(record):

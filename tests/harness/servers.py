@@ -84,9 +84,10 @@ action(type="omfile" file="{self.file}" template="parsed")
 
 
 class Nats:
-    """A nats-server with JetStream and a token, or with TLS."""
+    """A nats-server with JetStream and a token, or with TLS; `callers` is the
+    file of an authority of which clients need a certificate."""
 
-    def __init__(self, folder, token=None, certificates=None):
+    def __init__(self, folder, token=None, certificates=None, callers=None, more=()):
         program = shutil.which("nats-server", path="/usr/sbin:/usr/bin:/usr/local/bin")
         assert program, "nats-server is not installed; apt-get install nats-server"
         folder.mkdir(parents=True)
@@ -96,7 +97,10 @@ class Nats:
             lines.append(f'authorization {{ token: "{token}" }}')
         if certificates:
             files = f'cert_file: "{certificates.chain}", key_file: "{certificates.key}"'
+            if callers:
+                files += f', ca_file: "{callers}", verify: true'
             lines.append(f"tls {{ {files} }}")
+        lines += more
         (folder / "nats.conf").write_text("\n".join(lines) + "\n")
         self.start()
 

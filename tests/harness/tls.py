@@ -28,6 +28,19 @@ class Certificates:
         self.key.write_bytes(key)
         self.chain.write_bytes(chain)
 
+    def context(self, *names, callers=None):
+        """A server's context: the gate's certificate, or one for these names.
+        `callers`: the file of an authority of which callers need a certificate."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if names:
+            self.authority.issue_cert(*names).configure_cert(made)
+        else:
+            made.load_cert_chain(self.chain, self.key)
+        if callers:
+            made.load_verify_locations(callers)
+            made.verify_mode = ssl.CERT_REQUIRED
+        return made
+
     def trusting(self, *protocols):
         """A caller's context."""
         context = ssl.create_default_context(cafile=str(self.root))

@@ -11,7 +11,7 @@ use terms::{Admitted, Leaf};
 
 pub use context::{CONTEXT_ENTRIES_MAX, Context};
 pub use split::events;
-pub(crate) use split::{carried_out, done, minded, weak_controls, worst};
+pub(crate) use split::{carried_out, done, found, minded, weak_controls, worst};
 
 /// Bytes of the mark of a log in the names of its events.
 const MARK_BYTES: usize = 8;

@@ -20,7 +20,7 @@ pub use replay::replay;
 pub use stop::Stop;
 
 use crate::{
-    Begin, Cursor, CursorFault, Event, Fate, Fault, FeedFault, Log, Progress, SetAside,
+    Begin, Cursor, CursorFault, Event, Fate, Fault, FeedFault, Log, Progress, Reading, SetAside,
     SetAsideFault, Sink,
     event::{CONTEXT_ENTRIES_MAX, Context, events},
     pause::Pause,
@@ -77,6 +77,9 @@ pub enum RunnerFault {
     /// The sink did not take it.
     #[error("{0}")]
     Sink(String),
+    /// The sink did not take it, and says for how long it is to be left alone.
+    #[error("{0}")]
+    Busy(String, Duration),
 }
 
 impl RunnerFault {
@@ -85,7 +88,7 @@ impl RunnerFault {
     pub const fn is_final(&self) -> bool {
         match self {
             Self::Cursor(fault) => !matches!(fault, CursorFault::Io(_) | CursorFault::Feed(_)),
-            Self::Feed(_) | Self::SetAside(_) | Self::Sink(_) => false,
+            Self::Feed(_) | Self::SetAside(_) | Self::Sink(_) | Self::Busy(..) => false,
         }
     }
 }
@@ -121,6 +124,12 @@ pub struct Runner {
     width: usize,
     /// Events that were set aside since one was confirmed.
     refused_in_a_row: u64,
+    /// When the newest entry that was read was made.
+    read_ms: Option<u64>,
+    /// Whether the cursor is further than its file says.
+    unwritten: bool,
+    /// How far it was when the cursor was taken up.
+    opened: Option<Reading>,
 }
 
 impl Runner {
@@ -148,6 +157,9 @@ impl Runner {
             pending: VecDeque::new(),
             width: usize::MAX,
             refused_in_a_row: 0,
+            read_ms: None,
+            unwritten: false,
+            opened: None,
         }
     }
 
@@ -157,8 +169,8 @@ impl Runner {
         let mut pause = Pause::default();
         let mut wait = Duration::ZERO;
         let mut told: Option<String> = None;
-        let mut aside = self.progress.read().set_aside;
-        let mut first = true;
+        // What was counted before this start was told then.
+        let mut counted: Option<Reading> = None;
         while !stop.wait(wait) {
             let stepped = self.step();
             let failing = stepped.as_ref().err().map(ToString::to_string);
@@ -170,11 +182,12 @@ impl Runner {
                 );
                 told = failing;
             }
-            let now = self.progress.read().set_aside;
-            if now > aside && !first {
-                tell(&self.name, Told::SetAside(now - aside));
+            let now = self.progress.read();
+            let before = counted.as_ref().or(self.opened.as_ref());
+            if let Some(before) = before {
+                self.tell_counts(before, &now, tell);
+                counted = Some(now);
             }
-            (aside, first) = (now, first && self.cursor.is_none());
             wait = match stepped {
                 Ok(Step::Idle) => LOOK_EVERY,
                 Ok(Step::Moved) => {
@@ -186,8 +199,18 @@ impl Runner {
                     self.progress.set(|reading| reading.stopped = true);
                     return;
                 }
+                Err(RunnerFault::Busy(_, least)) => pause.next(entropy).max(least),
                 Err(_) => pause.next(entropy),
             };
+        }
+    }
+
+    fn tell_counts(&self, before: &Reading, now: &Reading, tell: &Tell<'_>) {
+        if now.set_aside > before.set_aside {
+            tell(&self.name, Told::SetAside(now.set_aside - before.set_aside));
+        }
+        if now.pruned > before.pruned {
+            tell(&self.name, Told::Pruned(now.pruned - before.pruned));
         }
     }
 
@@ -207,6 +230,9 @@ impl Runner {
     /// again.
     pub fn step(&mut self) -> Result<Step, RunnerFault> {
         self.open()?;
+        if self.unwritten {
+            self.advance(0, 0)?;
+        }
         if self.pending.is_empty() && !self.read()? {
             return Ok(Step::Idle);
         }
@@ -221,6 +247,7 @@ impl Runner {
                 self.settle(fates)
             }
             Err(Fault::Down(why)) => Err(RunnerFault::Sink(why)),
+            Err(Fault::Busy(why, least)) => Err(RunnerFault::Busy(why, least)),
             Err(Fault::Unfit(why)) if count == 1 => self.settle(vec![Fate::Refused(why)]),
             Err(Fault::Unfit(_)) => {
                 self.width = count / 2;
@@ -247,6 +274,7 @@ impl Runner {
         };
         self.recall(cursor.next)?;
         self.show(&cursor)?;
+        self.opened = Some(self.progress.read());
         self.cursor = Some(cursor);
         Ok(())
     }
@@ -290,6 +318,7 @@ impl Runner {
             let made = events(&name, item.sequence, &item.leaf, half.as_ref());
             self.pending.extend(made);
             self.read_until = item.sequence + 1;
+            self.read_ms = Some(item.leaf.at_ms());
         }
         let oldest = self.pending.front().map(|event| event.at_ms);
         self.progress.set(|reading| reading.oldest_ms = oldest);
@@ -299,7 +328,7 @@ impl Runner {
     /// Entries that an operator had pruned before they were sent are counted.
     fn pass_pruned(&mut self) -> Result<(), RunnerFault> {
         let first = self.log.first();
-        let Some(cursor) = &mut self.cursor else {
+        let Some(mut cursor) = self.cursor.clone() else {
             return Ok(());
         };
         if cursor.next >= first {
@@ -312,6 +341,8 @@ impl Runner {
             None => None,
         };
         cursor.write(&self.folder, &self.name)?;
+        self.show(&cursor)?;
+        self.cursor = Some(cursor);
         self.recall(first)?;
         Ok(())
     }
@@ -359,6 +390,10 @@ impl Runner {
         }
         self.advance(delivered, set_aside)?;
         aside?;
+        if partly && delivered + set_aside == 0 {
+            let says = "the sink took none of the events, and says that it may later";
+            return Err(RunnerFault::Sink(says.to_owned()));
+        }
         Ok(if partly { Step::Partly } else { Step::Moved })
     }
 
@@ -368,26 +403,31 @@ impl Runner {
         let Some(mut cursor) = self.cursor.clone() else {
             return Ok(());
         };
+        // Counted in memory even if the log cannot be read or the file cannot be
+        // written now: what is pending was taken off above.
+        cursor.delivered = cursor.delivered.saturating_add(delivered);
+        cursor.set_aside = cursor.set_aside.saturating_add(set_aside);
+        self.unwritten = true;
+        self.cursor = Some(cursor.clone());
         if next != cursor.next {
-            cursor.next = next;
             cursor.leaf = match next.checked_sub(1) {
                 Some(last) => Some(self.log.leaf_hash(last)?),
                 None => None,
             };
+            cursor.next = next;
+            self.cursor = Some(cursor.clone());
         }
-        cursor.delivered = cursor.delivered.saturating_add(delivered);
-        cursor.set_aside = cursor.set_aside.saturating_add(set_aside);
-        // Counted in memory even if the file cannot be written now: what is
-        // pending was taken off above.
-        self.cursor = Some(cursor.clone());
         self.show(&cursor)?;
         cursor.write(&self.folder, &self.name)?;
+        self.unwritten = false;
         Ok(())
     }
 
     fn show(&mut self, cursor: &Cursor) -> Result<(), FeedFault> {
         let size = self.log.size()?;
         let oldest = self.pending.front().map(|event| event.at_ms);
+        // Between two reads of a log that is far ahead: not before the last.
+        let oldest = oldest.or_else(|| self.read_ms.filter(|_| cursor.next < size));
         self.progress.set(|reading| {
             reading.size = size;
             reading.next = cursor.next;
@@ -409,6 +449,8 @@ pub enum Told<'a> {
     Well,
     /// So many events were refused for good.
     SetAside(u64),
+    /// So many entries were pruned before they were sent.
+    Pruned(u64),
 }
 
 /// Is told what is new of the export with this name.

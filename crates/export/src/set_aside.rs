@@ -2,7 +2,7 @@
 //! told; not dropped, and not in the way of what comes after.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::OpenOptions,
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 use thiserror::Error;
 
-use crate::{event::Event, format::ocsf};
+use crate::{durable, event::Event, format::ocsf};
 
 /// LIMIT: bytes of the file. When it is full nothing is set aside any more, and
 /// the sink's cursor stands still until somebody has looked.
@@ -64,18 +64,21 @@ impl SetAside {
         }
         let is_new = !self.path.exists();
         let mut file = OpenOptions::new()
+            .read(true)
             .append(true)
             .create(true)
             .mode(0o600)
             .open(&self.path)?;
+        // What a full disk left of a line is no line; its event comes again.
+        durable::cut_torn_line(&mut file)?;
         let bytes = file.metadata()?.len();
         if bytes.saturating_add(lines.len() as u64) > self.bytes_max {
             return Err(SetAsideFault::Full);
         }
         file.write_all(lines.as_bytes())?;
         file.sync_data()?;
-        if let Some(folder) = self.path.parent().filter(|_| is_new) {
-            fs::File::open(folder)?.sync_all()?;
+        if is_new {
+            durable::sync_folder_of(&self.path)?;
         }
         Ok(())
     }

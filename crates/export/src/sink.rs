@@ -11,7 +11,7 @@ mod splunk;
 mod syslog;
 pub mod tls;
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use crate::event::Event;
 
@@ -38,6 +38,8 @@ pub enum Fate {
 pub enum Fault {
     /// Later it may go: out of reach, busy, or the credential is refused.
     Down(String),
+    /// Later it may go, and not before so long: the other side says so.
+    Busy(String, Duration),
     /// Something in it, or its size, is in the way: fewer at once may go.
     Unfit(String),
 }

@@ -17,7 +17,7 @@ mod table;
 
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 /// LIMIT: bytes of an export.
@@ -178,8 +178,8 @@ impl UsageExport {
         };
         match (text.trim_start().chars().next(), exporter) {
             (None, _) => return Err(UsageFault::Empty),
-            (Some('{'), Exporter::OpenAi) => openai::pages(text, &mut export)?,
-            (Some('{'), Exporter::Anthropic) => anthropic::pages(text, &mut export)?,
+            (Some('{'), Exporter::OpenAi) => pages::<openai::Bucket>(text, &mut export)?,
+            (Some('{'), Exporter::Anthropic) => pages::<anthropic::Bucket>(text, &mut export)?,
             (Some(_), Exporter::OpenAi) => openai::table(text, &mut export)?,
             (Some(_), Exporter::Anthropic) => anthropic::table(text, &mut export)?,
         }
@@ -234,14 +234,28 @@ impl UsageExport {
     }
 }
 
+/// A stretch of time on a page, with what was counted in it.
+trait Bucket: DeserializeOwned {
+    /// Its first second and the one after its last, since 1970; otherwise the
+    /// member that is no time.
+    fn span(&self) -> Result<(u64, u64), &'static str>;
+    /// A row for each of its results, in their order.
+    fn rows(self, span: (u64, u64)) -> impl Iterator<Item = UsageRow>;
+}
+
+/// One page.
+#[derive(Deserialize)]
+struct Page<B> {
+    data: Vec<B>,
+    #[serde(default)]
+    has_more: bool,
+}
+
 /// Pages of JSON, one after the other. Members that are not known are passed
 /// over: vendors add some.
-fn json_pages<T: serde::de::DeserializeOwned>(
-    text: &str,
-    mut take: impl FnMut(usize, T) -> Result<bool, UsageFault>,
-) -> Result<(), UsageFault> {
+fn pages<B: Bucket>(text: &str, export: &mut UsageExport) -> Result<(), UsageFault> {
     let mut has_more = false;
-    let pages = serde_json::Deserializer::from_str(text).into_iter::<T>();
+    let pages = serde_json::Deserializer::from_str(text).into_iter::<Page<B>>();
     for (page, read) in (1..).zip(pages) {
         let read = read.map_err(|error| UsageFault::Json {
             page,
@@ -249,7 +263,18 @@ fn json_pages<T: serde::de::DeserializeOwned>(
             line: error.line(),
             column: error.column(),
         })?;
-        has_more = take(page, read)?;
+        has_more = read.has_more;
+        for (number, bucket) in read.data.into_iter().enumerate() {
+            let path = || format!("page {page}, data[{number}]");
+            let span = bucket.span().map_err(|member| UsageFault::Value {
+                path: format!("{}.{member}", path()),
+                why: "not a time by RFC 3339",
+            })?;
+            export.span(span.0, span.1, path)?;
+            for (place, row) in bucket.rows(span).enumerate() {
+                export.push(row, || format!("{}.results[{place}]", path()))?;
+            }
+        }
     }
     if has_more {
         return Err(UsageFault::MorePages);

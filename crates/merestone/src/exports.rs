@@ -5,7 +5,10 @@ mod build;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -37,6 +40,24 @@ pub struct Exports {
 struct Run {
     progress: Arc<Progress>,
     lag_ms_max: u64,
+    /// Since when each look found it failing, milliseconds since 1970; 0 if the
+    /// last did not.
+    failing_ms: AtomicU64,
+}
+
+impl Run {
+    /// For how long it has failed, by the looks that were taken. Where the log or
+    /// the cursor cannot be read, nothing else tells that it is late.
+    fn failing_for(&self, reading: &Reading, now_ms: u64) -> u64 {
+        if reading.failing.is_none() {
+            self.failing_ms.store(0, Ordering::Relaxed);
+            return 0;
+        }
+        let first =
+            self.failing_ms
+                .compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        now_ms.saturating_sub(first.map_or_else(|since| since, |_| now_ms))
+    }
 }
 
 /// Where the log and the cursors are.
@@ -66,6 +87,7 @@ impl Exports {
                 .map(|at| Run {
                     progress: Arc::new(Progress::new(&at.name)),
                     lag_ms_max: at.lag_ms_max,
+                    failing_ms: AtomicU64::new(0),
                 })
                 .collect(),
             ..Self::default()
@@ -107,7 +129,9 @@ impl Exports {
             .iter()
             .map(|run| {
                 let reading = run.progress.read();
-                let late = reading.stopped || reading.lag_ms(now_ms) > run.lag_ms_max;
+                let behind = reading.lag_ms(now_ms);
+                let behind = behind.max(run.failing_for(&reading, now_ms));
+                let late = reading.stopped || behind > run.lag_ms_max;
                 (reading, late)
             })
             .collect()
@@ -142,13 +166,18 @@ fn tell(name: &str, told: Told<'_>) {
             count,
             "events were refused for good and set aside"
         ),
+        Told::Pruned(count) => tracing::error!(
+            export = name,
+            count,
+            "entries were pruned before they were delivered; they will never be"
+        ),
     }
 }
 
 /// How far the destinations of a gate that does not run are.
 ///
 /// # Errors
-/// When a cursor or the log cannot be read.
+/// When the log cannot be read.
 pub fn at_rest(
     wanted: &[ExportAt],
     key: Option<&VerifierKey>,
@@ -161,21 +190,28 @@ pub fn at_rest(
             name: at.name.clone(),
             ..Reading::default()
         };
-        let cursor = Cursor::read(places.folder, &at.name)
-            .with_context(|| format!("the export `{}`", at.name))?;
-        if let Some(cursor) = cursor {
-            reading.next = cursor.next;
-            reading.delivered = cursor.delivered;
-            reading.set_aside = cursor.set_aside;
-            reading.pruned = cursor.pruned;
+        // One that is damaged is told, and hides no other.
+        match Cursor::read(places.folder, &at.name) {
+            Ok(None) => {}
+            Ok(Some(cursor)) => {
+                reading.next = cursor.next;
+                reading.delivered = cursor.delivered;
+                reading.set_aside = cursor.set_aside;
+                reading.pruned = cursor.pruned;
+            }
+            Err(fault) => reading.failing = Some(fault.to_string()),
         }
         if let Some(key) = key {
             let mut feed = Feed::new(Arc::new(DiskFiles), places.ledger, key.clone());
             reading.size = feed.size()?;
             let next = reading.next.max(feed.first());
             if next < reading.size {
-                let items = feed.read(next, reading.size, 1, 1)?;
-                reading.oldest_ms = items.first().map(|item| item.leaf.at_ms());
+                match feed.read(next, reading.size, 1, 1) {
+                    Ok(items) => {
+                        reading.oldest_ms = items.first().map(|item| item.leaf.at_ms());
+                    }
+                    Err(fault) => reading.failing = Some(fault.to_string()),
+                }
             }
         }
         readings.push(reading);

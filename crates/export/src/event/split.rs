@@ -140,6 +140,17 @@ pub(crate) fn minded(findings: &[FindingNote]) -> impl Iterator<Item = &FindingN
         .filter(|finding| finding.action != Action::Allow)
 }
 
+/// What was found and minded, as `detector@slot:action`, each once, in order.
+pub(crate) fn found(findings: &[FindingNote], runs: &[ControlRun]) -> Vec<String> {
+    let notes = minded(findings);
+    let mut found: Vec<String> = notes
+        .map(|note| format!("{}@{}:{}", note.detector, note.slot, done(note, runs)))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// Whether a finding's control only records: its action stands for what would
 /// have been done.
 fn in_shadow(note: &FindingNote, runs: &[ControlRun]) -> bool {

@@ -4,7 +4,7 @@
 use terms::Leaf;
 
 use super::ocsf::entry_word;
-use crate::event::{Event, Severity, done, minded};
+use crate::event::{Event, Severity, found};
 
 /// The event as one line, without a line end.
 #[must_use]
@@ -115,11 +115,7 @@ fn ended(event: &Event) -> Vec<(&'static str, String)> {
         }
         Leaf::UncleanStart(_) => return fields,
     };
-    let mut found: Vec<String> = minded(findings)
-        .map(|note| format!("{}@{}:{}", note.detector, note.slot, done(note, runs)))
-        .collect();
-    found.sort_unstable();
-    found.dedup();
+    let found = found(findings, runs);
     if !found.is_empty() {
         fields.push(("cs5Label", "found".to_owned()));
         fields.push(("cs5", found.join(",")));

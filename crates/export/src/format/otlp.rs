@@ -11,7 +11,7 @@ use proto::{
 use terms::{Admitted, Closed, ControlRun, FindingNote, Leaf, Refused, RequestFacts};
 
 use super::ocsf::{entry_word, provider};
-use crate::event::{Event, Severity, Topic, done, minded};
+use crate::event::{self, Event, Severity, Topic};
 
 /// Nanoseconds of a millisecond.
 const NS: u64 = 1_000_000;
@@ -176,11 +176,7 @@ fn asked(request: &RequestFacts, out: &mut Vec<KeyValue>) {
 }
 
 fn found(runs: &[ControlRun], findings: &[FindingNote], out: &mut Vec<KeyValue>) {
-    let mut found: Vec<String> = minded(findings)
-        .map(|note| format!("{}@{}:{}", note.detector, note.slot, done(note, runs)))
-        .collect();
-    found.sort_unstable();
-    found.dedup();
+    let found = event::found(findings, runs);
     if !found.is_empty() {
         out.push(texts("merestone.found", found.into_iter()));
     }

@@ -177,3 +177,35 @@ fn a_test_says_that_it_is_one_in_every_format() {
         .collect();
     assert!(keys.contains(&"merestone.test".to_owned()));
 }
+
+/// LIMIT of the guide: what a syslog receiver is told to take.
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+#[test]
+fn the_largest_record_fits_into_one_syslog_message() {
+    // Short places and long: many findings, and few that are large.
+    for place in [1, 40, 400] {
+        let mut findings = Vec::new();
+        let mut bytes = 0;
+        while bytes < 30 << 10 {
+            let number = findings.len();
+            let mut note = finding("redact");
+            note["detector"] = format!("detector-{number}").into();
+            note["kind"] = format!("kind-{number}").into();
+            note["place"] = "\\".repeat(place).into();
+            bytes += note.to_string().len() + 1;
+            findings.push(note);
+        }
+        let leaf = admitted(1, "gpt", &findings);
+        for event in made(&[leaf]) {
+            for format in Format::ALL {
+                let length = syslog::frame(&event, "node", format).len();
+                assert!(
+                    length <= MESSAGE_BYTES_MAX,
+                    "{length} bytes of {}",
+                    format.word()
+                );
+            }
+        }
+    }
+}

@@ -88,6 +88,7 @@ fn deliver(
                 return deliver(sink, second, told);
             }
             Err(Fault::Down(why)) => return Err(RunnerFault::Sink(why)),
+            Err(Fault::Busy(why, least)) => return Err(RunnerFault::Busy(why, least)),
         }
     }
     Err(RunnerFault::Sink(

@@ -5,9 +5,9 @@ use std::{
 };
 
 use proptest::prelude::*;
-use terms::{Digest, Leaf};
+use terms::{Digest, Leaf, SeededEntropy};
 
-use super::{Limits, Runner, RunnerFault, Step, replay};
+use super::{Limits, Runner, RunnerFault, Step, Stop, replay};
 use crate::{
     Begin, Cursor, CursorFault, Event, Fate, Fault, FeedFault, Item, Log, LogName, Progress, Sink,
     event::samples::{admitted, closed, finding, unclean},
@@ -69,6 +69,8 @@ impl Log for Fake {
 enum Mood {
     Takes,
     Down,
+    /// Asks to be left alone for a while.
+    Busy,
     /// Takes it, and the answer is lost.
     TakesSilently,
     /// Wants every n-th again.
@@ -115,6 +117,10 @@ impl Sink for Moody {
         match mood {
             Mood::Takes => Ok(each(usize::MAX, Fate::Confirmed)),
             Mood::Down => Err(Fault::Down("down".to_owned())),
+            Mood::Busy => Err(Fault::Busy(
+                "busy".to_owned(),
+                std::time::Duration::from_secs(9),
+            )),
             Mood::TakesSilently => {
                 events.iter().for_each(take);
                 Err(Fault::Down("silent".to_owned()))
@@ -393,4 +399,87 @@ fn what_is_sent_again_is_the_same() {
     let again: BTreeMap<String, u64> = got.lock().unwrap().drain(..).collect();
     assert_eq!(first, again);
     assert_eq!(confirmed, first.len());
+}
+
+#[test]
+fn a_torn_line_of_what_was_set_aside_spoils_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.set-aside.jsonl"), "{\"id\":\"half").unwrap();
+    let (log, got) = (Fake::of(exchanges(1)), Got::default());
+    let moods = vec![Mood::Refuses(1)];
+    let mut life = runner(folder.path(), &log, moods, &got, Limits::default());
+    while life.step().unwrap() != Step::Idle {}
+    assert_eq!(set_aside(folder.path()).len(), 3);
+}
+
+#[test]
+fn a_cursor_that_could_not_be_written_is_written_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, got) = (Fake::of(exchanges(1)), Got::default());
+    let mut life = runner(folder.path(), &log, Vec::new(), &got, Limits::default());
+    life.open().unwrap();
+    // Nothing can be written to a folder.
+    let draft = folder.path().join("x.next");
+    std::fs::create_dir(&draft).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(
+            life.step(),
+            Err(RunnerFault::Cursor(CursorFault::Io(_)))
+        ));
+    }
+    std::fs::remove_dir(&draft).unwrap();
+    assert_eq!(life.step(), Ok(Step::Idle));
+    let cursor = Cursor::read(folder.path(), "x").unwrap().unwrap();
+    assert_eq!((cursor.next, cursor.delivered), (2, 3));
+    assert_eq!(got.lock().unwrap().len(), 3, "nothing is sent twice for it");
+}
+
+#[test]
+fn the_lag_does_not_flicker_between_two_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, got) = (Fake::of(exchanges(5)), Got::default());
+    let limits = Limits {
+        batch_entries_max: 2,
+        ..Limits::default()
+    };
+    let mut life = runner(folder.path(), &log, Vec::new(), &got, limits);
+    let progress = Arc::clone(&life.progress);
+    while life.step().unwrap() != Step::Idle {
+        let told = progress.read();
+        assert_eq!(told.lag_entries() > 0, told.lag_ms(u64::MAX) > 0);
+    }
+}
+
+#[test]
+fn a_sink_that_wants_everything_again_is_failing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, got) = (Fake::of(exchanges(1)), Got::default());
+    let moods = vec![Mood::Partly(1), Mood::Busy];
+    let mut life = runner(folder.path(), &log, moods, &got, Limits::default());
+    assert!(matches!(life.step(), Err(RunnerFault::Sink(why)) if why.contains("none")));
+    let busy = life.step().unwrap_err();
+    assert_eq!(
+        busy,
+        RunnerFault::Busy("busy".to_owned(), std::time::Duration::from_secs(9))
+    );
+    assert!(!busy.is_final());
+    while life.step().unwrap() != Step::Idle {}
+}
+
+#[test]
+fn what_was_pruned_unsent_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut log, got) = (Fake::of(exchanges(4)), Got::default());
+    let limits = Limits::default();
+    runner(folder.path(), &log, vec![Mood::Down], &got, limits)
+        .step()
+        .unwrap_err();
+    log.first = 3;
+    let life = runner(folder.path(), &log, Vec::new(), &got, limits);
+    let (stop, told) = (Stop::default(), Mutex::new(Vec::new()));
+    life.run(&stop, &SeededEntropy::new(1), &|_, what| {
+        told.lock().unwrap().push(format!("{what:?}"));
+        stop.say();
+    });
+    assert_eq!(*told.lock().unwrap(), ["Pruned(3)"]);
 }

@@ -10,6 +10,18 @@ use super::{
 };
 use crate::{Event, format::ocsf};
 
+/// Where events go, and what of the answer is wanted: nothing that repeats a
+/// document.
+const PATH: &str =
+    "/_bulk?filter_path=items.create._id,items.create.status,items.create.error.type";
+/// Errors with status 400 that are those of the index, not of the document
+/// (closed, or the cluster has no room for its next shard): later it may go.
+const INDEX_ERRORS: [&str; 4] = [
+    "cluster_block_exception",
+    "index_closed_exception",
+    "index_not_found_exception",
+    "validation_exception",
+];
 /// LIMIT: bytes of an error's type that are repeated.
 const TYPE_BYTES_MAX: usize = 64;
 
@@ -33,7 +45,7 @@ struct Item {
 #[derive(Deserialize)]
 struct Created {
     #[serde(rename = "_id")]
-    id: Option<String>,
+    id: String,
     status: u16,
     error: Option<ItemError>,
 }
@@ -72,9 +84,9 @@ impl ElasticSink {
 impl Sink for ElasticSink {
     fn deliver(&mut self, events: &[Event]) -> Result<Vec<Fate>, Fault> {
         let headers = [("content-type", "application/x-ndjson")];
-        let answer = self.http.post("/_bulk", &headers, &self.body(events))?;
+        let answer = self.http.post(PATH, &headers, &self.body(events))?;
         if answer.status != 200 {
-            return Err(status_fault(answer.status));
+            return Err(status_fault(&answer));
         }
         judge(&answer.body, events)
     }
@@ -93,7 +105,7 @@ pub fn judge(answer: &[u8], events: &[Event]) -> Result<Vec<Fate>, Fault> {
     let pairs = answer.items.into_iter().zip(events);
     pairs
         .map(|(item, event)| {
-            if item.create.id.is_some_and(|id| id != event.id) {
+            if item.create.id != event.id {
                 return Err(odd());
             }
             Ok(fate(item.create.status, item.create.error.as_ref()))
@@ -106,9 +118,11 @@ fn fate(status: u16, error: Option<&ItemError>) -> Fate {
     match status {
         200 | 201 | 409 => Fate::Confirmed,
         400 => {
-            let kind: String = error
-                .map(|error| error.kind.as_str())
-                .unwrap_or_default()
+            let kind = error.map_or("", |error| error.kind.as_str());
+            if INDEX_ERRORS.contains(&kind) {
+                return Fate::Again;
+            }
+            let kind: String = kind
                 .chars()
                 .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
                 .take(TYPE_BYTES_MAX)

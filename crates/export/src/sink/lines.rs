@@ -2,8 +2,8 @@
 //! confirmed when it is on the disk.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    fs::OpenOptions,
+    io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -11,10 +11,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 
 use super::{Fate, Fault, Sink, all_confirmed};
-use crate::{Event, Format};
-
-/// LIMIT: bytes at the end of a file that are searched for its last line end.
-const TAIL_BYTES_MAX: u64 = 1 << 20;
+use crate::{Event, Format, durable};
 
 /// A file that is opened for each delivery, so that it can be rotated.
 #[derive(Debug)]
@@ -42,31 +39,16 @@ impl FileSink {
             .open(&self.path)?;
         // Released when the file is closed: a replay may write beside.
         flock(&file, FlockOperation::LockExclusive)?;
-        mend(&mut file)?;
+        // Empty: it may be new, after a rotation, and its name not durable yet.
+        let is_new = file.metadata()?.len() == 0;
+        durable::cut_torn_line(&mut file)?;
         file.write_all(text)?;
-        file.sync_data()
+        file.sync_data()?;
+        if is_new {
+            durable::sync_folder_of(&self.path)?;
+        }
+        Ok(())
     }
-}
-
-/// Cuts a line off that a crash left without its end: it is sent again.
-fn mend(file: &mut File) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    let from = length.saturating_sub(TAIL_BYTES_MAX);
-    file.seek(SeekFrom::Start(length.saturating_sub(1)))?;
-    let mut last = Vec::new();
-    file.take(1).read_to_end(&mut last)?;
-    if last.is_empty() || last == b"\n" {
-        return Ok(());
-    }
-    file.seek(SeekFrom::Start(from))?;
-    let mut tail = Vec::new();
-    file.take(TAIL_BYTES_MAX).read_to_end(&mut tail)?;
-    let kept = match tail.iter().rposition(|byte| *byte == b'\n') {
-        Some(at) => from + at as u64 + 1,
-        None if from == 0 => 0,
-        None => return Err(io::ErrorKind::InvalidData.into()),
-    };
-    file.set_len(kept)
 }
 
 impl Sink for FileSink {
@@ -83,30 +65,56 @@ impl Sink for FileSink {
 #[derive(Debug)]
 pub struct StdoutSink {
     format: Format,
+    /// Whether the last delivery broke off, perhaps within a line.
+    torn: bool,
 }
 
 impl StdoutSink {
     /// Lines on standard output.
     #[must_use]
     pub const fn new(format: Format) -> Self {
-        Self { format }
+        Self {
+            format,
+            torn: false,
+        }
     }
 }
 
 impl Sink for StdoutSink {
     fn deliver(&mut self, events: &[Event]) -> Result<Vec<Fate>, Fault> {
-        let text = lines(events, self.format);
-        let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())
-            .and_then(|()| out.flush())
-            .map_err(|error| {
-                Fault::Down(format!(
-                    "standard output cannot be written: {}",
-                    error.kind()
-                ))
-            })?;
+        write(
+            &mut io::stdout().lock(),
+            events,
+            self.format,
+            &mut self.torn,
+        )
+        .map_err(|error| {
+            Fault::Down(format!(
+                "standard output cannot be written: {}",
+                error.kind()
+            ))
+        })?;
         Ok(all_confirmed(events))
     }
+}
+
+/// Writes lines to what cannot be cut: after a delivery that broke off they
+/// begin on a line of their own, so that none is glued to half of another.
+pub(super) fn write(
+    out: &mut impl Write,
+    events: &[Event],
+    format: Format,
+    torn: &mut bool,
+) -> io::Result<()> {
+    let mut text = lines(events, format);
+    if *torn {
+        text.insert(0, '\n');
+    }
+    *torn = true;
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    *torn = false;
+    Ok(())
 }
 
 fn lines(events: &[Event], format: Format) -> String {

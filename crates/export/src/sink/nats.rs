@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use async_nats::{
     ConnectOptions,
-    jetstream::{self, context::PublishErrorKind, message::PublishMessage},
+    jetstream::{
+        self, ErrorCode,
+        context::{PublishError, PublishErrorKind},
+        message::PublishMessage,
+    },
 };
 use terms::Secret;
 use tokio::runtime::Runtime;
@@ -16,6 +20,10 @@ use crate::{Event, Format};
 
 /// For a connection to be made, and for one acknowledgement.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// For a whole delivery: a server that takes nothing in must not hold it for ever.
+const DELIVERY_TIME: Duration = Duration::from_secs(60);
+/// LIMIT: events whose acknowledgements are out at once.
+const UNACKNOWLEDGED_MAX: usize = 256;
 /// LIMIT: bytes of an event; servers take 1 MiB at most unless told otherwise.
 const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 
@@ -72,7 +80,13 @@ impl NatsSink {
 impl Sink for NatsSink {
     fn deliver(&mut self, events: &[Event]) -> Result<Vec<Fate>, Fault> {
         let runtime = self.runtime()?;
-        let delivered = runtime.block_on(self.publish(events));
+        // The timer needs the runtime around it.
+        let publishing = async { tokio::time::timeout(DELIVERY_TIME, self.publish(events)).await };
+        let delivered = runtime.block_on(publishing).unwrap_or_else(|_| {
+            Err(Fault::Down(
+                "the NATS server did not take the events in time".to_owned(),
+            ))
+        });
         self.runtime = Some(runtime);
         if delivered.is_err() {
             // The next try begins with a new connection.
@@ -91,6 +105,9 @@ impl NatsSink {
         let mut options = ConnectOptions::new()
             .name("merestone")
             .connection_timeout(ANSWER_TIME)
+            // Credentials go to the server that is configured, and to no other
+            // that it names.
+            .ignore_discovered_servers()
             .max_reconnects(Some(1));
         if let Some(secret) = &self.settings.credential {
             options = match secret.reveal().split_once(':') {
@@ -128,6 +145,29 @@ impl NatsSink {
 
     async fn publish(&mut self, events: &[Event]) -> Result<Vec<Fate>, Fault> {
         let stream = self.connected().await?;
+        let mut fates = Vec::with_capacity(events.len());
+        for some in events.chunks(UNACKNOWLEDGED_MAX) {
+            // One acknowledgement that does not come is waited for, not each.
+            if fates.contains(&Fate::Again) {
+                fates.extend(some.iter().map(|_| Fate::Again));
+            } else {
+                fates.extend(self.publish_some(&stream, some).await?);
+            }
+        }
+        if fates.iter().all(|fate| *fate == Fate::Again) {
+            return Err(Fault::Down(
+                "the stream acknowledged none of the events".to_owned(),
+            ));
+        }
+        self.stream = Some(stream);
+        Ok(fates)
+    }
+
+    async fn publish_some(
+        &self,
+        stream: &jetstream::Context,
+        events: &[Event],
+    ) -> Result<Vec<Fate>, Fault> {
         let mut waiting = Vec::with_capacity(events.len());
         for event in events {
             let payload = self.settings.format.line(event).into_bytes();
@@ -140,13 +180,12 @@ impl NatsSink {
                 .payload(payload.into())
                 .message_id(&event.id);
             let sent = stream.send_publish(subject, message).await;
-            waiting.push(sent.map_err(|error| fate(error.kind())));
+            waiting.push(sent.map_err(|error| fate(&error)));
         }
         let mut fates = Vec::with_capacity(events.len());
         let mut silent = false;
         for sent in waiting {
             fates.push(match sent {
-                // One that does not come is waited for once, not for each event.
                 Ok(_) if silent => Fate::Again,
                 Ok(acknowledgement) => match acknowledgement.await {
                     Ok(_) => Fate::Confirmed,
@@ -156,28 +195,32 @@ impl NatsSink {
                         ));
                     }
                     Err(error) => {
-                        silent = true;
-                        fate(error.kind())
+                        let fate = fate(&error);
+                        silent = fate == Fate::Again;
+                        fate
                     }
                 },
                 Err(fate) => fate,
             });
         }
-        if fates.iter().all(|fate| *fate == Fate::Again) {
-            return Err(Fault::Down(
-                "the stream acknowledged none of the events".to_owned(),
-            ));
-        }
-        self.stream = Some(stream);
         Ok(fates)
     }
 }
 
-fn fate(kind: PublishErrorKind) -> Fate {
-    match kind {
-        PublishErrorKind::MaxPayloadExceeded => {
+fn fate(error: &PublishError) -> Fate {
+    let source = std::error::Error::source(error);
+    let said = source.and_then(|source| source.downcast_ref::<jetstream::Error>());
+    match (error.kind(), said.map(jetstream::Error::error_code)) {
+        (PublishErrorKind::MaxPayloadExceeded, _) => {
             Fate::Refused("it is larger than the NATS server takes".to_owned())
         }
+        (
+            _,
+            Some(
+                ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM
+                | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM,
+            ),
+        ) => Fate::Refused("it is larger than the stream takes".to_owned()),
         _ => Fate::Again,
     }
 }

@@ -4,36 +4,53 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
+    sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use serde::Deserialize;
 use serde_json::json;
+use terms::Entropy;
 
 use super::{
     Fate, Fault, Sink, all_confirmed,
-    http::{Http, status_fault},
+    http::{Answer, Http, status_fault},
 };
 use crate::{Event, format::ocsf};
 
 /// How often it is asked whether the indexers have it.
 const ASK_EVERY: Duration = Duration::from_millis(500);
-/// The collector's word for an event whose form it does not take.
-const CODE_INVALID_DATA: u32 = 6;
+/// The collector's word for success.
+const CODE_SUCCESS: u32 = 0;
+/// The collector's words for an event that it does not take: its form, a field
+/// that is missing or blank, its indexed fields. The others with status 400
+/// (the index, the channel, acknowledgements that are switched off) are of the
+/// settings, and no event's fault.
+const CODES_OF_EVENTS: [u32; 4] = [6, 12, 13, 15];
 
 /// A collector.
-#[derive(Debug)]
 pub struct SplunkSink {
     http: Http,
     settings: SplunkSettings,
+    entropy: Arc<dyn Entropy>,
+    /// The numbers of acknowledgements begin anew when a collector starts, and
+    /// each of several behind one address has its own. After a delivery whose
+    /// acknowledgement did not come, its channel is not used again: an answer
+    /// for it could be taken for one to something else.
+    channel: Option<String>,
+}
+
+impl fmt::Debug for SplunkSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SplunkSink(..)")
+    }
 }
 
 /// How it is spoken to.
 #[derive(Debug, Clone)]
 pub struct SplunkSettings {
-    /// The channel of this node, a GUID.
-    pub channel: String,
     /// The index; the token's own if not given.
     pub index: Option<String>,
     /// The host that events are said to come from.
@@ -46,8 +63,7 @@ pub struct SplunkSettings {
 
 #[derive(Deserialize)]
 struct Taken {
-    #[serde(default)]
-    code: u32,
+    code: Option<u32>,
     #[serde(rename = "ackId")]
     ack_id: Option<u64>,
     #[serde(rename = "invalid-event-number")]
@@ -62,8 +78,13 @@ struct Acks {
 impl SplunkSink {
     /// A collector, at the URL before `/services/collector`.
     #[must_use]
-    pub const fn new(http: Http, settings: SplunkSettings) -> Self {
-        Self { http, settings }
+    pub fn new(http: Http, settings: SplunkSettings, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            http,
+            settings,
+            entropy,
+            channel: None,
+        }
     }
 
     fn body(&self, events: &[Event]) -> Vec<u8> {
@@ -87,9 +108,9 @@ impl SplunkSink {
     }
 
     /// Waits until the indexers have it.
-    fn wait(&self, ack_id: u64) -> Result<(), Fault> {
+    fn wait(&self, channel: &str, ack_id: u64) -> Result<(), Fault> {
         let begun = Instant::now();
-        let path = format!("/services/collector/ack?channel={}", self.settings.channel);
+        let path = format!("/services/collector/ack?channel={channel}");
         let body = json!({ "acks": [ack_id] }).to_string();
         let headers = [("content-type", "application/json")];
         while begun.elapsed() < self.settings.acknowledge_time {
@@ -116,38 +137,69 @@ impl SplunkSink {
 
 impl Sink for SplunkSink {
     fn deliver(&mut self, events: &[Event]) -> Result<Vec<Fate>, Fault> {
-        let path = format!(
-            "/services/collector/event?channel={}",
-            self.settings.channel
-        );
+        let known = self.channel.take();
+        let channel = known.unwrap_or_else(|| new_channel(&*self.entropy));
+        let delivered = self.send(events, &channel)?;
+        self.channel = Some(channel);
+        Ok(delivered)
+    }
+}
+
+impl SplunkSink {
+    fn send(&self, events: &[Event], channel: &str) -> Result<Vec<Fate>, Fault> {
+        let path = format!("/services/collector/event?channel={channel}");
         let headers = [("content-type", "application/json")];
         let answer = self.http.post(&path, &headers, &self.body(events))?;
-        let taken: Option<Taken> = serde_json::from_slice(&answer.body).ok();
-        if answer.status != 200 {
-            return match taken {
-                Some(taken) if answer.status == 400 && taken.code == CODE_INVALID_DATA => {
-                    invalid(events, taken.invalid)
-                }
-                Some(_) | None => Err(status_fault(answer.status)),
-            };
-        }
+        let taken = match judge(&answer, events)? {
+            Judged::Taken(taken) => taken,
+            Judged::Fates(fates) => return Ok(fates),
+        };
         if !self.settings.acknowledged {
             return Ok(all_confirmed(events));
         }
-        let ack_id = taken.and_then(|taken| taken.ack_id).ok_or_else(|| {
+        let ack_id = taken.ok_or_else(|| {
             Fault::Down("the collector gives no acknowledgements; switch them on for its token, or write `acknowledged = false`".to_owned())
         })?;
-        self.wait(ack_id)?;
+        self.wait(channel, ack_id)?;
         Ok(all_confirmed(events))
+    }
+}
+
+/// What an answer to events says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// They look well; with the number of their acknowledgement, if it gives any.
+    Taken(Option<u64>),
+    /// One of them does not.
+    Fates(Vec<Fate>),
+}
+
+pub(super) fn judge(answer: &Answer, events: &[Event]) -> Result<Judged, Fault> {
+    let taken: Option<Taken> = serde_json::from_slice(&answer.body).ok();
+    let code = taken.as_ref().and_then(|taken| taken.code);
+    match (answer.status, code) {
+        (200, Some(CODE_SUCCESS)) => Ok(Judged::Taken(taken.and_then(|taken| taken.ack_id))),
+        // Whoever else answers with 200 has taken nothing.
+        (200, _) => Err(Fault::Down(
+            "the answer is not that of an event collector".to_owned(),
+        )),
+        (400, Some(code)) if CODES_OF_EVENTS.contains(&code) => {
+            let number = taken.and_then(|taken| taken.invalid);
+            match number.filter(|number| *number < events.len()) {
+                Some(number) => Ok(Judged::Fates(without(events, number))),
+                None => Err(status_fault(answer)),
+            }
+        }
+        (400, Some(code)) => Err(Fault::Down(format!(
+            "the collector does not take what is configured of it (status 400, code {code})"
+        ))),
+        _ => Err(status_fault(answer)),
     }
 }
 
 /// The collector names the first event that it does not take. What stood before
 /// it may have been taken; all but that one go again.
-fn invalid(events: &[Event], number: Option<usize>) -> Result<Vec<Fate>, Fault> {
-    let Some(number) = number.filter(|number| *number < events.len()) else {
-        return Err(status_fault(400));
-    };
+fn without(events: &[Event], number: usize) -> Vec<Fate> {
     let fates = (0..events.len()).map(|at| {
         if at == number {
             Fate::Refused("the collector does not take its form".to_owned())
@@ -155,7 +207,24 @@ fn invalid(events: &[Event], number: Option<usize>) -> Result<Vec<Fate>, Fault> 
             Fate::Again
         }
     });
-    Ok(fates.collect())
+    fates.collect()
+}
+
+/// A GUID of its own (RFC 9562, version 4).
+fn new_channel(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0_u8; 16];
+    entropy.fill(&mut bytes);
+    let whole = u128::from_be_bytes(bytes);
+    let marked = whole & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let part = |shift: u32, digits: u32| marked >> shift & ((1 << (4 * digits)) - 1);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        part(96, 8),
+        part(80, 4),
+        part(64, 4),
+        part(48, 4),
+        part(0, 12)
+    )
 }
 
 /// Seconds with milliseconds, as the collector wants them.

@@ -3,18 +3,11 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{UsageExport, UsageFault, UsageRow, json_pages, table::Table};
+use super::{UsageExport, UsageFault, UsageRow, table::Table};
 use crate::count::Day;
 
 #[derive(Deserialize)]
-struct Page {
-    data: Vec<Bucket>,
-    #[serde(default)]
-    has_more: bool,
-}
-
-#[derive(Deserialize)]
-struct Bucket {
+pub(super) struct Bucket {
     starting_at: String,
     ending_at: String,
     results: Vec<Counted>,
@@ -43,42 +36,33 @@ struct CacheCreation {
     ephemeral_1h_input_tokens: u64,
 }
 
-pub(super) fn pages(text: &str, export: &mut UsageExport) -> Result<(), UsageFault> {
-    json_pages(text, |page, read: Page| {
-        for (number, bucket) in read.data.into_iter().enumerate() {
-            let time = |name: &str, text: &str| {
-                seconds(text).ok_or_else(|| UsageFault::Value {
-                    path: format!("page {page}, data[{number}].{name}"),
-                    why: "not a time by RFC 3339",
-                })
-            };
-            let from = time("starting_at", &bucket.starting_at)?;
-            let until = time("ending_at", &bucket.ending_at)?;
-            export.span(from, until, || format!("page {page}, data[{number}]"))?;
-            for (place, counted) in bucket.results.into_iter().enumerate() {
-                let written = counted.cache_creation.map_or(0, |written| {
-                    written
-                        .ephemeral_5m_input_tokens
-                        .saturating_add(written.ephemeral_1h_input_tokens)
-                });
-                let row = UsageRow {
-                    from_seconds: from,
-                    until_seconds: until,
-                    key: counted.api_key_id,
-                    model: counted.model,
-                    requests: None,
-                    input_tokens: counted.uncached_input_tokens,
-                    output_tokens: counted.output_tokens,
-                    cached_tokens: counted.cache_read_input_tokens.unwrap_or(0),
-                    cache_written_tokens: written,
-                };
-                export.push(row, || {
-                    format!("page {page}, data[{number}].results[{place}]")
-                })?;
+impl super::Bucket for Bucket {
+    fn span(&self) -> Result<(u64, u64), &'static str> {
+        let from = seconds(&self.starting_at).ok_or("starting_at")?;
+        let until = seconds(&self.ending_at).ok_or("ending_at")?;
+        Ok((from, until))
+    }
+
+    fn rows(self, (from, until): (u64, u64)) -> impl Iterator<Item = UsageRow> {
+        self.results.into_iter().map(move |counted| {
+            let written = counted.cache_creation.map_or(0, |written| {
+                written
+                    .ephemeral_5m_input_tokens
+                    .saturating_add(written.ephemeral_1h_input_tokens)
+            });
+            UsageRow {
+                from_seconds: from,
+                until_seconds: until,
+                key: counted.api_key_id,
+                model: counted.model,
+                requests: None,
+                input_tokens: counted.uncached_input_tokens,
+                output_tokens: counted.output_tokens,
+                cached_tokens: counted.cache_read_input_tokens.unwrap_or(0),
+                cache_written_tokens: written,
             }
-        }
-        Ok(read.has_more)
-    })
+        })
+    }
 }
 
 fn seconds(text: &str) -> Option<u64> {

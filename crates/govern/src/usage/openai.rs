@@ -2,17 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{UsageExport, UsageFault, UsageRow, json_pages, table::Table};
+use super::{UsageExport, UsageFault, UsageRow, table::Table};
 
 #[derive(Deserialize)]
-struct Page {
-    data: Vec<Bucket>,
-    #[serde(default)]
-    has_more: bool,
-}
-
-#[derive(Deserialize)]
-struct Bucket {
+pub(super) struct Bucket {
     start_time: u64,
     end_time: u64,
     /// The page has had both names.
@@ -35,30 +28,24 @@ struct Counted {
     model: Option<String>,
 }
 
-pub(super) fn pages(text: &str, export: &mut UsageExport) -> Result<(), UsageFault> {
-    json_pages(text, |page, read: Page| {
-        for (number, bucket) in read.data.into_iter().enumerate() {
-            let (from, until) = (bucket.start_time, bucket.end_time);
-            export.span(from, until, || format!("page {page}, data[{number}]"))?;
-            for (place, counted) in bucket.results.into_iter().enumerate() {
-                let row = UsageRow {
-                    from_seconds: from,
-                    until_seconds: until,
-                    key: counted.api_key_id,
-                    model: counted.model,
-                    requests: Some(counted.num_model_requests),
-                    input_tokens: counted.input_tokens,
-                    output_tokens: counted.output_tokens,
-                    cached_tokens: counted.input_cached_tokens.unwrap_or(0),
-                    cache_written_tokens: counted.input_cache_write_tokens.unwrap_or(0),
-                };
-                export.push(row, || {
-                    format!("page {page}, data[{number}].results[{place}]")
-                })?;
-            }
-        }
-        Ok(read.has_more)
-    })
+impl super::Bucket for Bucket {
+    fn span(&self) -> Result<(u64, u64), &'static str> {
+        Ok((self.start_time, self.end_time))
+    }
+
+    fn rows(self, (from, until): (u64, u64)) -> impl Iterator<Item = UsageRow> {
+        self.results.into_iter().map(move |counted| UsageRow {
+            from_seconds: from,
+            until_seconds: until,
+            key: counted.api_key_id,
+            model: counted.model,
+            requests: Some(counted.num_model_requests),
+            input_tokens: counted.input_tokens,
+            output_tokens: counted.output_tokens,
+            cached_tokens: counted.input_cached_tokens.unwrap_or(0),
+            cache_written_tokens: counted.input_cache_write_tokens.unwrap_or(0),
+        })
+    }
 }
 
 /// The dashboard's table: a row for each result. Stretches without use have a

@@ -69,6 +69,7 @@ fn status(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
         "seconds",
         "delivered",
         "set aside",
+        "pruned",
         "state",
     ]);
     for reading in &readings {
@@ -79,6 +80,7 @@ fn status(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
             (reading.lag_ms(now_ms) / 1_000).to_string(),
             reading.delivered.to_string(),
             reading.set_aside.to_string(),
+            reading.pruned.to_string(),
             present::plain(word(reading, runs)),
         ]);
     }
@@ -88,8 +90,8 @@ fn status(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
 
 fn word(reading: &Reading, runs: bool) -> &str {
     match &reading.failing {
-        _ if !runs => "no gate runs",
         Some(why) => why,
+        None if !runs => "no gate runs",
         None if reading.lag_entries() == 0 => "up to date",
         None => "sending",
     }
@@ -114,7 +116,7 @@ struct Chosen {
 }
 
 fn chosen(path: &Path, name: &str) -> anyhow::Result<Chosen> {
-    let settled = config::load(path, VendorKeys::Fetch)?;
+    let settled = config::load(path, VendorKeys::Export(name))?;
     let state = State::existing(&settled.state)?;
     let key = state
         .known_log_key()?
@@ -150,7 +152,8 @@ fn test(path: &Path, name: &str) -> anyhow::Result<ExitCode> {
             present::note(&format!("{name} confirmed the test event {id}"));
             Ok(ExitCode::SUCCESS)
         }
-        Ok(Some(Fate::Refused(why))) | Err(Fault::Down(why) | Fault::Unfit(why)) => {
+        Ok(Some(Fate::Refused(why)))
+        | Err(Fault::Down(why) | Fault::Busy(why, _) | Fault::Unfit(why)) => {
             anyhow::bail!("{name} did not take the test event: {why}")
         }
         Ok(Some(Fate::Again) | None) => {

@@ -24,22 +24,44 @@ const DEFAULT_STATE: &str = "merestone-data";
 /// Where the file is looked for when no path is given.
 pub const DEFAULT_PATH: &str = "merestone.toml";
 
-/// Whether the vendors' keys are fetched from where the file says they are.
+/// Which secrets are fetched from where the file says they are: a command needs
+/// what it uses, and no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VendorKeys {
+pub enum VendorKeys<'a> {
     /// They must be there: a gate is going to run.
     Fetch,
     /// They are left alone: an operator's shell need not have them.
     Leave,
     /// Only the tenant's key is fetched, to open what was sealed.
     TenantOnly,
+    /// Only what the destination of the ledger's events with this name needs.
+    Export(&'a str),
+}
+
+impl VendorKeys<'_> {
+    /// Whether the tenant's key is.
+    const fn of_tenant(self) -> bool {
+        match self {
+            Self::Fetch | Self::TenantOnly => true,
+            Self::Leave | Self::Export(_) => false,
+        }
+    }
+
+    /// Whether the credential of this export, and its certificates, are.
+    fn of_export(self, name: &str) -> bool {
+        match self {
+            Self::Fetch => true,
+            Self::Export(wanted) => wanted == name,
+            Self::Leave | Self::TenantOnly => false,
+        }
+    }
 }
 
 /// Reads and settles the file.
 ///
 /// # Errors
 /// With file, line, column and what to write instead.
-pub fn load(path: &Path, keys: VendorKeys) -> Result<Settled, ConfigFault> {
+pub fn load(path: &Path, keys: VendorKeys<'_>) -> Result<Settled, ConfigFault> {
     let unreadable = |why: String| ConfigFault::unreadable(path, &why);
     let size = std::fs::metadata(path)
         .map_err(|error| unreadable(reason(&error)))?
@@ -81,7 +103,7 @@ fn reason(error: &std::io::Error) -> String {
 ///
 /// # Errors
 /// With file, line, column and what to write instead.
-pub fn settle(path: &Path, text: &str, keys: VendorKeys) -> Result<Settled, ConfigFault> {
+pub fn settle(path: &Path, text: &str, keys: VendorKeys<'_>) -> Result<Settled, ConfigFault> {
     let raw: raw::Raw =
         toml::from_str(text).map_err(|error| ConfigFault::parse(path, text, &error))?;
     let folder = path

@@ -103,7 +103,7 @@ pub enum StoreAt {
     Unfetched,
 }
 
-pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settled, Fault> {
+pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys<'_>) -> Result<Settled, Fault> {
     let (listen, state, node) = gate(&raw.gate, folder)?;
     let catalogue = Catalogue::embedded()
         .map_err(|fault| (None, format!("the embedded catalogue is broken: {fault}")))?;
@@ -120,7 +120,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     let tls = raw.gate.tls.as_ref();
     let tls = match keys {
         // A certificate that is broken on the disk keeps no command from a gate.
-        VendorKeys::Leave | VendorKeys::TenantOnly => None,
+        VendorKeys::Leave | VendorKeys::TenantOnly | VendorKeys::Export(_) => None,
         VendorKeys::Fetch => tls.map(|raw| tls::settle(raw, folder)).transpose()?,
     };
     policy.rates = access::rates(&raw.rates)?;
@@ -134,7 +134,12 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
     )?;
     let permission = access::permission(&raw.permission, folder)?;
     let watched = watched(&raw, folder);
-    let sources = sources(&raw.secrets, folder, keys)?;
+    let asks_vault = match keys {
+        VendorKeys::Fetch | VendorKeys::TenantOnly => true,
+        VendorKeys::Leave => false,
+        VendorKeys::Export(name) => export::asks_vault(&raw.export, name),
+    };
+    let sources = sources(&raw.secrets, folder, asks_vault)?;
     let store = store(&raw.store, &sources, keys)?;
     let exports = export::settle(&raw.export, &sources, keys)?;
     let capture = capture::settle(&raw.capture, &raw.vendors, &sources, keys)?;
@@ -171,7 +176,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys) -> Result<Settle
 }
 
 /// The means to fetch secrets. An operator's shell may lack them.
-fn sources<'a>(raw: &RawSecrets, folder: &'a Path, keys: VendorKeys) -> Result<Sources<'a>, Fault> {
+fn sources<'a>(raw: &RawSecrets, folder: &'a Path, asks_vault: bool) -> Result<Sources<'a>, Fault> {
     let mut sources = Sources {
         folder,
         strict: raw.strict,
@@ -186,11 +191,10 @@ fn sources<'a>(raw: &RawSecrets, folder: &'a Path, keys: VendorKeys) -> Result<S
     };
     let at = |says: String| (Some(vault.token.span()), says);
     sources.check(vault.token.get_ref()).map_err(at)?;
-    let token = match keys {
-        VendorKeys::Leave => terms::Secret::new(String::new()),
-        VendorKeys::Fetch | VendorKeys::TenantOnly => {
-            sources.fetch(vault.token.get_ref()).map_err(at)?.text
-        }
+    let token = if asks_vault {
+        sources.fetch(vault.token.get_ref()).map_err(at)?.text
+    } else {
+        terms::Secret::new(String::new())
     };
     let made = Vault::new(
         vault.address.get_ref(),
@@ -203,7 +207,7 @@ fn sources<'a>(raw: &RawSecrets, folder: &'a Path, keys: VendorKeys) -> Result<S
     Ok(sources)
 }
 
-fn store(raw: &RawStore, sources: &Sources<'_>, keys: VendorKeys) -> Result<StoreAt, Fault> {
+fn store(raw: &RawStore, sources: &Sources<'_>, keys: VendorKeys<'_>) -> Result<StoreAt, Fault> {
     let Some(url) = &raw.url else {
         return Ok(StoreAt::Embedded);
     };

@@ -13,10 +13,12 @@ use export::{
     },
 };
 use rustls_pki_types::ServerName;
-use sha2::{Digest as _, Sha256};
 use terms::Secret;
 
-use crate::config::{ExportAt, SinkAt};
+use crate::{
+    config::{ExportAt, SinkAt},
+    source::SystemEntropy,
+};
 
 /// For an indexer of Splunk to acknowledge.
 const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(60);
@@ -26,7 +28,7 @@ const ACKNOWLEDGE_TIME: Duration = Duration::from_secs(60);
 /// # Errors
 /// When its name or TLS cannot be used.
 pub fn sink(at: ExportAt, node: &str) -> anyhow::Result<Box<dyn Sink>> {
-    let http = |url: &str, credential: Credential| Http::new(url, credential, &at.tls.authorities);
+    let http = |url: &str, credential: Credential| Http::new(url, credential, &at.tls);
     let token = at.token.clone();
     Ok(match at.sink {
         SinkAt::File { path, format } => Box::new(FileSink::new(&path, format)),
@@ -49,14 +51,14 @@ pub fn sink(at: ExportAt, node: &str) -> anyhow::Result<Box<dyn Sink>> {
             acknowledged,
         } => {
             let settings = SplunkSettings {
-                channel: channel(node, &at.name),
                 index,
                 host: node.to_owned(),
                 acknowledged,
                 acknowledge_time: ACKNOWLEDGE_TIME,
             };
             let credential = token.map(|token| authorization("Splunk", token.reveal()));
-            Box::new(SplunkSink::new(http(&url, credential), settings))
+            let http = http(&url, credential);
+            Box::new(SplunkSink::new(http, settings, Arc::new(SystemEntropy)))
         }
         SinkAt::Elastic { url, index } => {
             let credential = token.map(|token| {
@@ -92,21 +94,5 @@ fn authorization(scheme: &str, credential: &str) -> (&'static str, Secret<String
     (
         "authorization",
         Secret::new(format!("{scheme} {credential}")),
-    )
-}
-
-/// Splunk knows a sender's acknowledgements apart by a GUID: the same one for
-/// the same node and export.
-fn channel(node: &str, name: &str) -> String {
-    let hash = Sha256::digest(format!("merestone channel\0{node}\0{name}"));
-    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    format!(
-        "{}-{}-4{}-8{}-{}",
-        part(0, 8),
-        part(8, 12),
-        part(13, 16),
-        part(17, 20),
-        part(20, 32)
     )
 }

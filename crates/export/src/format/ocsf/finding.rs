@@ -23,48 +23,37 @@ const FAIL: u32 = 3;
 /// What was found in a request or reply, or a source that was locked out.
 pub(super) fn detection(event: &Event) -> Class {
     let class = Class::new(CREATE).with("status_id", STATUS_NEW);
-    match &*event.leaf {
-        Leaf::Admitted(entry) => {
-            let whose = Some((&entry.caller, Some(&entry.request)));
-            in_exchange(
-                class,
-                event,
-                whose,
-                (&entry.controls, &entry.findings),
-                "request",
-            )
-        }
-        Leaf::Closed(entry) => {
-            let half = event.admitted.as_deref();
-            let whose = half.map(|half| (&half.caller, Some(&half.request)));
-            in_exchange(
-                class,
-                event,
-                whose,
-                (&entry.controls, &entry.findings),
-                "reply",
-            )
-            .own("outcome", entry.outcome.word())
-        }
-        Leaf::Refused(entry) => {
-            let whose = Some((&entry.caller, entry.request.as_ref()));
-            in_exchange(
-                class,
-                event,
-                whose,
-                (&entry.controls, &entry.findings),
-                "request",
-            )
-            .own("code", entry.code.word())
-        }
+    let (class, whose, looked, way) = match &*event.leaf {
+        Leaf::Admitted(entry) => (
+            class,
+            Some((&entry.caller, Some(&entry.request))),
+            (&entry.controls, &entry.findings),
+            "request",
+        ),
+        Leaf::Closed(entry) => (
+            class.own("outcome", entry.outcome.word()),
+            event
+                .admitted
+                .as_deref()
+                .map(|half| (&half.caller, Some(&half.request))),
+            (&entry.controls, &entry.findings),
+            "reply",
+        ),
+        Leaf::Refused(entry) => (
+            class.own("code", entry.code.word()),
+            Some((&entry.caller, entry.request.as_ref())),
+            (&entry.controls, &entry.findings),
+            "request",
+        ),
         Leaf::Event(entry) => {
             let info = info(event, "source-locked", &["lock-out".to_owned()]);
-            told(class.with("finding_info", info), entry).with("is_alert", true)
+            return told(class.with("finding_info", info), entry).with("is_alert", true);
         }
         Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) => {
-            class.with("finding_info", info(event, "finding", &[]))
+            return class.with("finding_info", info(event, "finding", &[]));
         }
-    }
+    };
+    in_exchange(class, event, whose, (looked.0, looked.1), way)
 }
 
 fn in_exchange(

@@ -11,7 +11,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "name",
         "\"siem\"",
         false,
-        "Where the ledger's events go, a table [[export]] for each destination. Its name stands in metrics and names its cursor. Changes take a restart.",
+        "Where the ledger's events go, a table [[export]] for each destination. Its name stands in metrics and names its cursor: another destination takes another name. Changes take a restart, and so does a new token.",
     ),
     setting(
         TABLE,
@@ -60,7 +60,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "certificate",
         "\"client.pem\"",
         false,
-        "The gate's own certificate (PEM) for syslog and NATS, with `key`.",
+        "The gate's own certificate (PEM), with `key`, for a destination over TLS that asks for one.",
     ),
     setting(
         TABLE,

@@ -35,7 +35,7 @@ pub(super) fn settle(
     raw: &RawCapture,
     vendors: &BTreeMap<Spanned<String>, RawVendor>,
     sources: &Sources<'_>,
-    keys: VendorKeys,
+    keys: VendorKeys<'_>,
 ) -> Result<CaptureAt, Fault> {
     let default = u64::try_from(PART_BYTES_MAX).unwrap_or(u64::MAX);
     let part_bytes_max = bounded(&raw.part_bytes_max, default, 1_024, 16 << 20)?;
@@ -65,15 +65,15 @@ pub(super) fn settle(
 fn tenant(
     reference: &Spanned<String>,
     sources: &Sources<'_>,
-    keys: VendorKeys,
+    keys: VendorKeys<'_>,
 ) -> Result<Option<Arc<dyn Wrap>>, Fault> {
     let at = |says: String| (Some(reference.span()), says);
     if let Some(place) = reference.get_ref().strip_prefix("transit:") {
         let transit = Transit::new(place, sources.vault.as_ref()).map_err(at)?;
-        return Ok((keys != VendorKeys::Leave).then(|| Arc::new(transit) as Arc<dyn Wrap>));
+        return Ok(keys.of_tenant().then(|| Arc::new(transit) as Arc<dyn Wrap>));
     }
     sources.check(reference.get_ref()).map_err(at)?;
-    if keys == VendorKeys::Leave {
+    if !keys.of_tenant() {
         return Ok(None);
     }
     let fetched = sources.fetch(reference.get_ref()).map_err(at)?;

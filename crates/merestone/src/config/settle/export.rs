@@ -31,6 +31,9 @@ pub struct ExportAt {
     pub name: String,
     /// What it is.
     pub sink: SinkAt,
+    /// Where its credential, authority, certificate and key are, as it is
+    /// written.
+    pub references: [Option<String>; 4],
     /// The credential, if there is one and it was fetched.
     pub token: Option<Secret<String>>,
     /// How TLS is spoken to it.
@@ -113,10 +116,19 @@ impl SinkAt {
     }
 }
 
+/// Whether the credential of this export is in the vault.
+pub(super) fn asks_vault(raw: &[RawExport], name: &str) -> bool {
+    let mut named = raw.iter().filter(|one| one.name.get_ref() == name);
+    named.any(|one| {
+        let token = one.token.as_ref();
+        token.is_some_and(|token| token.get_ref().starts_with("vault:"))
+    })
+}
+
 pub(super) fn settle(
     raw: &[RawExport],
     sources: &Sources<'_>,
-    keys: VendorKeys,
+    keys: VendorKeys<'_>,
 ) -> Result<Vec<ExportAt>, Fault> {
     let mut names = BTreeSet::new();
     let mut exports = Vec::new();
@@ -133,15 +145,23 @@ pub(super) fn settle(
     Ok(exports)
 }
 
-fn settle_one(raw: &RawExport, sources: &Sources<'_>, keys: VendorKeys) -> Result<ExportAt, Fault> {
+fn settle_one(
+    raw: &RawExport,
+    sources: &Sources<'_>,
+    keys: VendorKeys<'_>,
+) -> Result<ExportAt, Fault> {
     fitting(raw)?;
+    let fetched = keys.of_export(raw.name.get_ref());
+    let written = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.get_ref().clone());
     Ok(ExportAt {
         name: name(&raw.name, "an export's name")?,
         sink: sink(raw, sources)?,
-        token: token(raw.token.as_ref(), sources, keys)?,
-        tls: match keys {
-            VendorKeys::Leave | VendorKeys::TenantOnly => Tls::default(),
-            VendorKeys::Fetch => identity(raw, sources)?,
+        references: [&raw.token, &raw.authority, &raw.certificate, &raw.key].map(written),
+        token: token(raw.token.as_ref(), sources, fetched)?,
+        tls: if fetched {
+            identity(raw, sources)?
+        } else {
+            Tls::default()
         },
         limits: Limits {
             batch_entries_max: usize::try_from(bounded(
@@ -194,7 +214,7 @@ fn fitting(raw: &RawExport) -> Result<(), Fault> {
         (
             "certificate",
             span(raw.certificate.as_ref()),
-            &[Syslog, Nats],
+            &[Syslog, Splunk, Elastic, Otlp, Nats],
         ),
         ("index", span(raw.index.as_ref()), &[Splunk, Elastic]),
         ("subject", span(raw.subject.as_ref()), &[Nats]),
@@ -345,20 +365,18 @@ fn word(text: &Spanned<String>) -> Result<String, Fault> {
 fn token(
     reference: Option<&Spanned<String>>,
     sources: &Sources<'_>,
-    keys: VendorKeys,
+    fetched: bool,
 ) -> Result<Option<Secret<String>>, Fault> {
     let Some(reference) = reference else {
         return Ok(None);
     };
     let at = |says: String| (Some(reference.span()), says);
     sources.check(reference.get_ref()).map_err(at)?;
-    match keys {
-        VendorKeys::Leave | VendorKeys::TenantOnly => Ok(None),
-        VendorKeys::Fetch => {
-            let fetched = sources.fetch(reference.get_ref()).map_err(at)?;
-            Ok(Some(fetched.text))
-        }
+    if !fetched {
+        return Ok(None);
     }
+    let fetched = sources.fetch(reference.get_ref()).map_err(at)?;
+    Ok(Some(fetched.text))
 }
 
 fn identity(raw: &RawExport, sources: &Sources<'_>) -> Result<Tls, Fault> {

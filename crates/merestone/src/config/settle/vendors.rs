@@ -19,7 +19,7 @@ use crate::config::{
 pub(super) fn settle(
     raw: BTreeMap<Spanned<String>, RawVendor>,
     sources: &Sources<'_>,
-    keys: VendorKeys,
+    keys: VendorKeys<'_>,
 ) -> Result<(Vec<Vendor>, Vec<CertificateDer<'static>>), Fault> {
     if raw.is_empty() {
         let says = "no vendor is configured; write for example [vendors.openai] with api, base_url and key";
@@ -51,7 +51,7 @@ fn one(
     title: &Spanned<String>,
     raw: &RawVendor,
     sources: &Sources<'_>,
-    keys: VendorKeys,
+    keys: VendorKeys<'_>,
 ) -> Result<Vendor, Fault> {
     let api = match raw.api.get_ref().as_str() {
         "openai" => Api::OpenAi,
@@ -150,7 +150,7 @@ fn prefix(text: &Spanned<String>) -> Result<String, Fault> {
 fn key(
     reference: &Spanned<String>,
     sources: &Sources<'_>,
-    keys: VendorKeys,
+    keys: VendorKeys<'_>,
 ) -> Result<(Secret<String>, Option<u64>), Fault> {
     let at = |says: String| (Some(reference.span()), says);
     sources.check(reference.get_ref()).map_err(at)?;
