@@ -1,6 +1,6 @@
 //! Sends entries again that were delivered before. The cursor has no part in it.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, thread::sleep, time::Duration};
 
 use super::{CONTEXT_READ_MAX, Limits, READ_BYTES_MAX, RunnerFault};
 use crate::{
@@ -10,6 +10,8 @@ use crate::{
 
 /// LIMIT: tries of one batch whose sink wants some of it again.
 const TRIES_MAX: u32 = 8;
+/// Before the second try; twice as long before each that follows.
+const TRY_AFTER: Duration = Duration::from_millis(250);
 
 /// Sends the entries of a range with the names that they had. `told` hears what
 /// became of each event.
@@ -61,9 +63,12 @@ fn deliver(
     told: &mut dyn FnMut(&Fate),
 ) -> Result<(), RunnerFault> {
     let mut left: Vec<Event> = batch.to_vec();
-    for _ in 0..TRIES_MAX {
+    for tried in 0..TRIES_MAX {
         if left.is_empty() {
             return Ok(());
+        }
+        if tried > 0 {
+            sleep(TRY_AFTER * 2_u32.pow(tried - 1));
         }
         match sink.deliver(&left) {
             Ok(fates) => {

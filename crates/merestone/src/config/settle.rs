@@ -134,12 +134,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys<'_>) -> Result<Se
     )?;
     let permission = access::permission(&raw.permission, folder)?;
     let watched = watched(&raw, folder);
-    let asks_vault = match keys {
-        VendorKeys::Fetch | VendorKeys::TenantOnly => true,
-        VendorKeys::Leave => false,
-        VendorKeys::Export(name) => export::asks_vault(&raw.export, name),
-    };
-    let sources = sources(&raw.secrets, folder, asks_vault)?;
+    let sources = sources(&raw.secrets, folder, export::asks_vault(&raw.export, keys))?;
     let store = store(&raw.store, &sources, keys)?;
     let exports = export::settle(&raw.export, &sources, keys)?;
     let capture = capture::settle(&raw.capture, &raw.vendors, &sources, keys)?;

@@ -116,8 +116,14 @@ impl SinkAt {
     }
 }
 
-/// Whether the credential of this export is in the vault.
-pub(super) fn asks_vault(raw: &[RawExport], name: &str) -> bool {
+/// Whether something may be asked of the vault: for one export, if its
+/// credential is there.
+pub(super) fn asks_vault(raw: &[RawExport], keys: VendorKeys<'_>) -> bool {
+    let name = match keys {
+        VendorKeys::Fetch | VendorKeys::TenantOnly => return true,
+        VendorKeys::Leave => return false,
+        VendorKeys::Export(name) => name,
+    };
     let mut named = raw.iter().filter(|one| one.name.get_ref() == name);
     named.any(|one| {
         let token = one.token.as_ref();
