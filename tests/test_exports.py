@@ -153,8 +153,11 @@ def test_elastic_that_takes_a_part(build_house):
     moods = ["partly", "busy", "broken", "takes", "takes", "refuses", "large", "partly"]
     elastic = Elastic(moods=moods)
     sink = table(name="e", to="elastic", url=elastic.url, index="ai-gate", batch_entries_max=5)
+    elastic.hold = True
     house = house_with(build_house, sink)
     busy(house, 15)
+    # From here on batches are full.
+    elastic.hold = False
     wait(60, lambda: not elastic.moods, lambda: f"left: {elastic.moods}")
     caught_up(house.gate, "e", 60)
     aside = lines(house.gate.folder / "data/exports/e.set-aside.jsonl")

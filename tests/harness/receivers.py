@@ -27,6 +27,8 @@ class Double:
     def __init__(self, moods=(), port=0, context=None):
         self.moods = list(moods)
         self.posts = 0
+        # While it is set everybody gets 503, and no mood is used up.
+        self.hold = False
         self.lock = threading.Lock()
         self.received = []
         self.headers = []
@@ -39,7 +41,8 @@ class Double:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 with double.lock:
                     double.headers.append(dict(self.headers))
-                    answer = double.answer(self.path, body)
+                    held = (503, "text/plain", b"")
+                    answer = held if double.hold else double.answer(self.path, body)
                 if answer is None:
                     self.connection.close()
                     self.close_connection = True
