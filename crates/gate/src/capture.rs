@@ -5,7 +5,7 @@ mod matches;
 mod never;
 mod released;
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use detect::Engine;
@@ -32,6 +32,11 @@ use crate::{Ruling, state::SharedEntropy};
 pub const PART_BYTES_MAX: usize = 1 << 20;
 /// LIMIT: exchanges whose texts are made ready for sealing at once.
 const AT_ONCE_MAX: usize = 8;
+/// LIMIT: record keys that are being wrapped at once. Whoever holds the
+/// tenant's key may not answer, and each call keeps a thread that others need.
+const WRAPS_MAX: usize = 64;
+/// For a record's key to have its turn.
+const WRAP_TURN_TIME: Duration = Duration::from_secs(5);
 
 /// The means to seal and to keep.
 #[derive(Debug)]
@@ -40,6 +45,7 @@ pub struct Sealing {
     tenant: Arc<dyn Wrap>,
     part_bytes_max: usize,
     turns: Semaphore,
+    wraps: Arc<Semaphore>,
 }
 
 impl Sealing {
@@ -51,6 +57,7 @@ impl Sealing {
             tenant,
             part_bytes_max,
             turns: Semaphore::new(AT_ONCE_MAX),
+            wraps: Arc::new(Semaphore::new(WRAPS_MAX)),
         }
     }
 
@@ -136,9 +143,12 @@ impl Capture {
         who: Who,
     ) -> Self {
         let key = RecordKey::new(&*entropy);
-        let (tenant, wrapped) = (Arc::clone(&sealing.tenant), key.clone());
-        let random = Arc::clone(&entropy);
-        let asked = tokio::task::spawn_blocking(move || tenant.wrap(exchange, &wrapped, &*random));
+        let asked = tokio::spawn(wrap(
+            Arc::clone(sealing),
+            exchange,
+            key.clone(),
+            Arc::clone(&entropy),
+        ));
         Self {
             commitments: node.salted(&key.salt(exchange)),
             sealing: Arc::clone(sealing),
@@ -241,9 +251,11 @@ impl Capture {
         let turn = sealing.turns.acquire().await.map_err(|_| down())?;
         let made = tokio::task::spawn_blocking(move || self.sealed(&ruling, dialect));
         let (captured, sealed, who, exchange) = made.await.map_err(|_| down())??;
-        drop(turn);
         let kept = async {
+            // The turn is kept until there is room: while the disk is slow, no
+            // more than these are sealed and wait.
             let room = sealing.captures.room(sealed.len()).await?;
+            drop(turn);
             let wish = Wish {
                 exchange,
                 at_ms,
@@ -325,6 +337,30 @@ impl Capture {
         }
         parts
     }
+}
+
+/// Wraps a record's key, in its turn.
+async fn wrap(
+    sealing: Arc<Sealing>,
+    exchange: ExchangeId,
+    key: RecordKey,
+    entropy: Arc<dyn SharedEntropy>,
+) -> Result<Wrapped, WrapFault> {
+    let service = |says: &str| WrapFault::Service(says.to_owned());
+    let turn = Arc::clone(&sealing.wraps).acquire_owned();
+    let turn = tokio::time::timeout(WRAP_TURN_TIME, turn).await;
+    let Ok(Ok(turn)) = turn else {
+        return Err(service("too many keys wait for the tenant's key"));
+    };
+    let tenant = Arc::clone(&sealing.tenant);
+    let wrapped = tokio::task::spawn_blocking(move || {
+        let wrapped = tenant.wrap(exchange, &key, &*entropy);
+        drop(turn);
+        wrapped
+    });
+    wrapped
+        .await
+        .unwrap_or_else(|_| Err(service("the key could not be wrapped")))
 }
 
 fn within(body: &[u8], most: usize) -> Result<(), LeftOut> {

@@ -7,6 +7,8 @@ use wire::Dialect;
 
 use super::*;
 
+mod pressure;
+
 /// Prepared once: it takes a while.
 static NEVER: LazyLock<Engine> = LazyLock::new(|| {
     let engine = Engine::new(Catalogue::embedded().unwrap()).unwrap();
