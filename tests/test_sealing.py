@@ -466,7 +466,8 @@ def test_an_erasure_that_broke_off_is_finished_at_the_next_start(sealing):
     wrapped = here.slot(reply.exchange).wrapped
     here.gate.kill()
     # As an erasure leaves it that was killed after its first write.
-    (here.state / "captures" / "erasing").write_text(reply.exchange + "\n")
+    [table] = (here.state / "captures").glob("*.keys")
+    (table.parent / "erasing").write_text(f"{reply.exchange} {table.name} 0\n")
     here.gate.start()
     assert sealed.stands_in(here.state, wrapped) == []
     assert [event["subject"] for event in here.events("erased")] == [reply.exchange]

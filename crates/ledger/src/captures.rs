@@ -6,6 +6,7 @@
 //! journal, no free page and no older file keeps what it held. That is why the
 //! table is no database.
 
+mod audit;
 mod erase;
 mod slot;
 mod table;
@@ -24,9 +25,10 @@ use terms::{Clock, ExchangeId, KeyId};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::{files::Files, seal::Wrapped};
+use crate::{files::Files, reader::ReadFault, seal::Wrapped};
 
-pub use erase::{Erasing, Pending, pending};
+pub use audit::{Audited, audit};
+pub use erase::{Erasing, Erasure, Pending, pending};
 pub use slot::{SLOT_BYTES, Slot, SlotFault};
 pub use table::{Found, Table, Which};
 
@@ -56,9 +58,9 @@ pub enum CaptureFault {
     /// A hold is set.
     #[error("a legal hold is set: nothing is erased until it is lifted")]
     Held,
-    /// A slot of the table is damaged.
-    #[error("a slot of the table of keys is damaged: {0}")]
-    Slot(#[from] SlotFault),
+    /// The log cannot be read.
+    #[error("the log cannot be read: {0}")]
+    Log(#[from] ReadFault),
     /// The sealed bytes that a slot points to are not there.
     #[error("the sealed bytes are not where the table of keys says")]
     Missing,

@@ -56,6 +56,11 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// When it cannot be read.
     fn read_from(&self, path: &Path, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>>;
+    /// How long a file is, in bytes.
+    ///
+    /// # Errors
+    /// When it is not there.
+    fn length(&self, path: &Path) -> io::Result<u64>;
     /// A new file; it must not exist. Space may be set aside for it.
     ///
     /// # Errors

@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ledger::{
-    captures::{CaptureFault, Captures, Table, Which, Wish, pending},
+    captures::{CaptureFault, Captures, Erasing, SLOT_BYTES, Table, Which, Wish, pending},
     files::{Fault, Files, MemoryFiles},
     prune,
     seal::{Content, LocalKey, RecordKey, Wrap, content},
@@ -93,6 +96,11 @@ impl Bench {
     }
 }
 
+/// The first step of an erasure.
+fn step(table: &Table, which: Which) -> Result<Option<Erasing>, CaptureFault> {
+    table.erasure(which)?.step(Path::new(LEDGER))
+}
+
 /// What a power failure leaves of a disk.
 fn crashed(files: &MemoryFiles, seed: u64) -> MemoryFiles {
     let left = files.copy();
@@ -135,10 +143,9 @@ async fn what_is_erased_is_nowhere_and_the_rest_stays() {
         let wish = bench.wish(u8::try_from(number).unwrap(), &key(owner), person);
         wrapped.push(bench.keep(wish).await.unwrap());
     }
-    let ledger = Path::new(LEDGER);
     assert!(wrapped.iter().all(|wrapped| bench.stands(wrapped)));
     let erase = |which: Which| {
-        let step = bench.table().erase(ledger, &which).unwrap();
+        let step = step(&bench.table(), which).unwrap();
         step.map_or_else(Vec::new, |step| {
             let gone = step.gone.clone();
             step.told().unwrap();
@@ -170,12 +177,12 @@ async fn a_hold_stops_erasure() {
     prune::hold(&bench.files, ledger, "case").unwrap();
     let which = Which::Exchange(id(1));
     assert_eq!(
-        bench.table().erase(ledger, &which).unwrap_err(),
+        step(&bench.table(), which.clone()).unwrap_err(),
         CaptureFault::Held
     );
     assert!(bench.opens(1).is_some());
     prune::lift(&bench.files, ledger).unwrap();
-    let step = bench.table().erase(ledger, &which).unwrap();
+    let step = step(&bench.table(), which).unwrap();
     step.unwrap().told().unwrap();
     assert_eq!(bench.opens(1), None);
 }
@@ -193,7 +200,7 @@ async fn an_erasure_that_broke_off_is_finished_and_told() {
         }
         bench.files.fail(Some(Fault::Power(cut)));
         let which = Which::Key(key(1));
-        let broke = match bench.table().erase(ledger, &which) {
+        let broke = match step(&bench.table(), which) {
             Ok(step) => step.unwrap().told().is_err(),
             Err(_) => true,
         };
@@ -223,21 +230,16 @@ async fn under_a_hold_only_what_is_gone_counts() {
     }
     let ledger = Path::new(LEDGER);
     // The list, then one key: the second one is not reached.
-    let step = bench
-        .table()
-        .erase(ledger, &Which::Exchange(id(1)))
-        .unwrap();
-    drop(step);
-    let list = format!("{}\n{}\n", id(1), id(2)).into_bytes();
-    bench
-        .files
-        .remove(&Path::new(FOLDER).join("erasing"))
-        .unwrap();
-    let mut file = bench
-        .files
-        .create(&Path::new(FOLDER).join("erasing"), 0)
-        .unwrap();
-    file.append(&list).unwrap();
+    drop(step(&bench.table(), Which::Exchange(id(1))).unwrap());
+    let path = Path::new(FOLDER).join("erasing");
+    let first = String::from_utf8(bench.files.read(&path).unwrap()).unwrap();
+    assert!(
+        first.ends_with(" 0\n"),
+        "its place stands there too: {first}"
+    );
+    let second = first.replace(&id(1).to_string(), &id(2).to_string());
+    let list = format!("{first}{}", second.replace(" 0\n", " 512\n"));
+    bench.files.put_file(&path, list.as_bytes());
     prune::hold(&bench.files, ledger, "case").unwrap();
     let step = pending(&bench.table())
         .unwrap()
@@ -282,4 +284,137 @@ async fn too_little_space_is_no_failure() {
     bench.files.fail(None);
     bench.keep(bench.wish(3, &key(1), 1)).await.unwrap();
     assert!(bench.opens(3).is_some() && bench.opens(2).is_none());
+}
+
+/// Name of the only table, and where its `number`th slot begins.
+fn slot(bench: &Bench, number: usize) -> (PathBuf, usize) {
+    let mut names = bench.files.list(Path::new(FOLDER)).unwrap().into_iter();
+    let name = names.find(|name| name.ends_with(".keys")).unwrap();
+    (Path::new(FOLDER).join(name), number * SLOT_BYTES)
+}
+
+/// A copy of the table that somebody put beside it is erased too, and so is
+/// what a bad disk or a cut write left of a slot.
+#[tokio::test]
+async fn no_copy_and_no_damaged_slot_keeps_a_key() {
+    let bench = Bench::new();
+    let mut wrapped = Vec::new();
+    for number in 0..6 {
+        wrapped.push(bench.keep(bench.wish(number, &key(1), 1)).await.unwrap());
+    }
+    let (path, _) = slot(&bench, 0);
+    let whole = bench.files.read(&path).unwrap();
+    let copy = Path::new(FOLDER).join("0000000000000009-000.keys");
+    // The copy ends inside the last slot, with most of its wrapped key.
+    bench.files.put_file(&copy, &whole[..whole.len() - 300]);
+    for number in 0..6 {
+        // A byte of the wrapped key, of the time, of the zeroes at the end.
+        let at = [100, 30, 500][number % 3];
+        bench.files.flip(&path, slot(&bench, number).1 + at, 1);
+        assert_eq!(
+            bench
+                .table()
+                .find(id(u8::try_from(number).unwrap()))
+                .unwrap()
+                .is_some(),
+            number < 5
+        );
+    }
+    let beginning = |number: usize| wrapped[number][..40].to_vec();
+    let erase = |which: Which| {
+        let mut erasure = bench.table().erasure(which).unwrap();
+        let mut gone = 0;
+        while let Some(step) = erasure.step(Path::new(LEDGER)).unwrap() {
+            gone += step.gone.len();
+            step.told().unwrap();
+        }
+        gone
+    };
+    assert!((0..6).all(|number| bench.stands(&beginning(number))));
+    assert_eq!(erase(Which::Exchange(id(1))), 2, "in both tables");
+    assert!(!bench.stands(&beginning(1)) && bench.stands(&beginning(2)));
+    assert_eq!(erase(Which::Person([2; 32])), 0);
+    assert_eq!(erase(Which::Person([1; 32])), 10);
+    assert!((0..6).all(|number| !bench.stands(&beginning(number))));
+    assert_eq!(erase(Which::Key(key(1))), 0);
+}
+
+/// A slot that was half overwritten when the power went is finished.
+#[tokio::test]
+async fn a_slot_that_was_cut_off_in_the_middle_is_finished() {
+    let bench = Bench::new();
+    let wrapped = bench.keep(bench.wish(1, &key(1), 1)).await.unwrap();
+    let (path, _) = slot(&bench, 0);
+    let before = bench.files.read(&path).unwrap();
+    drop(step(&bench.table(), Which::Exchange(id(1))).unwrap());
+    let mut torn = bench.files.read(&path).unwrap();
+    torn[100..].copy_from_slice(&before[100..]);
+    bench.files.put_file(&path, &torn);
+    assert!(bench.stands(&wrapped[8..]), "the key is there still");
+    let step = pending(&bench.table()).unwrap().unwrap();
+    let step = step.resume(Path::new(LEDGER)).unwrap();
+    assert_eq!(step.gone, [id(1)]);
+    step.told().unwrap();
+    assert!(!bench.stands(&wrapped[8..]));
+}
+
+/// What is kept after an erasure began is not reached, so that one of a busy
+/// key ends.
+#[tokio::test]
+async fn an_erasure_ends_while_the_key_goes_on_calling() {
+    let bench = Bench::new();
+    bench.keep(bench.wish(1, &key(1), 1)).await.unwrap();
+    let mut erasure = bench.table().erasure(Which::Key(key(1))).unwrap();
+    let mut gone = 0;
+    for number in 2..20 {
+        bench.keep(bench.wish(number, &key(1), 1)).await.unwrap();
+        let Some(step) = erasure.step(Path::new(LEDGER)).unwrap() else {
+            break;
+        };
+        gone += step.gone.len();
+        step.told().unwrap();
+    }
+    assert_eq!(gone, 1);
+    assert!(bench.opens(1).is_none() && bench.opens(2).is_some());
+}
+
+/// A hold that is set between two keys of one step keeps the second.
+#[tokio::test]
+async fn a_hold_is_obeyed_from_the_next_key_on() {
+    let bench = Bench::new();
+    for number in 1..4 {
+        bench.keep(bench.wish(number, &key(1), 1)).await.unwrap();
+    }
+    let erasing = bench.table();
+    // The list takes six changes; the seventh is the first key.
+    bench.files.fail(Some(Fault::Power(8)));
+    let which = Which::Key(key(1));
+    assert!(step(&erasing, which.clone()).is_err());
+    bench.files.fail(None);
+    assert_eq!(
+        (1..4)
+            .filter(|number| bench.opens(*number).is_none())
+            .count(),
+        1
+    );
+    prune::hold(&bench.files, Path::new(LEDGER), "case").unwrap();
+    let left = pending(&erasing).unwrap().unwrap();
+    let done = left.resume(Path::new(LEDGER)).unwrap();
+    assert_eq!(done.gone, [id(1)], "told, and nothing else destroyed");
+    done.told().unwrap();
+    assert_eq!(step(&erasing, which).unwrap_err(), CaptureFault::Held);
+    assert!(bench.opens(2).is_some() && bench.opens(3).is_some());
+}
+
+#[tokio::test]
+async fn what_was_found_is_known_to_be_held_only_while_it_is() {
+    let bench = Bench::new();
+    bench.keep(bench.wish(1, &key(1), 1)).await.unwrap();
+    let table = bench.table();
+    let found = table.find(id(1)).unwrap().unwrap();
+    assert!(table.is_held(&found).unwrap());
+    let gone = step(&table, Which::Exchange(id(1))).unwrap().unwrap();
+    assert!(!table.is_held(&found).unwrap(), "before it is told");
+    gone.told().unwrap();
+    assert!(!table.is_held(&found).unwrap());
 }

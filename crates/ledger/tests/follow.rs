@@ -62,6 +62,9 @@ impl Files for Busy {
         self.write();
         self.files.read_from(path, offset, bytes_max)
     }
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        self.files.length(path)
+    }
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
         self.files.make_folder(folder)
     }

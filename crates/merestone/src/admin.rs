@@ -183,7 +183,8 @@ pub struct Admin {
     pub commitments: CommitmentKey,
     /// The clock.
     pub clock: Arc<SystemClock>,
-    /// Held while something is erased, or a hold is set: none slips between.
+    /// Held while something is erased or pruned, or a hold is set: none slips
+    /// between.
     pub retention: tokio::sync::Mutex<()>,
 }
 

@@ -13,6 +13,10 @@ const LIVE: &[u8; 8] = b"mstnkey1";
 const ERASED: &[u8; 8] = b"mstngone";
 /// The public name of a virtual key.
 const KEY_BYTES: usize = 15;
+/// Where the exchange stands.
+const EXCHANGE_AT: usize = 8;
+/// Where that begins which an erasure destroys.
+const HELD_AT: usize = 8 + 16 + 8 + 8 + 4;
 
 /// A slot that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -110,6 +114,49 @@ impl Slot {
             length,
             held,
         })
+    }
+}
+
+/// A slot that cannot be read: what it still seems to say. Nothing of it opens,
+/// but its key may stand in it, so an erasure goes by what can be made out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Torn<'a>(&'a [u8; SLOT_BYTES]);
+
+impl<'a> Torn<'a> {
+    pub(super) const fn new(bytes: &'a [u8; SLOT_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Whether nothing was ever written there.
+    pub(super) fn is_blank(self) -> bool {
+        self.0.iter().all(|byte| *byte == 0)
+    }
+
+    pub(super) fn exchange(self) -> ExchangeId {
+        let mut exchange = [0; 16];
+        let from = self.0.get(EXCHANGE_AT..).unwrap_or_default();
+        for (to, from) in exchange.iter_mut().zip(from) {
+            *to = *from;
+        }
+        ExchangeId::from_bytes(exchange)
+    }
+
+    /// Whether something stands where a key would.
+    pub(super) fn may_hold_key(self) -> bool {
+        let held = self.0.get(HELD_AT..SLOT_BYTES - 4);
+        held.is_some_and(|held| held.iter().any(|byte| *byte != 0))
+    }
+
+    pub(super) fn is_of_key(self, key: &KeyId) -> bool {
+        self.has(HELD_AT, key.as_str().as_bytes())
+    }
+
+    pub(super) fn is_of_person(self, person: &[u8; 32]) -> bool {
+        self.has(HELD_AT + KEY_BYTES, person)
+    }
+
+    fn has(self, at: usize, bytes: &[u8]) -> bool {
+        self.0.get(at..).is_some_and(|rest| rest.starts_with(bytes))
     }
 }
 

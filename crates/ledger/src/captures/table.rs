@@ -8,7 +8,7 @@ use std::{
 
 use terms::{ExchangeId, KeyId};
 
-use super::{CaptureFault, SEALED_BYTES_MAX, SLOT_BYTES, Slot, slot::Held};
+use super::{CaptureFault, SEALED_BYTES_MAX, SLOT_BYTES, Slot, slot::Torn};
 use crate::files::{Files, is_absent};
 
 /// How a file of slots ends.
@@ -29,13 +29,51 @@ pub enum Which {
     Person([u8; 32]),
 }
 
+impl Which {
+    /// Whether this is one of them, with its key still there, as far as that
+    /// can be told.
+    pub(super) fn means(&self, stands: &Stands<'_>) -> bool {
+        match (self, stands) {
+            (_, Stands::Whole(Slot { held: None, .. })) => false,
+            (_, Stands::Torn(torn)) if !torn.may_hold_key() => false,
+            (Self::Exchange(exchange), Stands::Whole(slot)) => slot.exchange == *exchange,
+            (Self::Exchange(exchange), Stands::Torn(torn)) => torn.exchange() == *exchange,
+            (Self::Key(key), Stands::Whole(slot)) => {
+                slot.held.as_ref().is_some_and(|held| held.key == *key)
+            }
+            (Self::Key(key), Stands::Torn(torn)) => torn.is_of_key(key),
+            (Self::Person(person), Stands::Whole(slot)) => slot
+                .held
+                .as_ref()
+                .is_some_and(|held| held.person == *person),
+            (Self::Person(person), Stands::Torn(torn)) => torn.is_of_person(person),
+        }
+    }
+}
+
 /// A slot and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The slot.
     pub slot: Slot,
-    file: PathBuf,
-    at: u64,
+    pub(super) place: Place,
+}
+
+/// Where a slot stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Name of the file.
+    pub(super) name: String,
+    /// Where in it.
+    pub(super) at: u64,
+}
+
+/// What stands at a place.
+pub(super) enum Stands<'a> {
+    /// A slot.
+    Whole(Slot),
+    /// Bytes that are none: a write that was cut off, or damage.
+    Torn(Torn<'a>),
 }
 
 /// What is kept in a folder.
@@ -83,9 +121,12 @@ impl Table {
             .unwrap_or_default();
         let (before, after) = names.split_at_checked(first).unwrap_or_default();
         for name in after.iter().chain(before) {
-            self.each(name, &mut |slot| {
-                if slot.slot.exchange == exchange {
-                    found = Some(slot);
+            self.each(name, (0, u64::MAX), &mut |place, stands| {
+                match stands {
+                    Stands::Whole(slot) if slot.exchange == exchange => {
+                        found = Some(Found { slot, place });
+                    }
+                    Stands::Whole(_) | Stands::Torn(_) => {}
                 }
                 found.is_none()
             })?;
@@ -96,36 +137,16 @@ impl Table {
         Ok(found)
     }
 
-    /// At most so many slots whose keys are still there.
+    /// Whether what was found stands there still, key and all.
     ///
     /// # Errors
-    /// When a file cannot be read.
-    pub fn held(&self, which: &Which, most: usize) -> Result<Vec<Found>, CaptureFault> {
-        if let Which::Exchange(exchange) = which {
-            let found = self.find(*exchange)?;
-            return Ok(found
-                .into_iter()
-                .filter(|found| found.slot.held.is_some())
-                .collect());
-        }
-        let fits = |held: &Held| match which {
-            Which::Exchange(_) => false,
-            Which::Key(key) => held.key == *key,
-            Which::Person(person) => held.person == *person,
-        };
-        let mut all = Vec::new();
-        for name in self.names()? {
-            self.each(&name, &mut |found| {
-                if found.slot.held.as_ref().is_some_and(fits) {
-                    all.push(found);
-                }
-                all.len() < most
-            })?;
-            if all.len() >= most {
-                break;
-            }
-        }
-        Ok(all)
+    /// When its file cannot be read.
+    pub fn is_held(&self, found: &Found) -> Result<bool, CaptureFault> {
+        let path = self.folder.join(&found.place.name);
+        let bytes = self.files.read_from(&path, found.place.at, SLOT_BYTES)?;
+        let bytes = bytes.as_slice().try_into();
+        let now = bytes.ok().and_then(|bytes| Slot::read(bytes).ok());
+        Ok(now.is_some_and(|slot| slot.held.is_some() && slot == found.slot))
     }
 
     /// The sealed bytes that a slot points to.
@@ -137,7 +158,8 @@ impl Table {
         if length > SEALED_BYTES_MAX {
             return Err(CaptureFault::Missing);
         }
-        let path = found.file.with_extension(SEALED);
+        let path = self.folder.join(&found.place.name);
+        let path = path.with_extension(SEALED);
         let bytes = self.files.read_from(&path, found.slot.offset, length)?;
         if bytes.len() == length {
             Ok(bytes)
@@ -150,18 +172,18 @@ impl Table {
     ///
     /// # Errors
     /// When it may still be there.
-    pub(super) fn destroy(&self, found: &Found) -> Result<(), CaptureFault> {
+    pub(super) fn destroy(&self, slot: &Slot, place: &Place) -> Result<(), CaptureFault> {
         let erased = Slot {
             held: None,
-            ..found.slot.clone()
+            ..slot.clone()
         };
-        self.files
-            .overwrite(&found.file, found.at, &erased.to_bytes())?;
+        let path = self.folder.join(&place.name);
+        self.files.overwrite(&path, place.at, &erased.to_bytes())?;
         Ok(())
     }
 
     /// Files of slots, the oldest first.
-    fn names(&self) -> Result<Vec<String>, CaptureFault> {
+    pub(super) fn names(&self) -> Result<Vec<String>, CaptureFault> {
         let names = match self.files.list(&self.folder) {
             Ok(names) => names,
             Err(error) if is_absent(&error) => Vec::new(),
@@ -173,34 +195,44 @@ impl Table {
             .collect())
     }
 
-    /// Shows the slots of a file until it is told to stop. A slot that cannot
-    /// be read holds nothing that could be opened: its write was cut off
-    /// before it was acknowledged, or it is damaged.
-    fn each(&self, name: &str, show: &mut dyn FnMut(Found) -> bool) -> Result<(), CaptureFault> {
+    /// Shows what stands in a file, from one byte to another, until it is told
+    /// to stop. What is no slot holds nothing that could be opened.
+    pub(super) fn each(
+        &self,
+        name: &str,
+        (from, until): (u64, u64),
+        show: &mut dyn FnMut(Place, Stands<'_>) -> bool,
+    ) -> Result<(), CaptureFault> {
         let file = self.folder.join(name);
-        let mut at = 0;
-        loop {
+        let mut at = from;
+        while at < until {
             let bytes = self.files.read_from(&file, at, READ_SLOTS * SLOT_BYTES)?;
-            let (slots, _) = bytes.as_chunks::<SLOT_BYTES>();
-            for bytes in slots {
-                let place = at;
+            for bytes in bytes.chunks(SLOT_BYTES) {
+                let place = Place {
+                    name: name.to_owned(),
+                    at,
+                };
                 at += SLOT_BYTES as u64;
-                let Ok(slot) = Slot::read(bytes) else {
-                    continue;
-                };
-                let found = Found {
-                    slot,
-                    file: file.clone(),
-                    at: place,
-                };
-                if !show(found) {
+                // A write that was cut off may end inside a slot.
+                let mut whole = [0; SLOT_BYTES];
+                for (to, from) in whole.iter_mut().zip(bytes) {
+                    *to = *from;
+                }
+                let torn = Torn::new(&whole);
+                let stands = Slot::read(&whole).map_or(Stands::Torn(torn), Stands::Whole);
+                let is_blank = matches!(&stands, Stands::Torn(torn) if torn.is_blank());
+                if !is_blank && !show(place, stands) {
+                    return Ok(());
+                }
+                if at >= until {
                     return Ok(());
                 }
             }
-            if slots.len() < READ_SLOTS {
+            if bytes.len() < READ_SLOTS * SLOT_BYTES {
                 return Ok(());
             }
         }
+        Ok(())
     }
 }
 

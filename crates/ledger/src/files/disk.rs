@@ -66,6 +66,10 @@ impl Files for DiskFiles {
         Ok(bytes)
     }
 
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(path)?.len())
+    }
+
     fn create(&self, path: &Path, reserve_bytes: u64) -> io::Result<Box<dyn Append>> {
         let file = OpenOptions::new()
             .append(true)

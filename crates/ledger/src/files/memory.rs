@@ -306,6 +306,10 @@ impl Files for MemoryFiles {
         Ok(rest.get(..bytes_max).unwrap_or(rest).to_vec())
     }
 
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        Ok(self.read(path)?.len() as u64)
+    }
+
     fn create(&self, path: &Path, _reserve_bytes: u64) -> io::Result<Box<dyn Append>> {
         let mut disk = self.changing()?;
         if disk.names.contains_key(path) {

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use ledger::{
-    Reader,
+    Entry, Reader,
     captures::{Erasing, Found, Table, Which, pending},
     files::DiskFiles,
     seal::{self, Content, Wrap},
@@ -146,12 +146,25 @@ impl Admin {
         if let EraseWhat::Key(key) = &what {
             facts.insert("key".to_owned(), key.to_string());
         }
-        let _alone = self.retention.lock().await;
+        let table = places.table();
+        let begun = tokio::task::spawn_blocking(move || table.erasure(which));
+        let mut erasure = begun.await??;
         let mut erased = 0_u64;
         loop {
-            let (table, ledger, which) = (places.table(), places.ledger.clone(), which.clone());
-            let step = tokio::task::spawn_blocking(move || table.erase(&ledger, &which));
-            let Some(step) = step.await?? else { break };
+            // For each step alone, so that a hold does not wait for the last.
+            let _alone = self.retention.lock().await;
+            erased += self
+                .finish_erasing(places, "an earlier erasure that broke off")
+                .await?;
+            let ledger = places.ledger.clone();
+            let step = tokio::task::spawn_blocking(move || {
+                let step = erasure.step(&ledger);
+                (erasure, step)
+            });
+            let (next, step) = step.await?;
+            erasure = next;
+            let step = step.with_context(|| format!("{erased} keys are destroyed"))?;
+            let Some(step) = step else { break };
             erased += step.gone.len() as u64;
             self.tell_erased(step, by, &facts).await?;
         }
@@ -164,15 +177,24 @@ impl Admin {
 
     /// Goes on with an erasure that an earlier process could not finish.
     pub async fn resume_erasing(&self, places: &Places) -> anyhow::Result<()> {
-        let table = places.table();
-        let Some(left) = pending(&table)? else {
-            return Ok(());
-        };
         let _alone = self.retention.lock().await;
+        self.finish_erasing(places, "before the last stop").await?;
+        Ok(())
+    }
+
+    /// Finishes and tells what was being erased when that broke off: a list
+    /// that stands there is never replaced before its keys are told. Answers
+    /// how many they were.
+    async fn finish_erasing(&self, places: &Places, asked: &str) -> anyhow::Result<u64> {
+        let Some(left) = pending(&places.table())? else {
+            return Ok(0);
+        };
         let ledger = places.ledger.clone();
         let step = tokio::task::spawn_blocking(move || left.resume(&ledger)).await??;
-        let facts = BTreeMap::from([("asked".to_owned(), "before the last stop".to_owned())]);
-        self.tell_erased(step, "node", &facts).await
+        let facts = BTreeMap::from([("asked".to_owned(), asked.to_owned())]);
+        let count = step.gone.len() as u64;
+        self.tell_erased(step, "node", &facts).await?;
+        Ok(count)
     }
 
     async fn tell_erased(
@@ -205,6 +227,12 @@ fn look(table: &Table, ledger: &Path, exchange: ExchangeId) -> anyhow::Result<(F
         "the key of this exchange's content was destroyed; nobody can open it any more"
     );
     let entries = Reader::new(Arc::new(DiskFiles), ledger).find(exchange)?;
+    let is_erased =
+        |entry: &Entry| matches!(&entry.leaf, Leaf::Event(event) if event.act == Act::Erased);
+    anyhow::ensure!(
+        !entries.iter().any(is_erased),
+        "the log says that the key of this exchange's content was destroyed, and yet it is there: somebody put a copy back. It is not opened; erase it again"
+    );
     let captured = entries.into_iter().find_map(|entry| match entry.leaf {
         Leaf::Closed(leaf) => leaf.captured,
         Leaf::Refused(leaf) => leaf.captured,
@@ -217,7 +245,8 @@ fn look(table: &Table, ledger: &Path, exchange: ExchangeId) -> anyhow::Result<(F
     Ok((found, captured))
 }
 
-/// Opens parts, and holds them against what the log says was sealed.
+/// Opens parts, and holds them against what the log says was sealed. What is
+/// erased meanwhile is not shown.
 fn open(
     table: &Table,
     tenant: &dyn Wrap,
@@ -227,6 +256,7 @@ fn open(
     wanted: &BTreeSet<CapturePart>,
 ) -> anyhow::Result<Shown> {
     let sealed = table.sealed(found)?;
+    still(table, found)?;
     anyhow::ensure!(
         seal::content::digest(&sealed) == captured.sealed,
         "the sealed bytes are not those that the log names"
@@ -251,5 +281,19 @@ fn open(
         let text = String::from_utf8_lossy(text.reveal()).into_owned();
         parts.insert(noted.part, text);
     }
+    // The tenant's key may have been far away.
+    still(table, found)?;
     Ok(Shown { parts, captured })
 }
+
+/// That the key is there now, not only when it was looked for.
+fn still(table: &Table, found: &Found) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        table.is_held(found)?,
+        "the key of this exchange's content was destroyed just now"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,9 @@ impl Admin {
             "not everything before entry {before} was delivered to {}; wait, take the [[export]] out, or say --past-exports to lose it there",
             behind.join(", ")
         );
+        // A hold that is set has nothing removed behind it, and one that is
+        // being set comes before or after.
+        let _alone = self.retention.lock().await;
         let mut facts = BTreeMap::new();
         if !behind.is_empty() {
             facts.insert("past-exports".to_owned(), behind.join(","));

@@ -1,5 +1,6 @@
 //! `merestone ledger`: verify, show and tail. Reads beside a running gate.
 
+mod audit;
 mod captures;
 mod count;
 mod evidence;
@@ -11,7 +12,7 @@ use std::{
 
 use govern::reconcile::Ask;
 use indicatif::{ProgressBar, ProgressStyle};
-use ledger::{Entry, Reader, Verified, files::DiskFiles};
+use ledger::{Entry, Reader, Verified, captures::Audited, files::DiskFiles};
 use serde_json::json;
 use terms::{Captured, Code, ControlRun, Event, ExchangeId, FindingNote, Leaf, RoomNote};
 
@@ -107,6 +108,14 @@ fn verify(path: &Path, what: &VerifyWhat, as_json: bool) -> anyhow::Result<ExitC
         }
         Err(fault) => anyhow::bail!("the ledger is not sound: {fault}"),
     };
+    let kept = state.as_ref().filter(|_| checked.dir.is_none());
+    let audited = kept.map(audit::audit).transpose()?;
+    let sound = audited.as_ref().is_none_or(Audited::is_sound);
+    let code = if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
     if as_json {
         let open: Vec<String> = verified.open.iter().map(ToString::to_string).collect();
         present::say!(
@@ -117,12 +126,14 @@ fn verify(path: &Path, what: &VerifyWhat, as_json: bool) -> anyhow::Result<ExitC
                 "root": verified.root, "tail_bytes": verified.tail_bytes,
                 "first": verified.first, "closed_of_pruned": verified.closed_of_pruned,
                 "checkpoint": verified.checkpoint.as_ref().map(|signed| signed.size),
+                "captures": audited.as_ref().map(audit::document),
             })
         )?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     tell_verified(&verified)?;
-    Ok(ExitCode::SUCCESS)
+    audited.as_ref().map_or(Ok(()), audit::tell)?;
+    Ok(code)
 }
 
 /// That nothing is missing: the numbers have no gap, and each exchange has its
