@@ -3,6 +3,7 @@
 
 mod day;
 mod join;
+mod recorded;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,10 @@ use terms::{Leaf, Usage};
 pub(crate) use day::DAY_SECONDS;
 pub use day::{Day, DayFault};
 pub use join::{Exchange, Fate, Join};
+pub use recorded::{
+    Compared, Comparing, DAYS_AT_ONCE_MAX, DayDifference, ROWS_MAX, RecordFault, Recorded,
+    SETTLE_SECONDS, leaves,
+};
 
 /// LIMIT: different days, keys, vendors and models that are counted apart;
 /// beyond it, exchanges are counted in [`HeadCounts::rest`].
@@ -35,6 +40,10 @@ pub struct Group {
 /// What was counted in one group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
+    /// Exchanges that were admitted.
+    pub admitted: u64,
+    /// Of these, those that ended.
+    pub closed: u64,
     /// Exchanges that were sent to the vendor, those that it refused aside.
     pub requests: u64,
     /// Tokens read, as the vendor counted them in its replies.
@@ -48,6 +57,8 @@ pub struct Tally {
     /// Of the requests, those whose reply told no usage, or was cut short
     /// before it did.
     pub without_usage: u64,
+    /// Bytes of these as they were sent.
+    pub without_usage_bytes: u64,
     /// Of the requests, those that did not end yet.
     pub open: u64,
     /// Requests that the vendor answered with an error.
@@ -77,6 +88,8 @@ impl Tally {
     }
 
     fn add(&mut self, exchange: &Exchange) {
+        self.admitted += 1;
+        self.closed += u64::from(exchange.fate != Fate::Open);
         if exchange.dialect == COUNTING_DIALECT {
             self.counting += 1;
             return;
@@ -89,7 +102,11 @@ impl Tally {
                 self.open += u64::from(exchange.fate == Fate::Open);
                 match exchange.usage {
                     Some(usage) => self.used(usage),
-                    None => self.without_usage += 1,
+                    None => {
+                        self.without_usage += 1;
+                        let sum = &mut self.without_usage_bytes;
+                        *sum = sum.saturating_add(exchange.sent_bytes);
+                    }
                 }
             }
         }
@@ -98,12 +115,15 @@ impl Tally {
     /// Adds another tally to this one.
     pub fn merge(&mut self, other: &Self) {
         for (sum, more) in [
+            (&mut self.admitted, other.admitted),
+            (&mut self.closed, other.closed),
             (&mut self.requests, other.requests),
             (&mut self.input_tokens, other.input_tokens),
             (&mut self.output_tokens, other.output_tokens),
             (&mut self.cached_tokens, other.cached_tokens),
             (&mut self.cache_written_tokens, other.cache_written_tokens),
             (&mut self.without_usage, other.without_usage),
+            (&mut self.without_usage_bytes, other.without_usage_bytes),
             (&mut self.open, other.open),
             (&mut self.vendor_refused, other.vendor_refused),
             (&mut self.unsent, other.unsent),
@@ -226,7 +246,7 @@ impl Counting {
                     self.take(&exchange);
                 }
             }
-            Leaf::Event(_) | Leaf::UncleanStart(_) => {}
+            Leaf::Event(_) | Leaf::UncleanStart(_) | Leaf::HeadCount(_) => {}
         }
     }
 
@@ -234,6 +254,26 @@ impl Counting {
         if self.days.hold(Day::of_ms(exchange.at_ms)) {
             self.counts.add(exchange);
         }
+    }
+
+    /// What was counted of a day so far, and what stands in no group; it is
+    /// not counted any further.
+    fn take_day(&mut self, day: Day) -> (BTreeMap<Group, Tally>, Tally) {
+        let mut counts = HeadCounts {
+            rest: self.counts.rest,
+            ..HeadCounts::default()
+        };
+        let of_day = self
+            .counts
+            .groups
+            .extract_if(.., |group, _| group.day == day);
+        counts.groups = of_day.collect();
+        for exchange in self.join.running() {
+            if Day::of_ms(exchange.at_ms) == day {
+                counts.add(exchange);
+            }
+        }
+        (counts.groups, counts.rest)
     }
 
     /// What was counted; who is still open counts as open.

@@ -121,6 +121,7 @@ impl Facts {
                 }
             }
             Leaf::Event(event) => self.event(sequence, event),
+            Leaf::HeadCount(_) => {}
             Leaf::UncleanStart(leaf) => {
                 if self.in_window(leaf.at_ms) {
                     self.unclean = self.unclean.saturating_add(1);

@@ -14,7 +14,7 @@ use terms::{Act, Event, Leaf};
 use thiserror::Error;
 
 use crate::{
-    count::{DAY_SECONDS, Day, Days, Exchange, Join},
+    count::{DAY_SECONDS, Day, Days, Exchange, Join, Recorded},
     usage::{Exporter, UsageExport},
 };
 pub use bounds::{EDGE_SECONDS, OUTPUT_TOKENS_UNKNOWN};
@@ -153,6 +153,11 @@ pub struct Reconciling {
     /// The most exchanges that were open at once.
     open_peak: u64,
     first_ms: Option<u64>,
+    /// Whether entries before the first were pruned.
+    pruned: bool,
+    recorded: Recorded,
+    /// Pruned days for which their head-counts stand.
+    from_head_counts: BTreeSet<Day>,
 }
 
 /// Which days are compared, and when they begin.
@@ -230,7 +235,16 @@ impl Reconciling {
             sides: Sides::default(),
             open_peak: 0,
             first_ms: None,
+            pruned: false,
+            recorded: Recorded::default(),
+            from_head_counts: BTreeSet::new(),
         })
+    }
+
+    /// Entries before the first were pruned: of its day and those before it,
+    /// head-counts stand for what is not there any more.
+    pub const fn pruned(&mut self) {
+        self.pruned = true;
     }
 
     /// Reads one entry. Give every entry of the ledger, in order.
@@ -252,6 +266,7 @@ impl Reconciling {
                 self.on_days(leaf.from_ms, leaf.at_ms, Reason::UncleanStart, amounts);
             }
             Leaf::Event(event) => self.event(event),
+            Leaf::HeadCount(leaf) => self.recorded.add(leaf),
             Leaf::Refused(_) | Leaf::RefusedSummary(_) => {}
         }
     }
@@ -300,7 +315,30 @@ impl Reconciling {
         for exchange in join.end() {
             self.take(&exchange);
         }
+        self.take_head_counts();
         balance::balance(self)
+    }
+
+    /// Lets head-counts stand for days that were pruned, all or in part. They
+    /// are of days in UTC.
+    fn take_head_counts(&mut self) {
+        let first = self.first_ms.map(|at_ms| self.calendar.day(at_ms));
+        let Some(first) = first.filter(|_| self.pruned && self.calendar.begin_seconds == 0) else {
+            return;
+        };
+        let recorded = std::mem::take(&mut self.recorded);
+        for day in recorded.days() {
+            if day > first || !self.calendar.holds(day) {
+                continue;
+            }
+            self.sides.forget(day);
+            self.from_head_counts.insert(day);
+            for (group, tally) in recorded.groups(day).unwrap_or_default() {
+                if self.ask.vendors.contains(&group.vendor) {
+                    self.sides.take_counted(&group, &tally);
+                }
+            }
+        }
     }
 
     /// What the vendor counted, by day and model, and for keys that the gate

@@ -93,7 +93,7 @@ fn shorten(leaf: &mut Leaf) -> bool {
             &mut leaf.inspected,
         ),
         Leaf::Event(event) => return event.facts.pop_last().is_some(),
-        Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) => return false,
+        Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) | Leaf::HeadCount(_) => return false,
     };
     let half = findings.len().div_ceil(2);
     let dropped = findings.split_off(findings.len() - half);

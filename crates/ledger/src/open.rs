@@ -265,8 +265,11 @@ fn survey(
             Leaf::Closed(leaf) => {
                 open.remove(&leaf.exchange);
             }
-            Leaf::Refused(_) | Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {
-            }
+            Leaf::Refused(_)
+            | Leaf::RefusedSummary(_)
+            | Leaf::Event(_)
+            | Leaf::UncleanStart(_)
+            | Leaf::HeadCount(_) => {}
         }
     }
     against.judge(reader.rest(), known)?;

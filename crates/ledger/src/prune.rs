@@ -85,7 +85,8 @@ pub(crate) fn told(leaf: &Leaf) -> u64 {
         | Leaf::Closed(_)
         | Leaf::Refused(_)
         | Leaf::RefusedSummary(_)
-        | Leaf::UncleanStart(_) => 0,
+        | Leaf::UncleanStart(_)
+        | Leaf::HeadCount(_) => 0,
     }
 }
 

@@ -2,6 +2,7 @@
 //! a running gate or by a command of its own.
 
 pub mod captures;
+mod head_counts;
 mod retention;
 mod stats;
 

@@ -1,6 +1,7 @@
 //! A running gate and the means to steer it.
 
 mod export;
+mod head_counts;
 mod keys;
 mod reload;
 mod switches;
@@ -183,7 +184,9 @@ impl Node {
                 self.allowed(Verb::Admin, by).await?;
                 let names = self.export_names.iter().cloned();
                 let behind = exports::behind(names, &self.state.exports(), before)?;
-                self.admin.prune(before, &behind, past_exports, by).await
+                self.admin
+                    .prune(&self.state.ledger(), before, &behind, past_exports, by)
+                    .await
             }
             Request::ExportStatus => {
                 self.allowed(Verb::ViewLog, by).await?;

@@ -25,9 +25,9 @@ pub use event::{Act, Event};
 pub use finding::{DetectorId, Finding, FindingNote, Kind, View};
 pub use id::{Commitment, Digest, ExchangeId, KeyId};
 pub use record::{
-    Admitted, Caller, Closed, ControlRun, Durability, Inspected, Leaf, Outcome, PolicyVersion,
-    RECORD_VERSION, Refused, RefusedSummary, RequestFacts, RestoreCounts, Room, RoomNote, Timings,
-    UncleanStart, Usage, VendorSeen,
+    Admitted, Caller, Closed, ControlRun, Durability, HeadCount, HeadCountRow, Inspected, Leaf,
+    Outcome, PolicyVersion, RECORD_VERSION, Refused, RefusedSummary, RequestFacts, RestoreCounts,
+    Room, RoomNote, Timings, UncleanStart, Usage, VendorSeen,
 };
 pub use refusal::{Place, Refusal};
 pub use secret::Secret;

@@ -3,6 +3,7 @@
 //! The canonical form is JSON by RFC 8785 with integers only; the `ledger`
 //! crate writes it. Shapes and meanings stand in `docs/specs/record.md`.
 
+mod head_count;
 mod vendor;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::{
     Verdict,
 };
 
+pub use head_count::{HeadCount, HeadCountRow};
 pub use vendor::{Usage, VendorSeen};
 
 /// The version that this build writes.
@@ -35,6 +37,8 @@ pub enum Leaf {
     Event(Event),
     /// The node had stopped uncleanly; what may lack a leaf.
     UncleanStart(UncleanStart),
+    /// What was counted of a day that ended.
+    HeadCount(Box<HeadCount>),
 }
 
 words! {
@@ -382,6 +386,7 @@ impl Leaf {
             Self::RefusedSummary(leaf) => leaf.to_ms,
             Self::Event(leaf) => leaf.at_ms,
             Self::UncleanStart(leaf) => leaf.at_ms,
+            Self::HeadCount(leaf) => leaf.at_ms,
         }
     }
 
@@ -392,7 +397,10 @@ impl Leaf {
             Self::Admitted(leaf) => Some(leaf.exchange),
             Self::Closed(leaf) => Some(leaf.exchange),
             Self::Refused(leaf) => Some(leaf.exchange),
-            Self::RefusedSummary(_) | Self::Event(_) | Self::UncleanStart(_) => None,
+            Self::RefusedSummary(_)
+            | Self::Event(_)
+            | Self::UncleanStart(_)
+            | Self::HeadCount(_) => None,
         }
     }
 }

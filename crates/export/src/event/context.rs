@@ -44,9 +44,11 @@ impl Context {
                 self.by_sequence.remove(&before);
                 Some(half)
             }
-            Leaf::Refused(_) | Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {
-                None
-            }
+            Leaf::Refused(_)
+            | Leaf::RefusedSummary(_)
+            | Leaf::Event(_)
+            | Leaf::UncleanStart(_)
+            | Leaf::HeadCount(_) => None,
         }
     }
 }

@@ -85,6 +85,14 @@ fn parts(leaf: &Leaf) -> Vec<Part> {
             vec![(topic, severity, says)]
         }
         Leaf::Event(entry) => act(entry),
+        Leaf::HeadCount(entry) => vec![(
+            Topic::ApiActivity,
+            Severity::Informational,
+            format!(
+                "the head-count of {} was recorded, part {} of {}",
+                entry.day, entry.part, entry.parts
+            ),
+        )],
         Leaf::UncleanStart(entry) => vec![(
             Topic::IncidentFinding,
             Severity::Medium,

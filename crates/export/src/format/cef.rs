@@ -31,7 +31,7 @@ fn signature(event: &Event) -> String {
         Leaf::Refused(entry) => entry.code.word(),
         Leaf::RefusedSummary(entry) => entry.code.word(),
         Leaf::Closed(entry) => entry.outcome.word(),
-        Leaf::Admitted(_) | Leaf::UncleanStart(_) => entry_word(&event.leaf),
+        Leaf::Admitted(_) | Leaf::UncleanStart(_) | Leaf::HeadCount(_) => entry_word(&event.leaf),
     };
     format!("{}:{what}", event.topic.word())
 }
@@ -71,7 +71,9 @@ fn extension(event: &Event) -> Vec<(&'static str, String)> {
             .admitted
             .as_deref()
             .map(|half| (&half.caller, &half.request)),
-        Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => None,
+        Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) | Leaf::HeadCount(_) => {
+            None
+        }
     };
     if let Some((caller, request)) = request {
         fields.push(("suid", caller.key.as_str().to_owned()));
@@ -113,7 +115,7 @@ fn ended(event: &Event) -> Vec<(&'static str, String)> {
             fields.push(("suser", entry.by.clone()));
             return fields;
         }
-        Leaf::UncleanStart(_) => return fields,
+        Leaf::UncleanStart(_) | Leaf::HeadCount(_) => return fields,
     };
     let found = found(findings, runs);
     if !found.is_empty() {

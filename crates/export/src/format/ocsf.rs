@@ -92,6 +92,7 @@ pub fn value(event: &Event) -> Value {
         (Leaf::RefusedSummary(entry), _) => exchange::summary(entry),
         (Leaf::Event(entry), _) => act::call(entry),
         (Leaf::UncleanStart(_), _) => Class::other("Start"),
+        (Leaf::HeadCount(entry), _) => act::counted(entry),
     };
     whole(event, class)
 }
@@ -143,6 +144,7 @@ pub(crate) const fn entry_word(leaf: &Leaf) -> &'static str {
         Leaf::RefusedSummary(_) => "refused-summary",
         Leaf::Event(_) => "event",
         Leaf::UncleanStart(_) => "unclean-start",
+        Leaf::HeadCount(_) => "head-count",
     }
 }
 

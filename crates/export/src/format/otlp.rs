@@ -72,6 +72,7 @@ pub fn record(event: &Event) -> LogRecord {
             attributes
                 .extend(facts.map(|(name, fact)| text(&format!("merestone.fact.{name}"), fact)));
         }
+        Leaf::HeadCount(_) => {}
         Leaf::UncleanStart(entry) => {
             attributes.push(whole("merestone.open", u64::from(entry.open)));
         }

@@ -121,9 +121,11 @@ impl Join {
                 exchange.end(leaf);
                 Some(exchange)
             }
-            Leaf::Refused(_) | Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {
-                None
-            }
+            Leaf::Refused(_)
+            | Leaf::RefusedSummary(_)
+            | Leaf::Event(_)
+            | Leaf::UncleanStart(_)
+            | Leaf::HeadCount(_) => None,
         }
     }
 
@@ -137,6 +139,11 @@ impl Join {
     #[must_use]
     pub const fn unmatched(&self) -> u64 {
         self.unmatched
+    }
+
+    /// Those that did not end so far.
+    pub(super) fn running(&self) -> impl Iterator<Item = &Exchange> {
+        self.open.values()
     }
 
     /// Those that did not end.

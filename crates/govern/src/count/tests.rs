@@ -89,6 +89,8 @@ fn exchanges_are_counted_by_day_key_vendor_and_model_that_answered() {
         model: "gpt-1".into(),
     };
     let tally = Tally {
+        admitted: 1,
+        closed: 1,
         requests: 1,
         input_tokens: 10,
         output_tokens: 4,
@@ -152,8 +154,11 @@ fn what_was_not_sent_refused_or_cut_short_is_counted_apart() {
     ];
     let counts = count(Days::default(), &leaves);
     let tally = Tally {
+        admitted: 6,
+        closed: 5,
         requests: 3,
         without_usage: 3,
+        without_usage_bytes: 300,
         open: 1,
         vendor_refused: 1,
         unsent: 1,

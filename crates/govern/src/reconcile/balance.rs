@@ -188,7 +188,8 @@ fn shifted(differences: &mut [Difference], sides: &BTreeMap<(Day, String), Side>
 fn before_ledger(differences: &mut [Difference], work: &Reconciling) {
     let first = work.first_ms.map(|at_ms| work.calendar.day(at_ms));
     for difference in differences {
-        let is_before = first.is_none_or(|first| difference.day < first);
+        let is_before = first.is_none_or(|first| difference.day < first)
+            && !work.from_head_counts.contains(&difference.day);
         if is_before && difference.named == Some(Reason::VendorOnly) {
             difference.named = Some(Reason::BeforeLedger);
         }
@@ -203,11 +204,8 @@ fn remarks(
     let mut remarks = Vec::new();
     let mut remark = |reason, says| remarks.push(Remark { reason, says });
     for (asked, answered) in aliases.iter().take(NAMES_MAX) {
-        let names: Vec<&str> = answered
-            .iter()
-            .map(String::as_str)
-            .take(NAMES_MAX)
-            .collect();
+        let names = answered.iter().map(String::as_str).take(NAMES_MAX);
+        let names: Vec<&str> = names.collect();
         remark(
             Reason::ModelAlias,
             format!("{asked} was asked for and {} answered", names.join(", ")),
@@ -231,6 +229,7 @@ fn remarks(
         (Reason::Retry, sides.retries),
         (Reason::VendorRefused, sides.vendor_refused),
         (Reason::Counting, sides.counting),
+        (Reason::HeadCount, work.from_head_counts.len() as u64),
     ] {
         if count > 0 {
             remark(reason, format!("{count} {}", reason.says()));

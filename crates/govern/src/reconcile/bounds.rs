@@ -1,7 +1,7 @@
 //! How much an exchange whose usage is not known can have used at the most.
 
 use super::side::Amounts;
-use crate::count::Exchange;
+use crate::count::{Exchange, Tally};
 
 /// LIMIT: tokens that a reply may have had, where the caller set none: the
 /// largest that vendors allow for a reply today.
@@ -25,6 +25,18 @@ pub(super) fn of(exchange: &Exchange, requests: u64) -> Amounts {
         output,
         cached: exchange.sent_bytes,
         cache_written: exchange.sent_bytes,
+    }
+}
+
+/// The bounds for what a head-count has without usage.
+pub(super) const fn counted(tally: &Tally) -> Amounts {
+    let bytes = tally.without_usage_bytes;
+    Amounts {
+        requests: tally.without_usage,
+        input: bytes,
+        output: tally.without_usage.saturating_mul(OUTPUT_TOKENS_UNKNOWN),
+        cached: bytes,
+        cache_written: bytes,
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Reason {
     CachedApart,
     /// Requests for a count of tokens, which no vendor bills.
     Counting,
+    /// The day was pruned, and its head-count stands for it.
+    HeadCount,
     /// The ledger does not reach back so far.
     BeforeLedger,
     /// A key that the gate does not use: traffic that went past the gate.
@@ -90,6 +92,7 @@ impl Reason {
             Self::ModelAlias => "model-alias",
             Self::CachedApart => "cached-apart",
             Self::Counting => "counting",
+            Self::HeadCount => "head-count",
             Self::BeforeLedger => "before-ledger",
             Self::OtherKey => "other-key",
             Self::VendorOnly => "vendor-only",
@@ -116,6 +119,9 @@ impl Reason {
             Self::ModelAlias => "the model answered under another name than it was asked by",
             Self::CachedApart => "cached tokens, of which the records have no count",
             Self::Counting => "requests for a count of tokens, which no vendor bills",
+            Self::HeadCount => {
+                "days were pruned; their head-counts stand for them, which tell neither retries nor what passed at the edges of the day"
+            }
             Self::BeforeLedger => "the ledger does not reach back so far",
             Self::OtherKey => "a key that the gate does not use: traffic that went past the gate",
             Self::VendorOnly => {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Calendar, EDGE_SECONDS, Measure, Reason, bounds};
-use crate::count::{COUNTING_DIALECT, Day, Exchange, Fate, GROUPS_MAX};
+use crate::count::{COUNTING_DIALECT, Day, Exchange, Fate, GROUPS_MAX, Group, Tally};
 
 /// Stands for all models where they are not told apart.
 pub(super) const ALL_MODELS: &str = "*";
@@ -168,6 +168,34 @@ impl Sides {
         self.retries += u64::from(exchange.is_retry);
         self.vendor_refused += u64::from(exchange.fate == Fate::VendorRefused);
         self.place(day, exchange).merge(&own);
+    }
+
+    /// Nothing of this day counts that came from entries.
+    pub(super) fn forget(&mut self, day: Day) {
+        self.places.retain(|(of, _, _), _| *of != day);
+    }
+
+    /// Takes what a head-count says of one day, key, vendor and model.
+    pub(super) fn take_counted(&mut self, group: &Group, tally: &Tally) {
+        let mut own = Side::default();
+        own.certain.add(&Amounts {
+            requests: tally.requests.saturating_sub(tally.without_usage),
+            input: tally.input_tokens,
+            output: tally.output_tokens,
+            cached: tally.cached_tokens,
+            cache_written: tally.cache_written_tokens,
+        });
+        let refused = Amounts {
+            requests: tally.vendor_refused,
+            ..Amounts::default()
+        };
+        own.may_be_more(Reason::VendorRefused, &refused);
+        own.may_be_more(Reason::WithoutUsage, &bounds::counted(tally));
+        self.counting = self.counting.saturating_add(tally.counting);
+        self.vendor_refused = self.vendor_refused.saturating_add(tally.vendor_refused);
+        let model = group.model.clone();
+        let place = (group.day, model.clone(), Some(model));
+        self.places.entry(place).or_default().merge(&own);
     }
 
     /// By day and model, under the names by which the vendor counts: the one

@@ -421,3 +421,42 @@ proptest! {
         prop_assert_eq!(done.explained, past == (0, 0, 0));
     }
 }
+
+/// The entries of a day were pruned, and its head-count stands for them.
+#[test]
+fn a_pruned_day_is_held_against_its_head_count() {
+    use crate::count::{Counting, Days, leaves};
+    let log = whole(2);
+    let mut counting = Counting::new(Days::default());
+    log.iter().for_each(|leaf| counting.add(leaf));
+    let count = leaves(today(), &counting.end(), NOON_MS + DAY_MS, (0, 4), &|_| {
+        true
+    });
+    let count = Leaf::HeadCount(Box::new(count[0].clone()));
+    // Of the day itself, the second exchange is left.
+    let left = [log[2].clone(), log[3].clone(), count];
+    let judged = |pruned: bool, requests: u64| {
+        let rows = vec![row(today(), requests, 10 * requests, 4 * requests)];
+        let mut work = Reconciling::new(export(rows), ask()).unwrap();
+        if pruned {
+            work.pruned();
+        }
+        left.iter().for_each(|leaf| work.add(leaf));
+        work.end()
+    };
+    let done = judged(true, 2);
+    assert!(done.explained, "{done:?}");
+    assert_eq!(done.ledger.requests, Some(2));
+    assert!(
+        done.remarks
+            .iter()
+            .any(|remark| remark.reason == Reason::HeadCount)
+    );
+    // What went past the gate is told of such a day as well.
+    let done = judged(true, 3);
+    assert!(!done.explained);
+    assert_eq!(done.differences[0].named, Some(Reason::VendorOnly));
+    // Without it, and where nothing was pruned, the entries count.
+    assert!(!judged(false, 2).explained);
+    assert!(judged(false, 1).explained);
+}

@@ -76,7 +76,8 @@ impl Said {
                 Leaf::Admitted(_)
                 | Leaf::RefusedSummary(_)
                 | Leaf::Event(_)
-                | Leaf::UncleanStart(_) => continue,
+                | Leaf::UncleanStart(_)
+                | Leaf::HeadCount(_) => continue,
             };
             let Some(captured) = captured else { continue };
             if self.named.len() < NAMED_MAX {

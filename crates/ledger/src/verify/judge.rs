@@ -78,7 +78,7 @@ impl Judge {
                 self.verified.refused = self.verified.refused.saturating_add(leaf.count);
             }
             Leaf::UncleanStart(_) => self.verified.unclean_starts += 1,
-            Leaf::Event(_) => {}
+            Leaf::Event(_) | Leaf::HeadCount(_) => {}
         }
         Ok(())
     }

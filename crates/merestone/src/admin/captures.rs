@@ -236,9 +236,11 @@ fn look(table: &Table, ledger: &Path, exchange: ExchangeId) -> anyhow::Result<(F
     let captured = entries.into_iter().find_map(|entry| match entry.leaf {
         Leaf::Closed(leaf) => leaf.captured,
         Leaf::Refused(leaf) => leaf.captured,
-        Leaf::Admitted(_) | Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {
-            None
-        }
+        Leaf::Admitted(_)
+        | Leaf::RefusedSummary(_)
+        | Leaf::Event(_)
+        | Leaf::UncleanStart(_)
+        | Leaf::HeadCount(_) => None,
     });
     let captured = captured
         .context("the log does not say that this exchange's content was sealed, or no longer")?;

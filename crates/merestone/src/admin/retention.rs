@@ -13,6 +13,7 @@ impl Admin {
     /// everything, unless the operator wants it so.
     pub async fn prune(
         &self,
+        ledger: &Path,
         before: u64,
         behind: &[String],
         past_exports: bool,
@@ -26,6 +27,9 @@ impl Admin {
         // A hold that is set has nothing removed behind it, and one that is
         // being set comes before or after.
         let _alone = self.retention.lock().await;
+        if self.ledger.publication().is_some() && !prune::is_held(&DiskFiles, ledger) {
+            self.carry_head_counts(ledger, before).await?;
+        }
         let mut facts = BTreeMap::new();
         if !behind.is_empty() {
             facts.insert("past-exports".to_owned(), behind.join(","));

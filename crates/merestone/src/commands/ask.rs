@@ -159,7 +159,9 @@ async fn carry_out(
             let names = settled.exports.iter();
             let names = names.map(|at| (at.name.clone(), at.limits.begin));
             let behind = exports::behind(names, &state.exports(), before)?;
-            admin.prune(before, &behind, past_exports, by).await
+            admin
+                .prune(&state.ledger(), before, &behind, past_exports, by)
+                .await
         }
         Request::LedgerHold { held, reason } => {
             node::fit(&reason, |reason| is_clean(settled, reason))?;

@@ -4,13 +4,14 @@ mod audit;
 mod captures;
 mod count;
 mod evidence;
+mod head_counts;
 mod reconcile;
 
 use std::{
     collections::VecDeque, io::IsTerminal, path::Path, process::ExitCode, sync::Arc, time::Duration,
 };
 
-use govern::reconcile::Ask;
+use govern::{count::Compared, reconcile::Ask};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{Entry, Reader, Verified, captures::Audited, files::DiskFiles};
 use serde_json::json;
@@ -110,7 +111,9 @@ fn verify(path: &Path, what: &VerifyWhat, as_json: bool) -> anyhow::Result<ExitC
     };
     let kept = state.as_ref().filter(|_| checked.dir.is_none());
     let audited = kept.map(audit::audit).transpose()?;
-    let sound = audited.as_ref().is_none_or(Audited::is_sound);
+    let compared = kept.map(head_counts::compare).transpose()?;
+    let sound = audited.as_ref().is_none_or(Audited::is_sound)
+        && compared.as_ref().is_none_or(Compared::is_sound);
     let code = if sound {
         ExitCode::SUCCESS
     } else {
@@ -126,13 +129,14 @@ fn verify(path: &Path, what: &VerifyWhat, as_json: bool) -> anyhow::Result<ExitC
                 "root": verified.root, "tail_bytes": verified.tail_bytes,
                 "first": verified.first, "closed_of_pruned": verified.closed_of_pruned,
                 "checkpoint": verified.checkpoint.as_ref().map(|signed| signed.size),
-                "captures": audited.as_ref().map(audit::document),
+                "captures": audited.as_ref().map(audit::document), "head_counts": compared,
             })
         )?;
         return Ok(code);
     }
     tell_verified(&verified)?;
     audited.as_ref().map_or(Ok(()), audit::tell)?;
+    compared.as_ref().map_or(Ok(()), head_counts::tell)?;
     Ok(code)
 }
 
@@ -290,7 +294,7 @@ pub(super) fn tell(entry: &Entry) -> anyhow::Result<()> {
             sealed(leaf.captured.as_ref())?;
         }
         Leaf::Event(event) => act(number, event)?,
-        Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) => {}
+        Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) | Leaf::HeadCount(_) => {}
     }
     Ok(())
 }
@@ -444,5 +448,6 @@ fn brief(leaf: &Leaf) -> String {
         Leaf::RefusedSummary(leaf) => format!("refused  {} strangers: {}", leaf.count, leaf.code),
         Leaf::Event(event) => format!("event    {} {}", event.act, event.subject),
         Leaf::UncleanStart(leaf) => format!("unclean start, {} exchanges were open", leaf.open),
+        Leaf::HeadCount(leaf) => format!("counted  {} ({} of {})", leaf.day, leaf.part, leaf.parts),
     }
 }

@@ -148,6 +148,7 @@ pub(super) async fn up(
     node.begin_exports(exports)?;
     let mut beside = JoinSet::new();
     beside.spawn(Arc::clone(&node).watch_exports());
+    beside.spawn(Arc::clone(&node).keep_head_counts());
     beside.spawn(control::answer(doors.control, Arc::clone(&node)));
     beside.spawn(Arc::clone(&node).follow_hangups(doors.hangups));
     beside.spawn(Arc::clone(&node).follow_switches());

@@ -1,7 +1,7 @@
 //! What operators and the node did: API Activity 6003 of the gate's own side.
 
 use serde_json::{Value, json};
-use terms::{Act, Event};
+use terms::{Act, Event, HeadCount};
 
 use super::{Class, FAILURE, SUCCESS};
 
@@ -47,6 +47,22 @@ pub(super) fn call(entry: &Event) -> Class {
         )
         .with("status_id", if refused { FAILURE } else { SUCCESS });
     told(class, entry)
+}
+
+/// That a day's head-count was recorded. The rows stand in the log.
+pub(super) fn counted(entry: &HeadCount) -> Class {
+    Class::new(CREATE)
+        .with("actor", json!({ "app_name": "merestone" }))
+        .with(
+            "api",
+            json!({ "operation": "head-count", "service": { "name": "merestone" } }),
+        )
+        .with("src_endpoint", json!({ "name": "node" }))
+        .with(
+            "resources",
+            json!([{ "name": entry.day, "type": "merestone" }]),
+        )
+        .with("status_id", SUCCESS)
 }
 
 /// Who did it: the node, a key, or a commitment to an account.

@@ -130,9 +130,11 @@ pub(super) fn logon(event: &Event) -> Class {
             .with("status_code", entry.code.word())
             .with("status_detail", entry.code.says())
             .own("code", entry.code.word()),
-        Leaf::Admitted(_) | Leaf::Closed(_) | Leaf::Event(_) | Leaf::UncleanStart(_) => {
-            class.with("user", json!({ "name": UNKNOWN }))
-        }
+        Leaf::Admitted(_)
+        | Leaf::Closed(_)
+        | Leaf::Event(_)
+        | Leaf::UncleanStart(_)
+        | Leaf::HeadCount(_) => class.with("user", json!({ "name": UNKNOWN })),
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn detection(event: &Event) -> Class {
             let info = info(event, "source-locked", &["lock-out".to_owned()]);
             return told(class.with("finding_info", info), entry).with("is_alert", true);
         }
-        Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) => {
+        Leaf::RefusedSummary(_) | Leaf::UncleanStart(_) | Leaf::HeadCount(_) => {
             return class.with("finding_info", info(event, "finding", &[]));
         }
     };

@@ -241,7 +241,11 @@ async fn what_an_erasure_that_broke_off_destroyed_is_told_by_the_next() {
 async fn pruning_waits_for_its_turn() {
     let bench = Bench::new().await;
     let turn = bench.admin.retention.lock().await;
-    let mut prune = pin!(bench.admin.prune(1, &[], false, "node"));
+    let mut prune = pin!(
+        bench
+            .admin
+            .prune(&bench.places.ledger, 1, &[], false, "node")
+    );
     let asked = std::future::poll_fn(|context| {
         let polled = prune.as_mut().poll(context);
         Poll::Ready(polled.is_ready())
@@ -250,4 +254,46 @@ async fn pruning_waits_for_its_turn() {
     drop(turn);
     // Nothing publishes this log: it is refused now, and not before.
     assert!(prune.await.is_err());
+}
+
+/// A tenant's key that notes whether it was asked.
+#[derive(Debug, Default)]
+struct Noting(std::sync::atomic::AtomicBool);
+
+impl Wrap for Noting {
+    fn wrap(
+        &self,
+        exchange: ExchangeId,
+        key: &RecordKey,
+        entropy: &dyn Entropy,
+    ) -> Result<Wrapped, WrapFault> {
+        tenant().wrap(exchange, key, entropy)
+    }
+
+    fn unwrap(&self, exchange: ExchangeId, wrapped: &Wrapped) -> Result<RecordKey, WrapFault> {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        tenant().unwrap(exchange, wrapped)
+    }
+}
+
+#[tokio::test]
+async fn what_the_log_cannot_be_told_of_is_not_opened() {
+    let bench = Bench::new().await;
+    bench.keep(1).await;
+    let noting = Arc::new(Noting::default());
+    let reveal = || {
+        let wish = RevealWish {
+            exchange: id(1),
+            parts: BTreeSet::new(),
+            reason: "why".to_owned(),
+            key: None,
+        };
+        let tenant = Arc::clone(&noting) as Arc<dyn Wrap>;
+        bench.admin.reveal(&bench.places, tenant, wish, "node")
+    };
+    assert!(matches!(reveal().await.unwrap(), Answer::Revealed(_)));
+    assert!(noting.0.swap(false, std::sync::atomic::Ordering::SeqCst));
+    bench.admin.ledger.clone().close().await.unwrap();
+    assert!(reveal().await.is_err());
+    assert!(!noting.0.load(std::sync::atomic::Ordering::SeqCst));
 }

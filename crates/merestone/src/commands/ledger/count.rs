@@ -1,10 +1,12 @@
 //! `merestone ledger count`: what went to the vendors, by day, key and model.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
-use govern::count::{Counting, Days, Group, HeadCounts, Tally};
+use comfy_table::Table;
+use govern::count::{Compared, Counting, Day, Days, Group, HeadCounts, Recorded, Tally};
 use ledger::{Reader, files::DiskFiles};
 use serde_json::{Value, json};
+use terms::Leaf;
 
 use crate::{present, state::State};
 
@@ -12,6 +14,9 @@ use crate::{present, state::State};
 struct Counted {
     counts: HeadCounts,
     pruned: Option<(u64, u64)>,
+    /// What head-counts say of days that were pruned.
+    recorded: BTreeMap<Group, Tally>,
+    compared: Compared,
 }
 
 pub(super) fn run(state: &State, days: Days, as_json: bool) -> anyhow::Result<ExitCode> {
@@ -28,36 +33,53 @@ fn count(state: &State, days: Days) -> anyhow::Result<Counted> {
     let mut counting = Counting::new(days);
     let mut reader = Reader::new(Arc::new(DiskFiles), &state.ledger());
     let mut first = None;
+    let mut head_counts = Recorded::default();
     while let Some(entry) = reader.read_next()? {
         first.get_or_insert((entry.sequence, entry.leaf.at_ms()));
         counting.add(&entry.leaf);
+        if let Leaf::HeadCount(leaf) = &entry.leaf {
+            head_counts.add(leaf);
+        }
+    }
+    let pruned = first.filter(|(sequence, _)| *sequence > 0);
+    let mut recorded = BTreeMap::new();
+    if let Some((_, at_ms)) = pruned {
+        for day in head_counts.days() {
+            if day <= Day::of_ms(at_ms) && days.hold(day) {
+                recorded.extend(head_counts.groups(day).unwrap_or_default());
+            }
+        }
     }
     Ok(Counted {
         counts: counting.end(),
-        pruned: first.filter(|(sequence, _)| *sequence > 0),
+        pruned,
+        recorded,
+        compared: super::head_counts::compare(state)?,
     })
 }
 
 fn document(counted: &Counted) -> Value {
     let counts = &counted.counts;
-    let groups: Vec<Value> = counts
-        .groups
-        .iter()
-        .map(|(group, tally)| json!({ "group": group, "count": tally }))
-        .collect();
     json!({
-        "groups": groups,
+        "groups": rows(&counts.groups),
         "rest": counts.rest,
         "total": counts.total(),
         "of_pruned": counts.of_pruned,
         "strangers": counts.strangers,
+        "recorded": rows(&counted.recorded),
+        "head_counts": counted.compared,
         "pruned_before": counted.pruned.map(|(sequence, _)| sequence),
     })
 }
 
-fn tell(counted: &Counted) -> anyhow::Result<()> {
-    let counts = &counted.counts;
-    let mut table = present::table(&[
+fn rows(groups: &BTreeMap<Group, Tally>) -> Vec<Value> {
+    let rows = groups.iter();
+    rows.map(|(group, tally)| json!({ "group": group, "count": tally }))
+        .collect()
+}
+
+fn headed() -> Table {
+    present::table(&[
         "day",
         "key",
         "vendor",
@@ -70,7 +92,12 @@ fn tell(counted: &Counted) -> anyhow::Result<()> {
         "open",
         "vendor refused",
         "refused",
-    ]);
+    ])
+}
+
+fn tell(counted: &Counted) -> anyhow::Result<()> {
+    let counts = &counted.counts;
+    let mut table = headed();
     for (group, tally) in &counts.groups {
         table.add_row(row(group, tally));
     }
@@ -106,6 +133,14 @@ fn tell(counted: &Counted) -> anyhow::Result<()> {
             present::time(at_ms)
         )?;
     }
+    if !counted.recorded.is_empty() {
+        let mut table = headed();
+        for (group, tally) in &counted.recorded {
+            table.add_row(row(group, tally));
+        }
+        present::say!("of days that were pruned, as their head-counts say:\n{table}")?;
+    }
+    super::head_counts::tell(&counted.compared)?;
     if counts.of_pruned > 0 {
         present::say!(
             "{} exchanges ended whose beginning was pruned: their key is not known, and they are not counted",

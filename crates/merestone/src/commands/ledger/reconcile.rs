@@ -29,8 +29,13 @@ pub(super) fn run(path: &Path, file: &Path, ask: Ask, as_json: bool) -> anyhow::
     let named = || file.display().to_string();
     let export = UsageExport::read(exporter, &read(file)?).with_context(named)?;
     let mut work = Reconciling::new(export, ask).with_context(named)?;
+    let mut first = true;
     let mut reader = Reader::new(Arc::new(DiskFiles), &state.ledger());
     while let Some(entry) = reader.read_next()? {
+        if first && entry.sequence > 0 {
+            work.pruned();
+        }
+        first = false;
         work.add(&entry.leaf);
     }
     let done = work.end();
