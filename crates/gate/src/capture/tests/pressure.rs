@@ -59,8 +59,30 @@ fn sealing(tenant: Arc<dyn Wrap>) -> Arc<Sealing> {
 
 fn begin(sealing: &Arc<Sealing>, number: u8) -> Capture {
     let entropy = SeededEntropy::new(u64::from(number));
+    begin_with(sealing, number, Arc::new(entropy))
+}
+
+/// Counts how often it is asked.
+#[derive(Debug)]
+struct Counted(SeededEntropy, Arc<AtomicUsize>);
+
+impl Entropy for Counted {
+    fn fill(&self, buffer: &mut [u8]) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.fill(buffer);
+    }
+}
+
+/// Lets every task go as far as it can.
+async fn settle() {
+    for _ in 0..2_000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn begin_with(sealing: &Arc<Sealing>, number: u8, entropy: Arc<dyn SharedEntropy>) -> Capture {
     let who = Who {
-        key: KeyId::new(&entropy),
+        key: KeyId::new(&SeededEntropy::new(1)),
         owner: "owner".to_owned(),
         person: [1; 32],
         source: IpAddr::from([127, 0, 0, 1]),
@@ -68,7 +90,7 @@ fn begin(sealing: &Arc<Sealing>, number: u8) -> Capture {
     };
     Capture::begin(
         sealing,
-        Arc::new(entropy),
+        entropy,
         &CommitmentKey::new(Secret::new([3; KEY_BYTES])),
         ExchangeId::from_bytes([number; 16]),
         CaptureMode::Findings,
@@ -82,24 +104,25 @@ async fn without_room_for_sealed_bytes_few_are_sealed() {
     let sealing = sealing(Arc::new(LocalKey::new(Secret::new([9; KEY_BYTES]))));
     // Every byte of the room is taken.
     let room = sealing.captures.room(64 << 20).await.unwrap();
-    let ruling = ruling();
+    let (ruling, filled) = (ruling(), Arc::new(AtomicUsize::new(0)));
     let mut keeping = Vec::new();
     for number in 0..40 {
-        let capture = Box::new(begin(&sealing, number));
+        let entropy = Counted(SeededEntropy::new(u64::from(number)), Arc::clone(&filled));
+        let capture = Box::new(begin_with(&sealing, number, Arc::new(entropy)));
         keeping.push(tokio::spawn(capture.keep(
             Arc::clone(&ruling),
             Dialect::OpenAiChat,
             6,
         )));
     }
-    // All are on their way, and as many as may be have sealed something.
-    while sealing.turns.available_permits() > 0 {
+    // A key and a wrapped key each, and a nonce for both parts of those that
+    // are sealed.
+    let most = 40 * 2 + AT_ONCE_MAX * 2;
+    while filled.load(Ordering::SeqCst) < most {
         tokio::task::yield_now().await;
     }
-    for _ in 0..1_000 {
-        tokio::task::yield_now().await;
-        assert_eq!(sealing.turns.available_permits(), 0);
-    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(filled.load(Ordering::SeqCst), most);
     assert!(keeping.iter().all(|kept| !kept.is_finished()));
     drop(room);
     for kept in keeping {
@@ -147,16 +170,16 @@ async fn a_silent_key_service_keeps_few_threads_and_the_rest_is_refused() {
         tokio::task::yield_now().await;
     }
     // Time stands still while a thread is kept; all wait for their turn by now.
-    for _ in 0..1_000 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
     tokio::time::advance(WRAP_TURN_TIME).await;
+    settle().await;
+    let asked = silent.asked.load(Ordering::SeqCst);
+    *silent.open.lock().unwrap() = true;
+    silent.opened.notify_all();
+    assert_eq!(asked, WRAPS_MAX);
     for capture in &mut last {
         assert!(capture.wrapped().await.is_err(), "its turn did not come");
     }
-    assert_eq!(silent.asked.load(Ordering::SeqCst), WRAPS_MAX);
-    *silent.open.lock().unwrap() = true;
-    silent.opened.notify_all();
     for capture in &mut captures {
         assert!(capture.wrapped().await.is_ok());
     }
