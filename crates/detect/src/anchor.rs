@@ -12,6 +12,8 @@ use regex_syntax::hir::{Hir, HirKind, Repetition};
 use crate::byteset::ByteSet;
 use spell::spelled;
 
+pub(crate) use cost::of_text;
+
 /// LIMIT: bytes of a match before its literal.
 const BEFORE_BYTES_MAX: usize = 128;
 /// LIMIT: places at which a match may begin before its digits.
@@ -23,7 +25,8 @@ const COMMON: f64 = 5_000.0;
 /// of its branches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Anchor {
-    /// One of these texts, in lower case, so many bytes after its start.
+    /// One of these texts, so many bytes after its start. Their small letters
+    /// stand for either case.
     Literals {
         /// The texts.
         texts: Vec<Vec<u8>>,

@@ -1,12 +1,10 @@
 //! One pass over a text for all that patterns can be found by.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use aho_corasick::{
-    Anchored, MatchKind, PatternID,
-    automaton::{Automaton as _, StateID},
-    nfa::contiguous::NFA,
-};
+use terms::Direction;
+
+use crate::anchor::of_text;
 
 /// A text that was found: which, and where. Small, since a hostile text has
 /// many.
@@ -44,91 +42,347 @@ impl Hit {
     }
 }
 
-/// Many texts, looked for at once without regard to ASCII case.
+/// Bytes of a text that it is found by, at most.
+const WINDOW_BYTES: usize = 4;
+/// Bits of a hash that tell the first slot that is looked at.
+const SLOT_BITS: u32 = 16;
+/// Bytes of a text that are read at once.
+const BLOCK_BYTES: usize = 1_024;
+/// Windows that may be of a text, by hashes of so many bits: four bytes, of
+/// which there are most, and three. Together with those of two bytes and
+/// single ones they fit into a processor's nearest cache.
+const FOUR_BITS: u32 = 14;
+const THREE_BITS: u32 = 13;
+/// Of the second byte of two, its lower bits.
+const TWO_BITS: u32 = 5;
+
+/// For each hash, whether a text of a request or of a reply has such a window:
+/// its length as a bit, of requests in the lower half of a byte.
+#[derive(Debug)]
+struct Filter {
+    four: Box<[u8; 1 << FOUR_BITS]>,
+    three: Box<[u8; 1 << THREE_BITS]>,
+    two: Box<[u8; 256 << TWO_BITS]>,
+}
+
+impl Filter {
+    fn new() -> Self {
+        Self {
+            four: Box::new([0; _]),
+            three: Box::new([0; _]),
+            two: Box::new([0; _]),
+        }
+    }
+
+    fn add(&mut self, bytes: usize, window: u32, bits: u8) {
+        let add = |place: Option<&mut u8>| place.into_iter().for_each(|place| *place |= bits);
+        match bytes {
+            // Whatever follows it.
+            1 => (0..1 << TWO_BITS).for_each(|next: u32| {
+                add(self.two.get_mut(pair(window | next << 8)));
+            }),
+            2 => add(self.two.get_mut(pair(window))),
+            3 => add(self.three.get_mut(hash(window, THREE_BITS))),
+            _ => add(self.four.get_mut(hash(window, FOUR_BITS))),
+        }
+    }
+
+    /// Which lengths a text's window may have that stands here, as bits.
+    fn lengths(&self, window: u32) -> u8 {
+        let four = self.four.get(hash(window, FOUR_BITS));
+        let three = self.three.get(hash(first_bytes(window, 3), THREE_BITS));
+        let two = self.two.get(pair(window));
+        // All of them, since a branch more costs more.
+        let or_none = |bits: Option<&u8>| bits.copied().unwrap_or(0);
+        or_none(four) | or_none(three) | or_none(two)
+    }
+
+    /// The places among the first of a block where a text may be. No branch
+    /// depends on what stands there, since it could not be foreseen.
+    fn places<'a>(
+        &self,
+        block: &Block,
+        bytes: usize,
+        mask: u8,
+        places: &'a mut [u16; BLOCK_BYTES],
+    ) -> &'a [u16] {
+        let mut count = 0;
+        for (window, at) in block.array_windows().take(bytes).zip(0..) {
+            if let Some(place) = places.get_mut(count) {
+                *place = at;
+            }
+            let lengths = self.lengths(u32::from_le_bytes(*window));
+            count += usize::from(lengths & mask != 0);
+        }
+        places.get(..count).unwrap_or_default()
+    }
+}
+
+/// A part of a text in lower case, and the rest of its last window.
+type Block = [u8; BLOCK_BYTES + WINDOW_BYTES - 1];
+
+/// A length of a window as a bit.
+const fn bit(bytes: usize) -> u8 {
+    1 << (bytes - 1)
+}
+
+/// Those bits that count in a direction; `None` is either.
+const fn mask(direction: Option<Direction>) -> u8 {
+    match direction {
+        Some(Direction::Request) => 0x0f,
+        Some(Direction::Reply) => 0xf0,
+        None => 0xff,
+    }
+}
+
+/// What becomes of a text, in a request and in a reply.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Role {
+    /// Whether it is looked for.
+    pub(crate) looks: [bool; 2],
+    /// Whether a match begins with it; others stand in or before one.
+    pub(crate) begins: [bool; 2],
+}
+
+/// The first bytes of a window, as a number.
+const fn first_bytes(window: u32, bytes: usize) -> u32 {
+    match bytes {
+        1 => window & 0xff,
+        2 => window & 0xffff,
+        3 => window & 0xff_ffff,
+        _ => window,
+    }
+}
+
+/// Spread over all numbers of so many bits.
+const fn hash(window: u32, bits: u32) -> usize {
+    (window.wrapping_mul(0x9e37_79b1) >> (u32::BITS - bits)) as usize
+}
+
+/// The first two bytes of a window, so that those with the same first byte
+/// stand beside each other.
+const fn pair(window: u32) -> usize {
+    let second = window >> 8 & ((1 << TWO_BITS) - 1);
+    ((window & 0xff) << TWO_BITS | second) as usize
+}
+
+/// Texts that have the same window.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    window: u32,
+    /// 0 is an empty slot.
+    window_bytes: u8,
+    first: u32,
+    upto: u32,
+}
+
+/// A text, and how many of its bytes stand before the window.
+#[derive(Debug, Clone, Copy)]
+struct Windowed {
+    text: u32,
+    before: u32,
+}
+
+/// Many texts, looked for at once; their capitals stand for themselves, their
+/// small letters for either case. Each is known by its rarest few bytes; most
+/// places of a text have none of those.
 #[derive(Debug)]
 pub(crate) struct Index {
-    dfa: NFA,
-    start: StateID,
-    /// For each state, how many of the last bytes may begin a match, in a
-    /// request and in a reply.
-    begun: BTreeMap<StateID, [usize; 2]>,
+    texts: Vec<Box<[u8]>>,
+    filter: Filter,
+    /// A table with open addressing, at most half full.
+    slots: Box<[Slot]>,
+    windowed: Vec<Windowed>,
+    /// Texts that begin a match, in a request and in a reply, in order.
+    begins: [Vec<Box<[u8]>>; 2],
     reach_bytes: usize,
 }
 
 impl Index {
-    /// Of these texts in lower case, which are not empty. `begins` says of
-    /// each whether a match begins with it, in a request and in a reply; others
-    /// stand in or before one. `None` if they are too many.
-    pub(crate) fn new(texts: &[Vec<u8>], begins: &[[bool; 2]]) -> Option<Self> {
-        let dfa = NFA::builder()
-            .match_kind(MatchKind::Standard)
-            .dense_depth(3)
-            .prefilter(false)
-            .build(texts)
-            .ok()?;
-        let start = dfa.start_state(Anchored::No).ok()?;
-        let beginnings = [0, 1].map(|direction| {
-            let begins = begins
-                .iter()
-                .map(|begins| begins.get(direction) == Some(&true));
-            let texts = texts.iter().zip(begins).filter(|(_, begins)| *begins);
-            texts
-                .flat_map(|(text, _)| (1..=text.len()).filter_map(|upto| text.get(..upto)))
-                .collect::<HashSet<&[u8]>>()
-        });
-        let mut begun = BTreeMap::new();
-        for text in texts {
-            let mut state = start;
-            for (at, byte) in text.iter().enumerate() {
-                state = dfa.next_state(Anchored::No, state, *byte);
-                let seen = text.get(..=at).unwrap_or_default();
-                let longest = beginnings.each_ref().map(|beginnings| {
-                    let suffixes = (0..=at).filter_map(|from| seen.get(from..));
-                    let mut begun = suffixes.filter(|suffix| beginnings.contains(suffix));
-                    begun.next().map_or(0, <[u8]>::len)
-                });
-                begun.insert(state, longest);
+    /// Of these texts, which are not empty, each with its role. `None` if they
+    /// are too many.
+    pub(crate) fn new(texts: &[(Vec<u8>, Role)]) -> Option<Self> {
+        let mut by_window: BTreeMap<(usize, u32), Vec<Windowed>> = BTreeMap::new();
+        for (number, (text, _)) in texts.iter().enumerate() {
+            let bytes = text.len().min(WINDOW_BYTES);
+            let mut best: Option<(f64, usize, (usize, u32))> = None;
+            for (before, window) in text.windows(bytes).enumerate() {
+                let key = (bytes, packed(window));
+                // Texts that share a window are compared one by one.
+                let shared = by_window.get(&key).map_or(0, Vec::len);
+                let shared = f64::from(u32::try_from(shared).ok()?);
+                let cost = of_text(&window.to_ascii_lowercase()) * (1.0 + shared);
+                if best.as_ref().is_none_or(|(known, ..)| cost < *known) {
+                    best = Some((cost, before, key));
+                }
             }
+            let (_, before, key) = best?;
+            by_window.entry(key).or_default().push(Windowed {
+                text: u32::try_from(number).ok()?,
+                before: u32::try_from(before).ok()?,
+            });
         }
-        let longest = texts.iter().map(Vec::len).max().unwrap_or(1);
-        Some(Self {
-            dfa,
-            start,
-            begun,
-            reach_bytes: longest - 1,
-        })
+        let mut index = Self {
+            texts: texts
+                .iter()
+                .map(|(text, _)| text.as_slice().into())
+                .collect(),
+            filter: Filter::new(),
+            slots: vec![Slot::default(); (by_window.len() * 2).next_power_of_two()].into(),
+            windowed: Vec::with_capacity(texts.len()),
+            begins: [0, 1].map(|direction| sorted(texts, direction)),
+            reach_bytes: texts.iter().map(|(text, _)| text.len()).max().unwrap_or(1) - 1,
+        };
+        for ((bytes, window), mut windowed) in by_window {
+            // Longer ones first, as they begin earlier.
+            windowed.sort_by_key(|windowed| std::cmp::Reverse(windowed.before));
+            let looks = |direction: usize| {
+                let mut roles = windowed.iter().filter_map(|it| texts.get(it.text as usize));
+                roles.any(|(_, role)| role.looks.get(direction) == Some(&true))
+            };
+            let [request, reply] = [0, 1].map(|direction| u8::from(looks(direction)));
+            let bits = request * bit(bytes) | reply * (bit(bytes) << 4);
+            index.filter.add(bytes, window, bits);
+            index.add(bytes, window, &windowed)?;
+        }
+        Some(index)
     }
 
-    /// Every occurrence, by its end; answers how many bytes at the end of the
-    /// text may be the beginning of a match.
-    pub(crate) fn look(&self, text: &[u8], mut hit: impl FnMut(Hit)) -> [usize; 2] {
-        let mut state = self.start;
-        for (at, byte) in text.iter().enumerate() {
-            state = self
-                .dfa
-                .next_state(Anchored::No, state, byte.to_ascii_lowercase());
-            if self.dfa.is_special(state) && self.dfa.is_match(state) {
-                for index in 0..self.dfa.match_len(state) {
-                    let pattern: PatternID = self.dfa.match_pattern(state, index);
-                    let end = at + 1;
-                    let start = end.saturating_sub(self.dfa.pattern_len(pattern));
-                    hit(Hit::new(pattern.as_usize(), start, end));
+    fn add(&mut self, bytes: usize, window: u32, windowed: &[Windowed]) -> Option<()> {
+        let mask = self.slots.len() - 1;
+        let mut at = hash(window, SLOT_BITS) & mask;
+        while self.slots.get(at)?.window_bytes > 0 {
+            at = (at + 1) & mask;
+        }
+        let first = u32::try_from(self.windowed.len()).ok()?;
+        self.windowed.extend(windowed);
+        *self.slots.get_mut(at)? = Slot {
+            window,
+            window_bytes: u8::try_from(bytes).ok()?,
+            first,
+            upto: u32::try_from(self.windowed.len()).ok()?,
+        };
+        Some(())
+    }
+
+    /// Every occurrence, those with the same window in the order of their
+    /// beginnings.
+    pub(crate) fn look(&self, text: &[u8], direction: Option<Direction>, mut hit: impl FnMut(Hit)) {
+        // Behind the end nothing is found.
+        let mut block: Block = [0; _];
+        let mut places = [0; BLOCK_BYTES];
+        for (number, part) in text.chunks(BLOCK_BYTES).enumerate() {
+            let from = number * BLOCK_BYTES;
+            let rest = text.get(from..).unwrap_or_default();
+            let read = rest.len().min(block.len());
+            for (to, byte) in block.iter_mut().zip(rest) {
+                *to = byte.to_ascii_lowercase();
+            }
+            block
+                .get_mut(read..)
+                .into_iter()
+                .for_each(|rest| rest.fill(0));
+            let places = self
+                .filter
+                .places(&block, part.len(), mask(direction), &mut places);
+            for at in places.iter().map(|at| usize::from(*at)) {
+                self.texts_at(text, from + at, &block, at, &mut hit);
+            }
+        }
+    }
+
+    /// The texts whose window stands here.
+    fn texts_at(
+        &self,
+        text: &[u8],
+        at: usize,
+        block: &Block,
+        in_block: usize,
+        hit: &mut impl FnMut(Hit),
+    ) {
+        let window = block.get(in_block..).and_then(<[u8]>::first_chunk);
+        let window = window.map_or(0, |window| u32::from_le_bytes(*window));
+        let lengths = self.filter.lengths(window);
+        let lengths = lengths | lengths >> 4;
+        for bytes in (1..=WINDOW_BYTES).filter(|bytes| lengths & bit(*bytes) != 0) {
+            for windowed in self.with(bytes, first_bytes(window, bytes)) {
+                let (number, before) = (windowed.text as usize, windowed.before as usize);
+                let Some((wanted, start)) = self.texts.get(number).zip(at.checked_sub(before))
+                else {
+                    continue;
+                };
+                let end = start + wanted.len();
+                if text.get(start..end).is_some_and(|found| is(found, wanted)) {
+                    hit(Hit::new(number, start, end));
                 }
             }
         }
-        self.begun.get(&state).copied().unwrap_or_default()
+    }
+
+    fn with(&self, bytes: usize, window: u32) -> &[Windowed] {
+        let mask = self.slots.len() - 1;
+        let mut at = hash(window, SLOT_BITS) & mask;
+        while let Some(slot) = self.slots.get(at)
+            && slot.window_bytes > 0
+        {
+            if slot.window == window && usize::from(slot.window_bytes) == bytes {
+                let found = self.windowed.get(slot.first as usize..slot.upto as usize);
+                return found.unwrap_or_default();
+            }
+            at = (at + 1) & mask;
+        }
+        &[]
+    }
+
+    /// How many bytes at the end of a text may be the beginning of a match, in
+    /// a request and in a reply.
+    pub(crate) fn begun(&self, text: &[u8]) -> [usize; 2] {
+        let bytes = text.len().min(self.reach_bytes + 1);
+        let end = text.get(text.len() - bytes..).unwrap_or_default();
+        let end = end.to_ascii_lowercase();
+        self.begins.each_ref().map(|begins| {
+            let suffixes = (0..end.len()).filter_map(|from| end.get(from..));
+            let mut begun = suffixes.filter(|suffix| {
+                let at = begins.partition_point(|text| **text < **suffix);
+                begins.get(at).is_some_and(|text| text.starts_with(suffix))
+            });
+            begun.next().map_or(0, <[u8]>::len)
+        })
     }
 
     /// Bytes before a place that an occurrence over it can have.
     pub(crate) const fn reach_bytes(&self) -> usize {
         self.reach_bytes
     }
+}
 
-    /// Bytes that it takes.
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> usize {
-        self.dfa.memory_usage()
-    }
+/// Those that begin a match in a direction, in order.
+fn sorted(texts: &[(Vec<u8>, Role)], direction: usize) -> Vec<Box<[u8]>> {
+    let begins = |role: &Role| role.begins.get(direction) == Some(&true);
+    let texts = texts.iter().filter(|(_, role)| begins(role));
+    let mut texts: Vec<Box<[u8]>> = texts
+        .map(|(text, _)| text.to_ascii_lowercase().into())
+        .collect();
+    texts.sort_unstable();
+    texts
+}
+
+/// A window as a number in lower case, its first byte the lowest.
+fn packed(window: &[u8]) -> u32 {
+    let bytes = window.iter().rev();
+    bytes.fold(0, |packed, byte| {
+        packed << 8 | u32::from(byte.to_ascii_lowercase())
+    })
+}
+
+/// Whether a text stands there: its capitals as they are, other letters in
+/// either case.
+fn is(found: &[u8], wanted: &[u8]) -> bool {
+    found.len() == wanted.len()
+        && found
+            .iter()
+            .zip(wanted)
+            .all(|(found, wanted)| found == wanted || (found.to_ascii_lowercase() == *wanted))
 }
 
 /// Where rows of digits begin.
@@ -159,32 +413,96 @@ pub(crate) fn digit_rows(text: &[u8], mut row: impl FnMut(usize)) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn hits(index: &Index, text: &str) -> (Vec<(usize, usize)>, usize) {
+    fn hits(index: &Index, text: &str) -> Vec<(usize, usize)> {
         let mut hits = Vec::new();
-        let begun = index.look(text.as_bytes(), |hit| hits.push((hit.text(), hit.start())));
-        (hits, begun[1])
+        index.look(text.as_bytes(), None, |hit| {
+            hits.push((hit.text(), hit.start()))
+        });
+        hits.sort_unstable();
+        hits
+    }
+
+    fn texts<const N: usize>(texts: [(&str, [bool; 2]); N]) -> Vec<(Vec<u8>, Role)> {
+        let role = |begins| Role {
+            looks: [true; 2],
+            begins,
+        };
+        texts
+            .map(|(text, begins)| (text.as_bytes().to_vec(), role(begins)))
+            .into()
     }
 
     #[test]
     fn texts_are_found_also_in_each_other_and_begun_ones_at_the_end() {
-        let texts: Vec<Vec<u8>> = ["ghp_", "hp", "sk-proj-"]
-            .map(|text| text.as_bytes().to_vec())
-            .into();
-        let index = Index::new(&texts, &[[true; 2]; 3]).unwrap();
-        assert_eq!(hits(&index, "xGHP_ sk-pr"), (vec![(1, 2), (0, 1)], 5));
-        assert_eq!(hits(&index, "a gh"), (vec![], 2));
-        assert_eq!(hits(&index, "a sk-x"), (vec![], 0));
-        assert!(index.bytes() < 64 << 10);
+        let all = ["ghp_", "hp", "sk-proj-"].map(|text| (text, [true; 2]));
+        let index = Index::new(&texts(all)).unwrap();
+        assert_eq!(hits(&index, "xGHP_ sk-pr"), [(0, 1), (1, 2)]);
+        assert_eq!(index.begun(b"xGHP_ sk-pr"), [5, 5]);
+        assert_eq!(index.begun(b"a gh"), [2, 2]);
+        assert_eq!(index.begun(b"a ghp_"), [4, 4]);
+        assert_eq!(index.begun(b"a sk-x"), [0, 0]);
+        assert_eq!(index.begun(b""), [0, 0]);
         // What only stands before a match does not begin one.
-        let texts: Vec<Vec<u8>> = ["sk-", "task", "disk"]
-            .map(|text| text.as_bytes().to_vec())
-            .into();
-        let index = Index::new(&texts, &[[false, true], [true, false], [false; 2]]).unwrap();
-        assert_eq!(hits(&index, "my tas").1, 1);
-        assert_eq!(hits(&index, "my task"), (vec![(1, 3)], 2));
-        assert_eq!(hits(&index, "my ta").1, 0);
+        let some = [
+            ("sk-", [false, true]),
+            ("task", [true, false]),
+            ("disk", [false; 2]),
+        ];
+        let index = Index::new(&texts(some)).unwrap();
+        assert_eq!(index.begun(b"my tas")[1], 1);
+        assert_eq!(hits(&index, "my task"), [(1, 3)]);
+        assert_eq!(index.begun(b"my task")[1], 2);
+        assert_eq!(index.begun(b"my ta")[1], 0);
+    }
+
+    #[test]
+    fn capitals_stand_for_themselves_and_texts_for_their_direction() {
+        let looks = [[true, false], [false, true]];
+        let roles = looks.map(|looks| Role {
+            looks,
+            begins: looks,
+        });
+        let texts = [(b"AKid".to_vec(), roles[0]), (b"<x".to_vec(), roles[1])];
+        let index = Index::new(&texts).unwrap();
+        let text = "AKID akid AKid <X";
+        assert_eq!(hits(&index, text), [(0, 0), (0, 10), (1, 15)]);
+        let mut seen = Vec::new();
+        index.look(text.as_bytes(), Some(Direction::Reply), |hit| {
+            seen.push(hit.start())
+        });
+        assert_eq!(seen, [15]);
+        assert_eq!(index.begun(b"a<"), [0, 1]);
+        assert_eq!(index.begun(b"a ak"), [2, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_found_wherever_it_stands(
+            wanted in prop::collection::btree_set("[ab=\u{e9}]{1,7}", 1..30),
+            text in "([abAB=\u{e9}]{0,9}|x{1000,1030}){0,6}",
+        ) {
+            let wanted: Vec<Vec<u8>> = wanted.into_iter().map(String::into_bytes).collect();
+            let role = Role { looks: [true; 2], begins: [true, false] };
+            let texts: Vec<_> = wanted.iter().map(|text| (text.clone(), role)).collect();
+            let index = Index::new(&texts).unwrap();
+            let lower = text.to_ascii_lowercase();
+            let mut expected = Vec::new();
+            for (number, wanted) in wanted.iter().enumerate() {
+                let windows = lower.as_bytes().windows(wanted.len()).enumerate();
+                let places = windows.filter(|(_, window)| window == wanted);
+                expected.extend(places.map(|(at, _)| (number, at)));
+            }
+            prop_assert_eq!(hits(&index, &text), expected);
+            let begun = (0..lower.len()).find(|from| {
+                let end = &lower.as_bytes()[*from..];
+                wanted.iter().any(|text| text.starts_with(end))
+            });
+            prop_assert_eq!(index.begun(text.as_bytes())[0], begun.map_or(0, |from| lower.len() - from));
+        }
     }
 
     #[test]

@@ -115,9 +115,9 @@ impl Pattern {
         Some(Shape::new(&program, before))
     }
 
-    /// Whether a match may begin with this byte.
-    pub(crate) fn begins_with(&self, byte: u8) -> bool {
-        self.first.has(byte)
+    /// The bytes that a match may begin with.
+    pub(crate) const fn first(&self) -> ByteSet {
+        self.first
     }
 
     /// Tries the pattern at one place of a text.

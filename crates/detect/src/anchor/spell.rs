@@ -1,4 +1,5 @@
-//! The texts that a part of a pattern can be, spelled out.
+//! The texts that a part of a pattern can be, spelled out. A small letter
+//! stands for either case, a capital for itself alone.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
@@ -6,6 +7,8 @@ use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 const LITERALS_MAX: usize = 96;
 /// LIMIT: bytes of one literal; more say nothing new.
 const LITERAL_BYTES_MAX: usize = 20;
+/// LIMIT: digits of a class of digits that is spelled out.
+const DIGITS_MAX: u32 = 4;
 /// LIMIT: characters of a class that is spelled out.
 const CLASS_CHARS_MAX: u32 = 10;
 
@@ -51,12 +54,12 @@ fn cross(firsts: &[Vec<u8>], seconds: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     (out.len() <= LITERALS_MAX && !out.is_empty()).then_some(out)
 }
 
-/// All texts that a part matches, in lower case; `None` if they are too many.
+/// All texts that a part matches; `None` if they are too many.
 fn exact(hir: &Hir, digits: bool) -> Option<Vec<Vec<u8>>> {
     match hir.kind() {
         HirKind::Empty => Some(vec![Vec::new()]),
         HirKind::Look(_) => None,
-        HirKind::Literal(literal) => Some(vec![literal.0.to_ascii_lowercase()]),
+        HirKind::Literal(literal) => Some(vec![literal.0.to_vec()]),
         HirKind::Class(class) => spelled_class(class, digits),
         HirKind::Capture(capture) => exact(&capture.sub, digits),
         HirKind::Repetition(Repetition {
@@ -93,13 +96,13 @@ fn exact(hir: &Hir, digits: bool) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// Classes of digits are spelled out only where nothing else helps: rows of
-/// them are looked for as such.
+/// Classes of many digits are spelled out only where nothing else helps: rows
+/// of them are looked for as such.
 fn spelled_class(class: &Class, digits: bool) -> Option<Vec<Vec<u8>>> {
     if !digits && is_digits(class) {
         return None;
     }
-    let mut texts = Vec::new();
+    let mut texts: Vec<Vec<u8>> = Vec::new();
     match class {
         Class::Unicode(class) => {
             let chars: u32 = class
@@ -109,9 +112,8 @@ fn spelled_class(class: &Class, digits: bool) -> Option<Vec<Vec<u8>>> {
             if chars > CLASS_CHARS_MAX {
                 return None;
             }
-            for char in class.iter().flat_map(|range| range.start()..=range.end()) {
-                texts.push(char.to_ascii_lowercase().to_string().into_bytes());
-            }
+            let chars = class.iter().flat_map(|range| range.start()..=range.end());
+            texts.extend(chars.map(|char| char.to_string().into_bytes()));
         }
         Class::Bytes(class) => {
             let bytes: u32 = class
@@ -121,33 +123,37 @@ fn spelled_class(class: &Class, digits: bool) -> Option<Vec<Vec<u8>>> {
             if bytes > CLASS_CHARS_MAX {
                 return None;
             }
-            for byte in class.iter().flat_map(|range| range.start()..=range.end()) {
-                texts.push(vec![byte.to_ascii_lowercase()]);
-            }
+            let bytes = class.iter().flat_map(|range| range.start()..=range.end());
+            texts.extend(bytes.map(|byte| vec![byte]));
         }
     }
+    // The small letter says both.
+    let small: Vec<Vec<u8>> = texts.clone();
+    texts.retain(|text| {
+        let either = text.to_ascii_lowercase();
+        either == *text || !small.contains(&either)
+    });
     cross(&texts, &[Vec::new()])
 }
 
-/// Whether a class is several digits and nothing else.
+/// Whether a class is many digits and nothing else.
 fn is_digits(class: &Class) -> bool {
     let digit = |char: char| char.is_ascii_digit();
-    match class {
-        Class::Unicode(class) => {
-            class.minimum_len() == Some(1)
-                && class
-                    .iter()
-                    .all(|range| digit(range.start()) && digit(range.end()))
-                && class.iter().any(|range| range.start() != range.end())
-        }
-        Class::Bytes(class) => {
-            let digit = |byte: u8| byte.is_ascii_digit();
-            class
-                .iter()
-                .all(|range| digit(range.start()) && digit(range.end()))
-                && class.iter().any(|range| range.start() != range.end())
-        }
-    }
+    let ranges: Vec<(char, char)> = match class {
+        Class::Unicode(class) => class
+            .iter()
+            .map(|range| (range.start(), range.end()))
+            .collect(),
+        Class::Bytes(class) => class
+            .iter()
+            .map(|range| (char::from(range.start()), char::from(range.end())))
+            .collect(),
+    };
+    let count = |(from, upto): &(char, char)| u32::from(*upto) - u32::from(*from) + 1;
+    ranges
+        .iter()
+        .all(|(from, upto)| digit(*from) && digit(*upto))
+        && ranges.iter().map(count).sum::<u32>() > DIGITS_MAX
 }
 
 /// Texts of which each match begins with one; `None` if there are too many.

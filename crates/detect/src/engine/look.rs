@@ -1,10 +1,11 @@
 //! All matches in one view: one pass for what patterns can be found by, then
 //! each pattern only where it can begin.
 
+mod edits;
 mod judge;
 mod reached;
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use terms::{Direction, Finding, View as Reading};
 
@@ -14,8 +15,9 @@ use super::{
     plan::{Plan, Spot},
     refused::Refused,
 };
-use crate::{catalogue::CONTEXT_BYTES, index::digit_rows, view::View};
+use crate::{catalogue::CONTEXT_BYTES, view::View};
 
+use edits::{Around, Edits};
 pub(super) use reached::Reached;
 
 /// LIMIT: bytes after an opener without a closer that are taken for the rest.
@@ -99,7 +101,7 @@ pub(super) fn in_view(
     work_max: usize,
     reached: &mut Reached,
 ) -> Seen {
-    let hits = hits(&engine.0.plan, view, plain);
+    let hits = hits(&engine.0.plan, view, task.direction, plain);
     let mut looking = Looking {
         plan: &engine.0.plan,
         rules: &engine.0.rules,
@@ -116,7 +118,7 @@ pub(super) fn in_view(
             ..Seen::default()
         },
     };
-    let rows = looking.rows();
+    let rows = looking.rows(&hits);
     looking.pass(&hits, &rows);
     looking.ahead();
     looking.try_all();
@@ -153,18 +155,24 @@ impl Looking<'_> {
 
     /// What the one pass found, and rows of digits, in their order: a context
     /// word counts only for what stands behind it.
-    fn pass(&mut self, hits: &Hits, rows: &[usize]) {
+    fn pass(&mut self, hits: &Hits, rows: &[u32]) {
         let (plan, view) = (self.plan, self.view);
-        let mut rows = rows.iter().copied().peekable();
+        let mut rows = rows.iter().map(|row| *row as usize).peekable();
+        let mut edits = Edits::of(view);
+        let mut edits_of_rows = edits;
         for hit in &hits.hits {
             while let Some(row) = rows.next_if(|row| *row < hit.end()) {
-                self.row(row);
+                self.row(row, edits_of_rows.around(&(row..row)));
             }
             let Some(uses) = plan.uses.get(hit.text()) else {
                 continue;
             };
             if uses.is_word && is_whole(&view.text, hit.start()..hit.end()) {
                 self.word(hit.text(), hit.start(), hit.end());
+            }
+            if uses.begins.is_empty() || !edits.around(&(hit.start()..hit.end())).within(uses.reach)
+            {
+                continue;
             }
             for begin in &uses.begins {
                 if begin.most == 0 {
@@ -174,7 +182,7 @@ impl Looking<'_> {
                 }
             }
         }
-        rows.for_each(|row| self.row(row));
+        rows.for_each(|row| self.row(row, edits_of_rows.around(&(row..row))));
         let [request, reply] = hits.begun;
         let begun = match self.task.direction {
             Some(Direction::Request) => request,
@@ -187,22 +195,23 @@ impl Looking<'_> {
     }
 
     /// Where numbers begin.
-    fn rows(&self) -> Vec<usize> {
-        let (view, mut rows) = (self.view, Vec::new());
-        digit_rows(view.text.as_bytes(), |at| rows.push(at));
+    fn rows<'h>(&self, hits: &'h Hits) -> Cow<'h, [u32]> {
+        let view = self.view;
         // A number may begin at a seam, whatever stands before it.
         let seam = self.task.seam.map(|seam| view.view_start(seam));
         let seam = seam
             .filter(|seam| *seam > 0 && run(view.text.as_bytes(), *seam, u8::is_ascii_digit) > 0);
-        if let Some(seam) = seam
-            && let Err(place) = rows.binary_search(&seam)
-        {
-            rows.insert(place, seam);
+        let seam = seam.and_then(|seam| u32::try_from(seam).ok());
+        match seam.map(|seam| (seam, hits.rows.binary_search(&seam))) {
+            Some((seam, Err(place))) => {
+                let (before, behind) = hits.rows.split_at(place);
+                Cow::Owned([before, &[seam], behind].concat())
+            }
+            _ => Cow::Borrowed(&hits.rows),
         }
-        rows
     }
 
-    fn row(&mut self, at: usize) {
+    fn row(&mut self, at: usize, edits: Around) {
         let (plan, bytes) = (self.plan, self.view.text.as_bytes());
         let digits = run(bytes, at, u8::is_ascii_digit);
         let after = bytes.get(at + digits).copied();
@@ -217,7 +226,17 @@ impl Looking<'_> {
             let Some(spot) = plan.spots.get(row.spot) else {
                 continue;
             };
-            for before in row.before() {
+            let starts = row.before();
+            // A match begins in the row, or so many bytes before it.
+            let (before, behind) = spot.reach;
+            let reach = (before + starts.end(), behind.saturating_add(digits));
+            if !edits.within(reach)
+                || !self.may_be_named(spot, at.saturating_sub(*starts.end()))
+                || !self.looks(spot)
+            {
+                continue;
+            }
+            for before in starts {
                 let Some(start) = at.checked_sub(before) else {
                     continue;
                 };
@@ -256,8 +275,8 @@ impl Looking<'_> {
         let Some(spot) = self.plan.spots.get(number) else {
             return;
         };
-        if self.may_be_named(spot, range.start)
-            && self.looks(spot)
+        if self.looks(spot)
+            && self.may_be_named(spot, range.start)
             && self.next(spot, range.clone()).is_some()
             && self.is_fresh(spot, &range)
         {
@@ -273,8 +292,8 @@ impl Looking<'_> {
         let upto = self.reached.spot(number);
         let range = at..at + 1;
         if at >= upto
-            && self.may_be_named(spot, at)
             && self.looks(spot)
+            && self.may_be_named(spot, at)
             && self.next(spot, range.clone()).is_some()
             && self.is_fresh(spot, &range)
         {
@@ -355,7 +374,7 @@ impl Looking<'_> {
         let bytes = text.as_bytes().get(from..range.end.min(text.len()))?;
         let fits = |(index, byte): (usize, &u8)| {
             let at = from + index;
-            let begins = spot.pattern.begins_with(*byte) && text.is_char_boundary(at);
+            let begins = spot.first.has(*byte) && text.is_char_boundary(at);
             (begins && self.left_fits(spot, at) && self.is_long(spot, at)).then_some(at)
         };
         bytes.iter().enumerate().find_map(fits)
@@ -363,7 +382,7 @@ impl Looking<'_> {
 
     /// Whether letters and digits enough stand there, or may still come.
     fn is_long(&self, spot: &Spot, start: usize) -> bool {
-        let least = spot.pattern.run_min();
+        let least = spot.run_min;
         let bytes = self.view.text.as_bytes();
         let here = bytes.get(start..start.saturating_add(least));
         match here {

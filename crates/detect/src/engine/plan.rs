@@ -12,7 +12,11 @@ use terms::Direction;
 
 use super::Rule;
 use crate::{
-    anchor::Anchor, boundary::Boundary, byteset::ByteSet, catalogue::CONTEXT_BYTES, index::Index,
+    anchor::Anchor,
+    boundary::Boundary,
+    byteset::ByteSet,
+    catalogue::CONTEXT_BYTES,
+    index::{Index, Role},
     pattern::Pattern,
 };
 
@@ -33,6 +37,9 @@ pub(super) struct Spot {
     pub(super) named: bool,
     /// What may not stand before it.
     pub(super) left: Boundary,
+    /// What it begins with; beside the pattern, since it is asked so often.
+    pub(super) first: ByteSet,
+    pub(super) run_min: usize,
     requests: bool,
     replies: bool,
 }
@@ -51,6 +58,8 @@ impl Spot {
         Self {
             rule: rule.map(|(number, _)| number),
             pattern: Arc::clone(pattern),
+            first: pattern.first(),
+            run_min: pattern.run_min(),
             named: rule.is_some_and(|(_, rule)| rule.detector.needs_context()),
             left: rule.map_or(Boundary::None, |(_, rule)| rule.detector.left),
             requests: looks(Direction::Request),
@@ -114,6 +123,8 @@ pub(super) struct Uses {
     pub(super) follows: Vec<usize>,
     /// Rules that find nothing without such a word.
     pub(super) names: Vec<usize>,
+    /// What begins by it depends on so many bytes before and behind it.
+    pub(super) reach: (usize, usize),
 }
 
 /// Everything that is looked for.
@@ -241,13 +252,20 @@ impl Plan {
             Rows::new(&rows.collect::<Vec<_>>(), &spots)
         };
         let (rows, rows_named) = (rows_of(false)?, rows_of(true)?);
-        let begins: Vec<[bool; 2]> = draft.uses.iter().map(|uses| begins(uses, &spots)).collect();
         let Draft {
-            texts, uses, ahead, ..
+            texts,
+            mut uses,
+            ahead,
+            ..
         } = draft;
+        for uses in &mut uses {
+            uses.reach = reach(uses, &spots);
+        }
+        let roles = uses.iter().map(|uses| role(uses, &spots, rules));
+        let texts: Vec<(Vec<u8>, Role)> = texts.into_iter().zip(roles).collect();
         Some(Self {
             spots,
-            index: Index::new(&texts, &begins)?,
+            index: Index::new(&texts)?,
             uses,
             rows,
             rows_named,
@@ -257,14 +275,36 @@ impl Plan {
     }
 }
 
-/// Whether a match begins with a text, in a request and in a reply.
-fn begins(uses: &Uses, spots: &[Spot]) -> [bool; 2] {
-    [Direction::Request, Direction::Reply].map(|direction| {
-        let mut begins = uses.begins.iter().filter(|begin| begin.most == 0);
-        begins.any(|begin| {
-            let spot = spots.get(begin.spot);
-            // A placeholder is looked for whichever way it goes.
-            spot.is_some_and(|spot| spot.rule.is_none() || spot.looks(Some(direction)))
-        })
+/// How far from a text what begins by it can be, before and behind.
+fn reach(uses: &Uses, spots: &[Spot]) -> (usize, usize) {
+    let reaches = uses.begins.iter().filter_map(|begin| {
+        let (before, behind) = spots.get(begin.spot)?.reach;
+        Some((before + begin.most, behind))
+    });
+    reaches.fold((0, 0), |(before, behind), next| {
+        (before.max(next.0), behind.max(next.1))
     })
+}
+
+/// What a text is good for in either direction.
+fn role(uses: &Uses, spots: &[Spot], rules: &[Rule]) -> Role {
+    // A placeholder is looked for whichever way it goes.
+    let looks = |begin: &Begin, direction| {
+        let spot = spots.get(begin.spot);
+        spot.is_some_and(|spot| spot.rule.is_none() || spot.looks(Some(direction)))
+    };
+    let directions = [Direction::Request, Direction::Reply];
+    let names = |direction: Direction| {
+        let mut rules = uses.names.iter().filter_map(|rule| rules.get(*rule));
+        rules.any(|rule| rule.detector.directions.contains(&direction))
+    };
+    Role {
+        looks: directions.map(|direction| {
+            names(direction) || uses.begins.iter().any(|begin| looks(begin, direction))
+        }),
+        begins: directions.map(|direction| {
+            let mut begins = uses.begins.iter().filter(|begin| begin.most == 0);
+            begins.any(|begin| looks(begin, direction))
+        }),
+    }
 }

@@ -151,28 +151,25 @@ pub(super) fn named(text: &str, span: &Range<usize>) -> Option<Valid> {
     let behind = found.len() > last && found.get(last..)?.len() > 2 && !extension(found);
     let number = if extension(found) { found } else { number };
     let digits = main_digits(number);
+    let length = digits.len();
+    // The cheapest first: most numbers are none of these.
+    let long = (LOCAL_DIGITS_MIN..=DIGITS_MAX).contains(&length);
+    if !long || alike(&digits) || ruler(number) || other(number) || cut(text, span.start) {
+        return None;
+    }
     let grouped = number.bytes().any(|byte| !byte.is_ascii_digit());
     let before = text.get(..span.start)?;
     // On a line of its own, a bare number behind a bare word is a row of a
     // table.
     let led = |gap: &str| plain_gap(gap) && (grouped || !gap.contains('\n') || gap.contains(':'));
-    let strong = cue::gap_is(before, &NAMES, GAP_BYTES_MAX, led);
+    let strong = || cue::gap_is(before, &NAMES, GAP_BYTES_MAX, led);
     let hint = || cue::gap_is(before, &HINTS, GAP_BYTES_MAX, hint_gap);
-    let length = digits.len();
-    let long = (LOCAL_DIGITS_MIN..=DIGITS_MAX).contains(&length);
-    let enough = match (strong, grouped) {
-        (true, true) => true,
-        (true, false) => length >= BARE_DIGITS_MIN,
-        (false, true) => behind || hint(),
-        (false, false) => length >= 10 && (behind || hint()),
+    let enough = match grouped {
+        true => behind || strong() || hint(),
+        false if length >= 10 => behind || strong() || hint(),
+        false => length >= BARE_DIGITS_MIN && strong(),
     };
-    (long
-        && enough
-        && !alike(&digits)
-        && !ruler(number)
-        && !other(number)
-        && !cut(text, span.start))
-    .then_some(Valid {
+    enough.then_some(Valid {
         end: span.start + number.len(),
         looked: span.end,
     })

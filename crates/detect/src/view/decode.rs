@@ -72,8 +72,15 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
             });
         }
     }
-    let hex = stretches(bytes, &HEX, RUN_CHARS_MIN, open);
-    for run in hex.into_iter().filter(is_fresh) {
+    // Each is in a run of letters and digits.
+    let hex = words.iter().filter(|run| is_fresh(run)).flat_map(|word| {
+        let part = bytes.get(word.clone()).unwrap_or_default();
+        let runs = stretches(part, &HEX, RUN_CHARS_MIN, open && word.end == bytes.len());
+        let from = word.start;
+        let runs = runs.into_iter();
+        runs.map(move |run| run.start + from..run.end + from)
+    });
+    for run in hex.filter(is_fresh) {
         let at_end = run.end == bytes.len();
         for offset in 0..2 {
             let (run, grows) = (run.start + offset..run.end, open && at_end);
@@ -104,16 +111,17 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
 /// Whether a run of base64 may spell enough characters in a row to be read:
 /// whoever says no here is right.
 fn spells(run: Option<&[u8]>) -> bool {
-    let mut chars = 0;
+    let (sextets, table) = (&*SEXTETS, &*IN_A_ROW);
+    let mut row = InARow::default();
     for group in run.unwrap_or_default().chunks(4) {
         let word = group.iter().fold(0_u32, |word, byte| {
-            (word << 6) | u32::from(sextet(*byte).unwrap_or(0))
+            (word << 6) | u32::from(of(sextets, *byte))
         });
         let missing = 4 - group.len();
         let [_, decoded @ ..] = (word << (6 * missing)).to_be_bytes();
         for byte in decoded.iter().take(3_usize.saturating_sub(missing)) {
-            chars = in_a_row(chars, *byte);
-            if chars >= READABLE_CHARS_MIN {
+            row = row.and(table, *byte);
+            if row.chars >= READABLE_CHARS_MIN {
                 return true;
             }
         }
@@ -121,13 +129,61 @@ fn spells(run: Option<&[u8]>) -> bool {
     false
 }
 
-/// How many characters stand in a row with this byte, at the most.
-const fn in_a_row(chars: usize, byte: u8) -> usize {
-    match byte {
-        b' '..=b'~' | b'\t'..=b'\r' | 0xc2..=0xf4 => chars + 1,
-        // Another byte of a character.
-        0 | 0x80..=0xbf => chars,
+/// Something about each byte. Text is not foreseeable, branches on it are slow.
+type Table = LazyLock<[u8; 256]>;
+
+fn of(table: &[u8; 256], byte: u8) -> u8 {
+    table.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
+fn table(of: impl Fn(u8) -> u8) -> [u8; 256] {
+    std::array::from_fn(|byte| u8::try_from(byte).map_or(0, &of))
+}
+
+/// The six bits of a base64 character, none of others.
+static SEXTETS: Table = LazyLock::new(|| table(|byte| sextet(byte).unwrap_or(0)));
+
+/// What a byte is to characters in a row.
+static IN_A_ROW: Table = LazyLock::new(|| {
+    table(|byte| match byte {
+        b' '..=b'~' | b'\t'..=b'\r' => ONE,
+        0x80..=0xbf => REST,
+        0xc2..=0xdf => LEAD,
+        0xe0..=0xef => LEAD + 1,
+        0xf0..=0xf4 => LEAD + 2,
+        // Left out of wide characters.
+        0 => ZERO,
         _ => 0,
+    })
+});
+const ONE: u8 = 1;
+const REST: u8 = 2;
+const ZERO: u8 = 3;
+/// The first of two bytes, or of more.
+const LEAD: u8 = 4;
+
+/// Characters in a row, at the most.
+#[derive(Debug, Clone, Copy, Default)]
+struct InARow {
+    chars: usize,
+    /// Bytes of the last one that are still to come.
+    missing: u8,
+}
+
+impl InARow {
+    /// With one more byte.
+    fn and(self, row: &[u8; 256], byte: u8) -> Self {
+        let (chars, missing) = match (of(row, byte), self.missing) {
+            (ZERO, missing) => (self.chars, missing),
+            (REST, 1) => (self.chars + 1, 0),
+            (REST, missing @ 2..) => (self.chars, missing - 1),
+            (ONE, 0) => (self.chars + 1, 0),
+            (ONE, _) => (1, 0),
+            (lead @ LEAD.., 0) => (self.chars, lead - LEAD + 1),
+            (lead @ LEAD.., _) => (0, lead - LEAD + 1),
+            _ => (0, 0),
+        };
+        Self { chars, missing }
     }
 }
 
@@ -307,11 +363,11 @@ fn hexadecimal(
     let pairs = |at: usize| Some((pair(bytes, at)?, at..at + 2));
     let starts = || run.clone().step_by(2).filter(|at| at + 2 <= run.end);
     if !open {
-        let mut chars = 0;
+        let (table, mut row) = (&*IN_A_ROW, InARow::default());
         let mut values = starts().filter_map(|at| pair(bytes, at));
         let spells = values.any(|byte| {
-            chars = in_a_row(chars, byte);
-            chars >= READABLE_CHARS_MIN
+            row = row.and(table, byte);
+            row.chars >= READABLE_CHARS_MIN
         });
         if !spells {
             return None;
@@ -368,5 +424,43 @@ const fn sextet(byte: u8) -> Option<u8> {
         b'+' | b'-' => Some(62),
         b'/' | b'_' => Some(63),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        // Whatever can be read is not passed over.
+        #[test]
+        fn what_spells_nothing_cannot_be_read(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    "[a-z ]{1,8}".prop_map(String::into_bytes),
+                    "[\u{e9}\u{20ac}\u{1f600}]{1,3}".prop_map(String::into_bytes),
+                    "(a\\x00){1,8}".prop_map(String::into_bytes),
+                    prop::collection::vec(any::<u8>(), 1..6),
+                ],
+                0..6,
+            ),
+        ) {
+            let bytes = parts.concat();
+            let mut read = Vec::new();
+            let feed = |readable: &mut Readable| {
+                let placed = bytes.iter().enumerate();
+                placed.for_each(|(at, byte)| readable.push((*byte, at..at + 1)));
+                Some(())
+            };
+            readings(feed, false, |builder| read.push(builder));
+            let row = bytes.iter().scan(InARow::default(), |row, byte| {
+                *row = row.and(&IN_A_ROW, *byte);
+                Some(row.chars)
+            });
+            let most = row.max().unwrap_or(0);
+            prop_assert!(read.is_empty() || most >= READABLE_CHARS_MIN, "{most}");
+        }
     }
 }
