@@ -241,7 +241,7 @@ impl Index {
                 roles.any(|(_, role)| role.looks.get(direction) == Some(&true))
             };
             let [request, reply] = [0, 1].map(|direction| u8::from(looks(direction)));
-            let bits = request * bit(bytes) | reply * (bit(bytes) << 4);
+            let bits = (request * bit(bytes)) | (reply * (bit(bytes) << 4));
             index.filter.add(bytes, window, bits);
             index.add(bytes, window, &windowed)?;
         }
