@@ -335,17 +335,34 @@ impl Engine {
 
     /// One filled-in example of each detector that serves this control in this
     /// direction: what a canary shows.
-    #[must_use]
-    pub fn samples(&self, control: Control, direction: Direction) -> Vec<String> {
+    pub fn samples(
+        &self,
+        control: Control,
+        direction: Direction,
+    ) -> impl Iterator<Item = Sample> + '_ {
         let rules = self.0.rules.iter().map(|rule| &rule.detector);
-        let serving = rules.filter(|detector| {
+        let serving = rules.filter(move |detector| {
             detector.control == control && detector.directions.contains(&direction)
         });
-        serving
-            .filter_map(|detector| detector.examples.first())
-            .map(|example| Filler::new(1).fill(example))
-            .collect()
+        serving.filter_map(|detector| {
+            Some(Sample {
+                detector: detector.id.clone(),
+                kind: detector.kind.clone(),
+                text: Filler::new(1).fill(detector.examples.first()?),
+            })
+        })
     }
+}
+
+/// An example of a detector, filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// The detector that is to find it.
+    pub detector: DetectorId,
+    /// What it is.
+    pub kind: Kind,
+    /// The text.
+    pub text: String,
 }
 
 /// LIMIT: the work that a text may be.

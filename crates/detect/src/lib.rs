@@ -27,7 +27,7 @@ mod view;
 
 pub use catalogue::{Catalogue, CatalogueFault, Detector, Profile, Redaction};
 pub use engine::{
-    Engine, EngineFault, Held, HeldTooMuch, Refused, Scan, Segment, StreamLimits, StreamScan,
-    WORK_FACTOR, Why,
+    Engine, EngineFault, Held, HeldTooMuch, Refused, Sample, Scan, Segment, StreamLimits,
+    StreamScan, WORK_FACTOR, Why,
 };
 pub use resolve::{Explained, Outcome, resolve, resolve_explained};

@@ -83,9 +83,9 @@ pub(crate) fn show(ruling: &Ruling, now_ms: u64) -> Result<Vec<Shown>, CanaryFau
 /// record would show.
 fn caught(ruling: &Ruling, control: Control, direction: Direction, now_ms: u64) -> bool {
     let engine = ruling.looking();
-    engine.samples(control, direction).iter().any(|sample| {
+    engine.samples(control, direction).any(|sample| {
         let mut tally = Tally::new(ruling.policy(), direction, now_ms);
-        let scan = engine.scan(sample, direction);
+        let scan = engine.scan(&sample.text, direction);
         tally.looked(Slot::Turn, scan.bytes);
         for finding in scan
             .findings
@@ -95,7 +95,7 @@ fn caught(ruling: &Ruling, control: Control, direction: Direction, now_ms: u64) 
             let _ = tally.found(ruling.policy(), finding, Slot::Turn, "canary", true);
         }
         // In shadow nothing is carried out, but the decision shows.
-        let settled = tally.settle(sample.len() as u64);
+        let settled = tally.settle(sample.text.len() as u64);
         settled.is_ok_and(|tallied| {
             tallied
                 .controls
@@ -121,7 +121,7 @@ impl Ruling {
             let Some(policy) = self.policy().control(*control) else {
                 continue;
             };
-            let found = found_in_samples(self, *control);
+            let found = found_in_samples(self, *control, &policy.actions);
             for (kind, does) in weakest_by_kind(&policy.actions, &found) {
                 facts.insert(format!("weakest.{control}.{kind}"), does);
             }
@@ -143,21 +143,41 @@ impl Ruling {
 }
 
 /// Kinds and detectors of a control that show themselves in its samples, in
-/// the direction that the control is first of all there for.
-fn found_in_samples(ruling: &Ruling, control: Control) -> BTreeSet<(Kind, DetectorId)> {
+/// the direction that the control is first of all there for. Of detectors that
+/// are alike, and say nothing of which is meant, one is enough: each that is
+/// looked for is made ready, which takes time and memory.
+fn found_in_samples(
+    ruling: &Ruling,
+    control: Control,
+    actions: &ActionTable,
+) -> BTreeSet<(Kind, DetectorId)> {
     let direction = if CONTROLS_REQUEST.contains(&control) {
         Direction::Request
     } else {
         Direction::Reply
     };
     let engine = ruling.engine();
-    engine
-        .samples(control, direction)
-        .into_iter()
-        .flat_map(|sample| engine.scan(&sample, direction).findings)
-        .filter(|finding| finding.control == control)
-        .map(|finding| (finding.kind, finding.detector))
-        .collect()
+    let stops = |detector: &DetectorId| {
+        let (action, _) = actions.weakest(detector);
+        let stops = action >= Action::Redact
+            && actions.acts_by_default(detector)
+            && actions.mild_slots(detector).is_empty();
+        stops.then_some(action)
+    };
+    let mut told: BTreeSet<(Kind, Action)> = BTreeSet::new();
+    let mut all = BTreeSet::new();
+    for sample in engine.samples(control, direction) {
+        let known = |action| told.contains(&(sample.kind.clone(), action));
+        if stops(&sample.detector).is_some_and(known) {
+            continue;
+        }
+        let found = engine.scan(&sample.text, direction).findings;
+        for finding in found.into_iter().filter(|found| found.control == control) {
+            told.extend(stops(&finding.detector).map(|action| (finding.kind.clone(), action)));
+            all.insert((finding.kind, finding.detector));
+        }
+    }
+    all
 }
 
 fn mild_slots(actions: &ActionTable, found: &BTreeSet<(Kind, DetectorId)>) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! A ruling whose control catches nothing is refused, for each control and
 //! direction; one that allows a single kind is not, and says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use detect::{Catalogue, Engine};
 use policy::{
@@ -10,7 +10,7 @@ use policy::{
 };
 use terms::{Action, Control, Direction, Mode};
 
-use super::{CanaryFault, show};
+use super::{CanaryFault, found_in_samples, mild_slots, show, weakest_by_kind};
 use crate::{Ruling, VendorClient};
 
 const NOW_MS: u64 = 1_000;
@@ -274,4 +274,36 @@ fn what_a_policy_lets_pass_starts_and_is_said() {
     let facts = with(&[(Control::Screening, "*", Action::Block)]);
     assert_eq!(facts["weakest.screening.injection"], "block");
     assert!(!facts.contains_key("mild.screening"));
+}
+
+#[test]
+fn detectors_that_are_alike_are_not_all_made_ready() {
+    // What is told of one is what would be told of all.
+    let ruling = ruling(
+        Catalogue::embedded().unwrap(),
+        &[],
+        &[(Control::Redaction, "anthropic-key", Action::Flag)],
+    );
+    let actions = &ruling.policy().control(Control::Redaction).unwrap().actions;
+    let found = found_in_samples(&ruling, Control::Redaction, actions);
+    let mut all = BTreeSet::new();
+    for sample in ruling
+        .engine()
+        .samples(Control::Redaction, Direction::Request)
+    {
+        let findings = ruling
+            .engine()
+            .scan(&sample.text, Direction::Request)
+            .findings;
+        let own = findings
+            .into_iter()
+            .filter(|found| found.control == Control::Redaction);
+        all.extend(own.map(|found| (found.kind, found.detector)));
+    }
+    assert!(2 * found.len() < all.len(), "{} {}", found.len(), all.len());
+    assert_eq!(
+        weakest_by_kind(actions, &found),
+        weakest_by_kind(actions, &all)
+    );
+    assert_eq!(mild_slots(actions, &found), mild_slots(actions, &all));
 }

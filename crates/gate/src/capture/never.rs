@@ -3,7 +3,7 @@
 //! whatever the controls do about it.
 
 use bytes::Bytes;
-use detect::Engine;
+use detect::{Engine, Sample};
 use terms::{Control, Direction, Finding, Kind, LeftOut, Slot};
 use wire::{Document, LeafEdits, LeafKind, Limits, Surrogates};
 
@@ -22,8 +22,8 @@ pub(crate) fn is(kind: &Kind) -> bool {
 /// Whether each detector masks an example of its own, both ways.
 pub(crate) fn works(never: &Engine) -> Result<(), Direction> {
     let masks = |direction: Direction| {
-        let samples = never.samples(Control::Redaction, direction);
-        let masked = |sample: &String| text(never, sample, direction).1 > 0;
+        let samples: Vec<Sample> = never.samples(Control::Redaction, direction).collect();
+        let masked = |sample: &Sample| text(never, &sample.text, direction).1 > 0;
         samples.len() >= KINDS.len() && samples.iter().all(masked)
     };
     let fails = Direction::ALL.iter().find(|direction| !masks(**direction));
