@@ -22,7 +22,7 @@ use crate::{
     merkle::Tree,
     note::Checkpoint,
     prune::{self, PruneFault},
-    publish::{CheckpointFault, PublishFault, Publishing, checkpoint_of},
+    publish::{CheckpointFault, Leaves, PublishFault, Publishing, checkpoint_of},
     reader::{ReadFault, Reader},
     segment,
     writer::{AppendError, Ledger, Start},
@@ -179,15 +179,20 @@ impl Ledger {
             first
         };
         let (durable, acknowledged) = watch::channel(found.entries);
+        let leaves = settings.publishing.is_some().then(Arc::<Leaves>::default);
         let published = settings
             .publishing
             .clone()
-            .map(|how| how.start(Arc::clone(&files), &folder, clock, acknowledged))
+            .zip(leaves.clone())
+            .map(|(how, leaves)| {
+                how.start(Arc::clone(&files), &folder, clock, acknowledged, leaves)
+            })
             .transpose()?;
         let start = Start {
             files,
             settings,
             published,
+            leaves,
             durable,
             lock,
             segment,

@@ -3,10 +3,11 @@
 //! checkpoint never covers what is not there.
 
 mod known;
+mod leaves;
 mod thread;
 
 use std::{
-    io,
+    io, iter,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use crate::{
     files::{self, Files},
+    merkle,
     note::{Checkpoint, LogKey, Note, NoteFault},
     prune::{self, PruneFault},
     reader::ReadFault,
@@ -27,6 +29,7 @@ use crate::{
 
 pub(crate) use known::{Anchor, Unanchored};
 pub use known::{CheckpointFault, checkpoint_of};
+pub(crate) use leaves::Leaves;
 pub(crate) use thread::Publisher;
 pub use thread::{Publication, Published, Publishing};
 
@@ -71,6 +74,8 @@ pub struct Builder {
     key: LogKey,
     edge: Edge,
     tail: Tail,
+    /// Hashes of what was just acknowledged.
+    leaves: Arc<Leaves>,
     /// The newest checkpoint that is on the disk.
     signed: Option<Checkpoint>,
 }
@@ -98,6 +103,7 @@ impl Builder {
             key,
             edge,
             tail,
+            leaves: Arc::default(),
             signed,
         };
         // A crash may have come before the newest full tiles' parts went.
@@ -105,6 +111,11 @@ impl Builder {
         // The same for what was being pruned; what cannot go now goes later.
         let _ = prune::sweep(&*builder.files, &builder.ledger);
         Ok(builder)
+    }
+
+    /// With the hashes that the thread which writes makes anyway.
+    pub(crate) fn with_leaves(self, leaves: Arc<Leaves>) -> Self {
+        Self { leaves, ..self }
     }
 
     /// Entries that the newest checkpoint with a witness's line covers.
@@ -154,8 +165,12 @@ impl Builder {
         }
         let mut edge = self.edge.clone();
         let mut filled = Vec::new();
-        for payload in self.tail.read(until, ENTRIES_MAX, ENTRIES_BYTES_MAX)? {
-            edge.push(&payload, &mut filled);
+        let payloads = self.tail.read(until, ENTRIES_MAX, ENTRIES_BYTES_MAX)?;
+        let known = self.leaves.take(edge.size(), payloads.len());
+        let known = known.into_iter().map(Some).chain(iter::repeat(None));
+        for (payload, leaf) in payloads.iter().zip(known) {
+            let leaf = leaf.unwrap_or_else(|| merkle::leaf_hash(payload));
+            edge.push_known(payload, leaf, &mut filled);
         }
         let full: Vec<Tile> = filled.iter().map(|(tile, _)| *tile).collect();
         filled.extend(edge.partials());
@@ -292,5 +307,31 @@ fn resume(files: &Arc<dyn Files>, folder: &Path, signed: &Checkpoint) -> Option<
 impl From<NoteFault> for PublishFault {
     fn from(fault: NoteFault) -> Self {
         Self::Checkpoint(CheckpointFault::Note(fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{files::MemoryFiles, merkle::leaf_hash, segment};
+
+    #[test]
+    fn what_is_published_is_what_was_acknowledged() {
+        let files = Arc::new(MemoryFiles::default());
+        let ledger = Path::new("/ledger");
+        files.make_folder(ledger).unwrap();
+        // Somebody put another entry in its place, and its checksums right.
+        let mut bytes = segment::header(0).to_vec();
+        segment::encode_group(0, [b"changed".as_slice()].into_iter(), &mut bytes);
+        let name = PathBuf::from(segment::name(0));
+        files::put(&*files, ledger, &[(name, bytes)]).unwrap();
+        let leaves = Arc::new(Leaves::default());
+        leaves.add(0, &[leaf_hash(b"acknowledged")]);
+        let key = LogKey::new("log.example/a", terms::Secret::new([1; 32])).unwrap();
+        let builder = Builder::open(files, ledger, key).unwrap();
+        let mut builder = builder.with_leaves(leaves);
+        builder.round(1).unwrap();
+        let root = builder.signed().unwrap().root;
+        assert_eq!(root, leaf_hash(b"acknowledged"));
     }
 }

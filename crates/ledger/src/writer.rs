@@ -27,7 +27,7 @@ use crate::{
     merkle::Tree,
     open::{MARKER, Settings},
     prune::{self, PruneFault},
-    publish::{Publication, Publisher},
+    publish::{Leaves, Publication, Publisher},
     space::{Reservation, Space},
 };
 
@@ -69,6 +69,8 @@ pub(crate) struct Start {
     pub(crate) settings: Settings,
     /// The thread that publishes; it ends before the lock goes.
     pub(crate) published: Option<(Publisher, Publication)>,
+    /// Where the hashes of what was acknowledged go to be published.
+    pub(crate) leaves: Option<Arc<Leaves>>,
     /// Told how many entries were acknowledged.
     pub(crate) durable: watch::Sender<u64>,
     #[expect(dead_code, reason = "holding it is its use")]

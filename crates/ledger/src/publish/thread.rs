@@ -13,7 +13,7 @@ use std::{
 use terms::{Clock, Digest};
 use tokio::sync::watch;
 
-use super::{Builder, PublishFault};
+use super::{Builder, Leaves, PublishFault};
 use crate::{
     files::Files,
     note::{Checkpoint, LogKey, Note, VerifierKey},
@@ -50,15 +50,17 @@ impl Publishing {
         self.key.verifier()
     }
 
-    /// Begins to publish the log in a folder.
+    /// Begins to publish the log in a folder; `leaves` brings hashes of what
+    /// is acknowledged.
     pub(crate) fn start(
         self,
         files: Arc<dyn Files>,
         ledger: &Path,
         clock: Arc<dyn Clock>,
         durable: watch::Receiver<u64>,
+        leaves: Arc<Leaves>,
     ) -> Result<(Publisher, Publication), PublishFault> {
-        let builder = Builder::open(files, ledger, self.key)?;
+        let builder = Builder::open(files, ledger, self.key)?.with_leaves(leaves);
         Ok(Publisher::start(builder, self.every, clock, durable)?)
     }
 }

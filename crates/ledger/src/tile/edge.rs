@@ -56,8 +56,13 @@ impl Edge {
 
     /// Adds an entry; the tiles that it fills go to `full`.
     pub(crate) fn push(&mut self, entry: &[u8], full: &mut Vec<Filled>) {
+        self.push_known(entry, merkle::leaf_hash(entry), full);
+    }
+
+    /// Likewise, with the hash that it was acknowledged with.
+    pub(crate) fn push_known(&mut self, entry: &[u8], leaf: Digest, full: &mut Vec<Filled>) {
         encode_entry(entry, &mut self.bundle);
-        self.push_leaf(merkle::leaf_hash(entry), full);
+        self.push_leaf(leaf, full);
     }
 
     /// Adds an entry of which only the hash is known. Its bundle is then not

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use terms::Digest;
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     files::{Append, fresh},
     head::Head,
-    merkle::Tree,
+    merkle::{Tree, leaf_hash},
     open::MARKER,
     segment::{self, FRAME_BYTES, GROUP_BYTES, GROUP_BYTES_MAX, HEADER_BYTES},
 };
@@ -181,8 +182,12 @@ impl Writer {
     /// Takes what was written into the tree, and renews the head if its time
     /// has come.
     fn cover(&mut self, payloads: &[Vec<u8>]) -> io::Result<()> {
-        for payload in payloads {
-            self.tree.push(payload);
+        let leaves: Vec<Digest> = payloads.iter().map(|entry| leaf_hash(entry)).collect();
+        for leaf in &leaves {
+            self.tree.push_subtree(0, *leaf);
+        }
+        if let Some(known) = &self.start.leaves {
+            known.add(self.start.next - leaves.len() as u64, &leaves);
         }
         match self.patience() {
             Some(left) if left.is_zero() => self.put_head(false),
