@@ -15,7 +15,7 @@ def test_init_writes_a_file_that_settles(tmp_path):
     run = lambda *words: subprocess.run(
         [MERESTONE, *words],
         capture_output=True,
-        env={**ENV, "OPENAI_API_KEY": "x", "ANTHROPIC_API_KEY": "x"},
+        env={**ENV, "OPENAI_API_KEY": "no-real-key", "ANTHROPIC_API_KEY": "no-real-key"},
         cwd=tmp_path,
         timeout=30,
         check=False,

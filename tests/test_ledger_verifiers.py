@@ -375,6 +375,9 @@ def test_pruning_and_a_hold_by_command(go, build_house, tmp_path):
     pruned = house.gate.cli("ledger", "prune", "--before", "270")
     assert pruned.code == 0 and "before 256" in pruned.text, pruned.text
     assert not (tlog / "tile/entries/000").exists()
+    assert "256 entries before it still stand in the oldest segment" in pruned.text
+    unproved = house.gate.cli("ledger", "prove", "17")
+    assert unproved.code != 0 and "entry 17 was pruned" in unproved.text, unproved.text
     told = [leaf for leaf in house.gate.ledger() if leaf.get("type") == "event"]
     acts = [leaf["act"] for leaf in told]
     assert acts[-3:] == ["hold-set", "hold-lifted", "pruned"]
@@ -426,7 +429,7 @@ def witness(tmp_path):
         witness.process.stop()
 
 
-def test_a_witness_cosigns_one_branch_and_refuses_the_other(build_house, witness):
+def test_a_witness_cosigns_one_branch_and_refuses_the_other(build_house, witness, tmp_path):
     house = build_house(start=False)
     key = house.gate.cli("ledger", "key", "--origin", "log.example/branches").stdout.strip()
     assert key.startswith("log.example/branches+")
@@ -458,6 +461,7 @@ def test_a_witness_cosigns_one_branch_and_refuses_the_other(build_house, witness
 
     note = await_that(cosigned, 20, says="the witness's line does not come")
     check_cosigned(note, key, witness.key)
+    verify_witnessed(house, tlog, key, witness, tmp_path)
     # It grew, so the witness saw more than the beginning of both.
     assert int(note.split("\n")[1]) > 14
     house.gate.stop()
@@ -471,6 +475,40 @@ def test_a_witness_cosigns_one_branch_and_refuses_the_other(build_house, witness
     )
     assert "this log was" in told["facts"]["why"]
     assert "witness.example/w1 " not in (tlog / "checkpoint").read_text()
+
+
+def verify_witnessed(house, tlog, key, witness, tmp_path):
+    """merestone tells who cosigned how much, of the log, a copy and a proof."""
+    size = int((tlog / "checkpoint.witnessed").read_text().split("\n")[1])
+
+    def verified(*words):
+        done = house.gate.cli("ledger", "verify", "--json", *words)
+        return done.code, json.loads(done.stdout)
+
+    code, told = verified()
+    assert code == 0 and told["witnessed"] >= size, told
+    assert [line["witness"] for line in told["witnesses"]] == ["witness.example/w1"]
+    people = house.gate.cli("ledger", "verify").text
+    assert "are witnessed" in people and "by witness.example/w1 at 20" in people, people
+    copy = tmp_path / "copy"
+    shutil.copytree(tlog, copy)
+    named = tmp_path / "witnesses"
+    named.write_text(f"# mine\n{witness.key}\n")
+    for word in [witness.key, str(named)]:
+        code, told = verified("--dir", str(copy), "--key", key, "--witness", word)
+        assert code == 0 and told["witnessed"] >= size, told
+    proof = tmp_path / "w.tlog-proof"
+    assert house.gate.cli("ledger", "prove", "3", "--out", str(proof)).code == 0
+    code, told = verified("--proof", str(proof), "--key", key, "--witness", witness.key)
+    assert code == 0 and told["witnesses"][0]["witness"] == "witness.example/w1", told
+    note = (copy / "checkpoint").read_text()
+    text, lines = note.split("\n\n")
+    lines = [line for line in lines.split("\n") if "witness.example/w1 " not in line]
+    (copy / "checkpoint").write_text(text + "\n\n" + "\n".join(lines))
+    (copy / "checkpoint.witnessed").unlink()
+    assert verified("--dir", str(copy), "--key", key)[0] == 0
+    code, told = verified("--dir", str(copy), "--key", key, "--witness", witness.key)
+    assert code != 0 and "witness.example/w1 cosigned no checkpoint" in told["fault"], told
 
 
 def check_cosigned(note, key, witness_key):

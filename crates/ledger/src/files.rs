@@ -130,6 +130,14 @@ pub(crate) fn is_absent(error: &io::Error) -> bool {
     )
 }
 
+/// What the system says, as people say it.
+pub(crate) fn says(kind: io::ErrorKind) -> String {
+    match kind {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
 /// Puts files with these contents in their places below a folder, as wholes
 /// and in place of what is there: each is on the disk before it gets its name,
 /// and all names are when this returns.

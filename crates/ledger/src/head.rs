@@ -11,7 +11,7 @@ use terms::Digest;
 use thiserror::Error;
 
 use crate::{
-    files::{self, Files},
+    files::{self, Files, says},
     merkle::Tree,
     note::Checkpoint,
     open::MARKER,
@@ -102,7 +102,7 @@ impl Head {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HeadFault {
     /// The folder or the head cannot be read.
-    #[error("the folder or its file `head` cannot be read: {0}")]
+    #[error("the folder or its file `head` cannot be read: {}", says(*.0))]
     Unreadable(ErrorKind),
     /// There are segments, or the mark of a running gate, and no head.
     #[error("the file `head` is missing: it is there as soon as there is a log")]

@@ -31,5 +31,8 @@ pub use open::{OpenError, OpenExchange, Opened, Settings, recovery_leaves};
 pub use publish::{CheckpointFault, Publication, PublishFault, Published, Publishing};
 pub use reader::{Entry, ReadFault, Reader};
 pub use space::Reservation;
-pub use verify::{Trust, Verified, VerifyFault, verify, verify_published, verify_trusting};
+pub use verify::{
+    CosignFault, Cosigned, EntryFault, Trust, Verified, VerifyFault, verify, verify_published,
+    verify_trusting,
+};
 pub use writer::{AppendError, Appending, Failed, Handed, Ledger, PruneError, Unqueued, Written};

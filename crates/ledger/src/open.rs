@@ -17,12 +17,15 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::{
-    files::{Append, Files},
+    files::{Append, Files, says},
     head::{self, Against, Head, HeadFault, Misfit},
     merkle::Tree,
-    note::Checkpoint,
-    prune::{self, PruneFault},
-    publish::{CheckpointFault, Leaves, PublishFault, Publishing, checkpoint_of},
+    note::{Checkpoint, VerifierKey},
+    prune::{self, Index, PruneFault},
+    publish::{
+        Anchor, CheckpointFault, FOLDER, Leaves, PublishFault, Publishing, checkpoint_of,
+        shows_checkpoint, witnessed_of,
+    },
     reader::{ReadFault, Reader},
     segment,
     writer::{AppendError, Ledger, Start},
@@ -86,7 +89,7 @@ pub enum OpenError {
     #[error("the ledger is not sound: {0}. Nothing was changed")]
     Pruned(#[from] PruneFault),
     /// A file cannot be used.
-    #[error("the ledger's folder cannot be used: {0}")]
+    #[error("the ledger's folder cannot be used: {}", says(*.0))]
     Io(io::ErrorKind),
 }
 
@@ -161,14 +164,14 @@ impl Ledger {
         let unclean = names.iter().any(|name| name == MARKER);
         let known = head::of(&*files, &folder)?;
         let key = settings.publishing.as_ref().map(Publishing::verifier);
-        let signed = checkpoint_of(&*files, &folder, key)?;
+        let beside = Beside::read(&*files, &folder, key)?;
         // What was written last may be in the system's memory only; it counts
         // from now on, so it is brought to the disk first.
         if let Some(last) = names.iter().rfind(|name| segment::first_of(name).is_some()) {
             files.open(&folder.join(last))?.sync()?;
         }
         files.sync_folder(&folder)?;
-        let found = survey(&files, &folder, known, signed)?;
+        let found = survey(&files, &folder, known, beside)?;
         // Up to here nothing was changed.
         let (segment, tail_cut_bytes) = mend(&*files, &folder, &found)?;
         let head = if let Some(head) = known {
@@ -235,6 +238,42 @@ impl Opened {
     }
 }
 
+/// What is published of the log, and binds it.
+struct Beside {
+    index: Index,
+    signed: Option<Checkpoint>,
+    witnessed: Option<Checkpoint>,
+}
+
+impl Beside {
+    fn read(
+        files: &dyn Files,
+        folder: &Path,
+        key: Option<&VerifierKey>,
+    ) -> Result<Self, OpenError> {
+        let tlog = folder.join(FOLDER);
+        let index = Index::read(files, &tlog).map_err(PruneFault::from)?;
+        let signed = checkpoint_of(files, folder, key)?;
+        index.within(signed.as_ref()).map_err(PruneFault::from)?;
+        // One that is damaged binds nothing, and the next takes its place;
+        // verification tells of it.
+        let witnessed = match witnessed_of(files, &tlog, key) {
+            Err(CheckpointFault::WitnessedNote(_)) => None,
+            read => read?.map(|(checkpoint, _)| checkpoint),
+        };
+        match (&witnessed, &signed) {
+            (Some(_), None) => return Err(CheckpointFault::Missing.into()),
+            (Some(witnessed), Some(signed)) => witnessed.is_behind(signed)?,
+            (None, _) => {}
+        }
+        Ok(Self {
+            index,
+            signed,
+            witnessed,
+        })
+    }
+}
+
 /// What stands in the log.
 struct Survey {
     entries: u64,
@@ -250,19 +289,29 @@ fn survey(
     files: &Arc<dyn Files>,
     folder: &Path,
     known: Option<Head>,
-    signed: Option<Checkpoint>,
+    beside: Beside,
 ) -> Result<Survey, OpenError> {
+    let Beside {
+        index,
+        signed,
+        witnessed,
+    } = beside;
     let mut reader = Reader::new(Arc::clone(files), folder);
     let first = reader.first()?;
     let tree = prune::tree_before(files, folder, signed.as_ref(), first)?;
+    let published = signed.is_some();
     let mut against = Against::new(known, signed, first, tree);
+    let mut cosigned = Anchor::new(witnessed);
     let mut told = 0;
+    let mut had_checkpoint = false;
     let mut open = BTreeMap::new();
     let mut last_at_ms = 0;
     while let Some(entry) = reader.read_next()? {
         last_at_ms = entry.leaf.at_ms();
         against.push(&entry.payload);
+        cosigned.look(against.entries(), against.tree());
         told = told.max(prune::told(&entry.leaf));
+        had_checkpoint |= shows_checkpoint(&entry.leaf);
         match &entry.leaf {
             Leaf::Admitted(leaf) => {
                 open.insert(leaf.exchange, leaf.at_ms);
@@ -278,7 +327,12 @@ fn survey(
         }
     }
     against.judge(reader.rest(), known)?;
+    cosigned.differs()?;
+    if had_checkpoint && !published {
+        return Err(CheckpointFault::Missing.into());
+    }
     prune::is_told(first, told)?;
+    index.is_told(told).map_err(PruneFault::from)?;
     let entries = reader.position();
     let (newest, sound, whole) = match reader.end() {
         Some((name, sound, whole)) => (Some(name.to_owned()), sound, whole),

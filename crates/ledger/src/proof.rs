@@ -8,7 +8,8 @@ use thiserror::Error;
 use crate::{
     canonical::LEAF_BYTES_MAX,
     merkle::{self, PROOF_HASHES_MAX},
-    note::{Checkpoint, NOTE_BYTES_MAX, NoteFault, VerifierKey, decimal, hash, hash_text},
+    note::{Checkpoint, NOTE_BYTES_MAX, Note, NoteFault, VerifierKey, decimal, hash, hash_text},
+    verify::{self, EntryFault},
 };
 
 /// First line of a proof.
@@ -28,6 +29,14 @@ pub enum BundleFault {
     /// Its checkpoint is not to be trusted.
     #[error("its checkpoint is not to be trusted: {0}")]
     Checkpoint(#[from] NoteFault),
+    /// What stands in it is no entry.
+    #[error("what stands in it as entry {index} {fault}")]
+    Entry {
+        /// The entry's number.
+        index: u64,
+        /// Why.
+        fault: EntryFault,
+    },
     /// The entry is not one of the log that the checkpoint was signed over.
     #[error("its entry is not entry {0} of the log over which its checkpoint was signed")]
     Inclusion(u64),
@@ -96,12 +105,13 @@ impl Bundle {
         })
     }
 
-    /// That the entry is in the log of this key. Answers the checkpoint.
+    /// That the entry is a record, and is in the log of this key. Answers the
+    /// checkpoint, and the note with its lines.
     ///
     /// # Errors
     /// When the proof does not show it.
-    pub fn verify(&self, key: &VerifierKey) -> Result<Checkpoint, BundleFault> {
-        let (checkpoint, _) = Checkpoint::verified(&self.checkpoint, key)?;
+    pub fn verify(&self, key: &VerifierKey) -> Result<(Checkpoint, Note), BundleFault> {
+        let (checkpoint, note) = Checkpoint::verified(&self.checkpoint, key)?;
         let proved = merkle::proves_inclusion(
             &self.proof,
             self.index,
@@ -109,11 +119,12 @@ impl Bundle {
             checkpoint.size,
             checkpoint.root,
         );
-        if proved {
-            Ok(checkpoint)
-        } else {
-            Err(BundleFault::Inclusion(self.index))
+        if !proved {
+            return Err(BundleFault::Inclusion(self.index));
         }
+        let index = self.index;
+        verify::record(&self.entry).map_err(|fault| BundleFault::Entry { index, fault })?;
+        Ok((checkpoint, note))
     }
 }
 
@@ -125,9 +136,15 @@ mod tests {
     use super::*;
     use crate::note::LogKey;
 
+    const ENTRY: &[u8] = br#"{"at_ms":1,"from_ms":1,"open":0,"type":"unclean-start","v":1}"#;
+
     fn bundle() -> (Bundle, LogKey) {
+        bundle_of(ENTRY)
+    }
+
+    fn bundle_of(entry: &[u8]) -> (Bundle, LogKey) {
         let key = LogKey::new("log.example/a", Secret::new([1; 32])).unwrap();
-        let (entry, other) = (b"{\"a\":1}".to_vec(), merkle::leaf_hash(b"b"));
+        let (entry, other) = (entry.to_vec(), merkle::leaf_hash(b"b"));
         let checkpoint = Checkpoint {
             origin: "log.example/a".to_owned(),
             size: 2,
@@ -148,7 +165,7 @@ mod tests {
         let bytes = bundle.encode();
         let read = Bundle::read(&bytes).unwrap();
         assert_eq!(read, bundle);
-        assert_eq!(read.verify(key.verifier()).unwrap().size, 2);
+        assert_eq!(read.verify(key.verifier()).unwrap().0.size, 2);
         for at in 0..bytes.len() {
             for bit in 0..8 {
                 let mut changed = bytes.clone();
@@ -173,6 +190,32 @@ mod tests {
         assert_eq!(judged, Err(BundleFault::Inclusion(1)));
         let moved = Bundle { index: 0, ..bundle };
         assert_eq!(moved.verify(key.verifier()), Err(BundleFault::Inclusion(0)));
+    }
+
+    #[test]
+    fn what_is_no_record_is_not_proved_though_it_is_in_the_log() {
+        let text = String::from_utf8(ENTRY.to_vec()).unwrap();
+        for (entry, fault) in [
+            (String::new(), EntryFault::Length),
+            (" ".repeat(LEAF_BYTES_MAX + 1), EntryFault::Length),
+            ("no JSON".to_owned(), EntryFault::Record),
+            (text.replace("\"v\":1", "\"v\":2"), EntryFault::Record),
+            (text.replace("unclean-start", "other"), EntryFault::Record),
+            (text.replace(':', ": "), EntryFault::Canonical),
+            (
+                text.replace("\"v\"", "\"more\":1,\"v\""),
+                EntryFault::Canonical,
+            ),
+        ] {
+            let (bundle, key) = bundle_of(entry.as_bytes());
+            // Longer ones are no proof at all.
+            let judged = bundle.verify(key.verifier());
+            assert_eq!(
+                judged,
+                Err(BundleFault::Entry { index: 1, fault }),
+                "{entry:.80}"
+            );
+        }
     }
 
     proptest! {

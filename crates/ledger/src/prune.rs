@@ -12,7 +12,7 @@ use terms::{Act, Leaf};
 use thiserror::Error;
 
 use crate::{
-    files::{self, Files, is_absent},
+    files::{self, Files, is_absent, says},
     merkle::Tree,
     note::{Checkpoint, decimal},
     publish::FOLDER,
@@ -49,12 +49,48 @@ pub enum PruneFault {
         "the entries before {0} are missing, and no entry of the log tells that they were pruned"
     )]
     Untold(u64),
+    /// The minimum index is not one.
+    #[error("the file `{FOLDER}/{MINIMUM}` is not as it was written: {0}")]
+    Index(IndexFault),
     /// The tiles that stand for what was removed cannot be used.
     #[error("tiles of what was pruned: {0}")]
     Tiles(ShelfFault),
     /// A file cannot be written or removed.
-    #[error("a file cannot be written or removed: {0}")]
+    #[error("a file cannot be written or removed: {}", says(*.0))]
     Io(io::ErrorKind),
+}
+
+/// What is wrong with a minimum index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum IndexFault {
+    /// It cannot be read.
+    #[error("it cannot be read: {}", says(*.0))]
+    Unreadable(io::ErrorKind),
+    /// It is no number of a whole bundle.
+    #[error("it is a multiple of {TILE_WIDTH} in decimal, without leading zeroes, and a line end")]
+    Form,
+    /// It lies beyond the checkpoint.
+    #[error("it says {minimum}, and the checkpoint covers {size} entries")]
+    Beyond {
+        /// What it says.
+        minimum: u64,
+        /// Entries that the checkpoint covers.
+        size: u64,
+    },
+    /// The log does not tell of it.
+    #[error("it says {minimum}, and the log tells that it was pruned up to {told}")]
+    Untold {
+        /// What it says.
+        minimum: u64,
+        /// Up to where the log tells that it was pruned.
+        told: u64,
+    },
+}
+
+impl From<IndexFault> for PruneFault {
+    fn from(fault: IndexFault) -> Self {
+        Self::Index(fault)
+    }
 }
 
 impl From<io::Error> for PruneFault {
@@ -71,6 +107,63 @@ pub fn minimum(files: &dyn Files, tlog: &Path) -> u64 {
     let text = std::str::from_utf8(&bytes).ok();
     let line = text.and_then(|text| text.strip_suffix('\n'));
     line.and_then(decimal).unwrap_or(0)
+}
+
+/// How many entries before `minimum` the segments still hold: the oldest one
+/// goes as a whole, once none of its entries is to stay.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn kept(files: &dyn Files, ledger: &Path, minimum: u64) -> io::Result<u64> {
+    let names = files.list(ledger)?;
+    let first = names
+        .iter()
+        .filter_map(|name| segment::first_of(name))
+        .min();
+    Ok(first.map_or(0, |first| minimum.saturating_sub(first)))
+}
+
+/// A minimum index as a verifier takes it: it is not signed, so it has to be
+/// within what the checkpoint and the log's own entries say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Index(u64);
+
+impl Index {
+    /// That of a published log; 0 if there is none. To be read before the
+    /// checkpoint: while a gate runs, both grow.
+    pub(crate) fn read(files: &dyn Files, tlog: &Path) -> Result<Self, IndexFault> {
+        let bytes = match files.read(&tlog.join(MINIMUM)) {
+            Ok(bytes) => bytes,
+            Err(error) if is_absent(&error) => return Ok(Self(0)),
+            Err(error) => return Err(IndexFault::Unreadable(error.kind())),
+        };
+        let text = std::str::from_utf8(&bytes).ok();
+        let line = text.and_then(|text| text.strip_suffix('\n'));
+        let minimum = line.and_then(decimal);
+        let whole = minimum.filter(|minimum| minimum.is_multiple_of(u64::from(TILE_WIDTH)));
+        whole.map(Self).ok_or(IndexFault::Form)
+    }
+
+    /// That the checkpoint covers what it gives up.
+    pub(crate) fn within(self, checkpoint: Option<&Checkpoint>) -> Result<(), IndexFault> {
+        let size = checkpoint.map_or(0, |checkpoint| checkpoint.size);
+        if self.0 <= size {
+            Ok(())
+        } else {
+            let minimum = self.0;
+            Err(IndexFault::Beyond { minimum, size })
+        }
+    }
+
+    /// That the log tells of it.
+    pub(crate) const fn is_told(self, told: u64) -> Result<(), IndexFault> {
+        if self.0 <= told {
+            Ok(())
+        } else {
+            let minimum = self.0;
+            Err(IndexFault::Untold { minimum, told })
+        }
+    }
 }
 
 /// How far an entry tells that the log was pruned.

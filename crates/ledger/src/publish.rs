@@ -15,11 +15,12 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    files::{self, Files},
+    files::{self, Files, says},
     merkle,
     note::{Checkpoint, LogKey, Note, NoteFault},
     prune::{self, PruneFault},
     reader::ReadFault,
+    segment,
     tail::Tail,
     tile::{
         Row, Shelf, TILE_WIDTH, Tile,
@@ -27,7 +28,7 @@ use crate::{
     },
 };
 
-pub(crate) use known::{Anchor, Unanchored};
+pub(crate) use known::{Anchor, Unanchored, note_of, shows_checkpoint, witnessed_of};
 pub use known::{CheckpointFault, checkpoint_of};
 pub(crate) use leaves::Leaves;
 pub(crate) use thread::Publisher;
@@ -49,7 +50,7 @@ const ENTRIES_BYTES_MAX: usize = 16 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PublishFault {
     /// A file cannot be written.
-    #[error("tiles or the checkpoint cannot be written: {0}")]
+    #[error("tiles or the checkpoint cannot be written: {}", says(*.0))]
     Io(io::ErrorKind),
     /// An acknowledged entry cannot be read.
     #[error("an entry cannot be read: {0}")]
@@ -83,7 +84,7 @@ pub struct Builder {
 impl Builder {
     /// Goes on where the checkpoint in the ledger's folder ends. Its last tiles
     /// are checked against it; if one is not as it was, all tiles are built
-    /// again from the segments.
+    /// again from the segments, as far back as these go.
     ///
     /// # Errors
     /// When the checkpoint is not one of this log, or the folder cannot be used.
@@ -91,10 +92,13 @@ impl Builder {
         let folder = ledger.join(FOLDER);
         files.make_folder(&folder)?;
         let signed = checkpoint_of(&*files, ledger, Some(key.verifier()))?;
-        let edge = signed
-            .as_ref()
-            .and_then(|signed| resume(&files, &folder, signed))
-            .unwrap_or_default();
+        let edge = match &signed {
+            None => Edge::default(),
+            Some(signed) => match resume(&files, &folder, signed) {
+                Some(edge) => edge,
+                None => begin_again(&files, ledger, &folder, signed)?,
+            },
+        };
         let tail = Tail::new(Arc::clone(&files), ledger, edge.size());
         let builder = Self {
             files,
@@ -174,6 +178,11 @@ impl Builder {
         }
         let full: Vec<Tile> = filled.iter().map(|(tile, _)| *tile).collect();
         filled.extend(edge.partials());
+        if rebuilding {
+            // What was pruned does not come back, though a segment holds it.
+            let minimum = prune::minimum(&*self.files, &self.folder);
+            filled.retain(|(tile, _)| !tile.is_given_up(minimum));
+        }
         self.put(filled)?;
         if edge.size() < before {
             self.edge = edge;
@@ -302,6 +311,43 @@ fn resume(files: &Arc<dyn Files>, folder: &Path, signed: &Checkpoint) -> Option<
     }
     let edge = Edge::resume(signed.size, levels, bundle);
     (edge.root() == signed.root).then_some(edge)
+}
+
+/// The edge from which all tiles are built again: the beginning, or, where the
+/// first segments were pruned, the first entry that is there, with the hashes
+/// before it as the tiles have them. Whether these are the right ones shows
+/// once the checkpoint is reached.
+fn begin_again(
+    files: &Arc<dyn Files>,
+    ledger: &Path,
+    folder: &Path,
+    signed: &Checkpoint,
+) -> io::Result<Edge> {
+    let names = files.list(ledger)?;
+    let first = names
+        .iter()
+        .filter_map(|name| segment::first_of(name))
+        .min();
+    let first = first.unwrap_or(0).min(signed.size);
+    let shelf = Shelf::new(Arc::clone(files), folder, signed.size);
+    let mut levels = Vec::new();
+    let mut hashes = first;
+    while hashes > 0 {
+        let width = usize::try_from(hashes % u64::from(TILE_WIDTH)).unwrap_or(0);
+        hashes /= u64::from(TILE_WIDTH);
+        let level = u8::try_from(levels.len()).unwrap_or(u8::MAX);
+        let mut row = Vec::new();
+        if width > 0 {
+            match shelf.hashes(level, hashes) {
+                Ok(found) => row = found,
+                // Nothing stands for what was pruned: it cannot be built.
+                Err(_) => return Ok(Edge::default()),
+            }
+        }
+        row.truncate(width);
+        levels.push(row);
+    }
+    Ok(Edge::resume(first, levels, Vec::new()))
 }
 
 impl From<NoteFault> for PublishFault {

@@ -10,7 +10,7 @@ use terms::{Act, ExchangeId, Leaf};
 use thiserror::Error;
 
 use crate::{
-    files::Files,
+    files::{Files, says},
     prune,
     publish::FOLDER,
     segment::{self, FrameFault},
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReadFault {
     /// The folder or a file cannot be read.
-    #[error("{file} cannot be read: {kind}")]
+    #[error("{file} cannot be read: {}", says(*.kind))]
     Unreadable {
         /// The file or folder.
         file: String,

@@ -33,7 +33,7 @@ impl Space {
         (needed <= free_bytes).then_some(reservation)
     }
 
-    #[cfg(test)]
+    /// Bytes that are set aside.
     pub(crate) fn reserved(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }

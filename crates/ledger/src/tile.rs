@@ -77,6 +77,12 @@ impl Tile {
         path
     }
 
+    /// Whether it is a bundle whose entries all lie before the minimum index.
+    pub(crate) fn is_given_up(&self, minimum: u64) -> bool {
+        let end = self.first_entry().saturating_add(u64::from(TILE_WIDTH));
+        self.row == Row::Entries && end <= minimum
+    }
+
     /// The first entry that it stands for.
     #[must_use]
     pub const fn first_entry(&self) -> u64 {

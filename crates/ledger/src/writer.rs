@@ -28,7 +28,7 @@ use crate::{
     open::{MARKER, Settings},
     prune::{self, PruneFault},
     publish::{Leaves, Publication, Publisher},
-    space::{Reservation, Space},
+    space::{RESERVED_BYTES, Reservation, Space},
 };
 
 /// How long a reading of the free space counts.
@@ -297,6 +297,12 @@ impl Ledger {
         self.space
             .take(free, self.free_bytes_min)
             .ok_or(AppendError::NoSpace)
+    }
+
+    /// Exchanges whose second record is still to come.
+    #[must_use]
+    pub fn exchanges_open(&self) -> u64 {
+        self.space.reserved() / RESERVED_BYTES
     }
 
     fn free_bytes(&self) -> io::Result<u64> {

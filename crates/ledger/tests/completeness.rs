@@ -6,9 +6,9 @@
 mod common;
 
 use common::{check, check_published, check_trusting, close, event, open, open_with, publishing};
-use ledger::{VerifyFault, files::MemoryFiles};
+use ledger::{EntryFault, VerifyFault, files::MemoryFiles};
 use serde_json::json;
-use terms::{ExchangeId, FixedClock, Leaf, SeededEntropy};
+use terms::{Act, Event, ExchangeId, FixedClock, Leaf, SeededEntropy};
 
 fn exchange(seed: u64) -> ExchangeId {
     ExchangeId::new(&FixedClock::new(1_000), &SeededEntropy::new(seed))
@@ -153,4 +153,84 @@ fn after_a_crash_the_next_start_closes_what_was_open() {
     close(opened);
     let verified = check(&files).unwrap();
     assert_eq!((verified.open.len(), verified.closed), (0, 2));
+}
+
+fn refused(exchange: ExchangeId) -> Leaf {
+    let commitment = "00".repeat(32);
+    let leaf = json!({
+        "type": "refused", "v": 1, "exchange": exchange, "at_ms": 1_000,
+        "caller": {"key": "mk-0123456789ab", "owner": commitment, "source": commitment},
+        "code": "MS-ARRIVE-002", "policy": {"policy": commitment, "rules": commitment},
+        "controls": [], "findings": [], "findings_more": 0,
+        "inspected": {
+            "bytes": {}, "media_bytes": 0, "opaque_bytes": 0, "unknown_values": 0,
+            "unknown_places": [],
+        },
+        "rooms": [],
+    });
+    serde_json::from_value(leaf).unwrap()
+}
+
+fn act(act: Act) -> Leaf {
+    let Leaf::Event(event) = event(3) else {
+        panic!("no event")
+    };
+    Leaf::Event(Event { act, ..event })
+}
+
+#[test]
+fn a_refused_exchange_has_no_other_entry() {
+    let a = exchange(1);
+    for leaves in [
+        vec![refused(a), refused(a)],
+        vec![refused(a), admitted(a)],
+        vec![admitted(a), refused(a)],
+        vec![refused(a), closed(a)],
+        vec![admitted(a), closed(a), refused(a)],
+    ] {
+        let entry = leaves.len() as u64 - 1;
+        let files = log(leaves);
+        let fault = VerifyFault::SecondFate { entry, exchange: a };
+        assert_eq!(check_trusting(&files, None), Err(fault.clone()));
+        assert_eq!(check_published(&files, None), Err(fault));
+    }
+    let sound = log(vec![refused(a), admitted(exchange(2))]);
+    assert_eq!(check_trusting(&sound, None).unwrap().refused, 1);
+}
+
+#[test]
+fn nothing_is_open_where_a_gate_begins_or_has_stopped() {
+    let a = exchange(1);
+    for begins in [Act::GateReady, Act::GateStopped] {
+        let files = log(vec![admitted(a), act(begins), closed(a)]);
+        let fault = VerifyFault::OpenAt {
+            entry: 1,
+            act: begins,
+            exchange: a,
+        };
+        assert_eq!(check_trusting(&files, None), Err(fault.clone()));
+        assert_eq!(check_published(&files, None), Err(fault));
+        let sound = log(vec![admitted(a), closed(a), act(begins), act(Act::Pruned)]);
+        check_trusting(&sound, None).unwrap();
+    }
+    // Other entries may come while one runs.
+    let sound = log(vec![admitted(a), act(Act::ConfigLoaded), event(1)]);
+    assert_eq!(check_trusting(&sound, None).unwrap().open, [a]);
+}
+
+#[test]
+fn an_entry_of_another_version_is_a_fault() {
+    let Leaf::Event(sound) = event(3) else {
+        panic!("no event")
+    };
+    for v in [0, 2, 99] {
+        let leaf = Leaf::Event(Event { v, ..sound.clone() });
+        let files = log(vec![event(1), leaf]);
+        assert!(check_trusting(&files, None).is_err(), "{v}");
+        let fault = VerifyFault::Entry {
+            entry: 1,
+            fault: EntryFault::Record,
+        };
+        assert_eq!(check_published(&files, None), Err(fault), "{v}");
+    }
 }

@@ -20,7 +20,7 @@ use ledger::{
     OpenError, Opened, PruneError, VerifyFault, canonical,
     files::{Fault, Files, MemoryFiles},
     merkle,
-    prune::{self, PruneFault},
+    prune::{self, IndexFault, PruneFault},
     segment,
     tile::{Row, Shelf, Tile},
 };
@@ -123,8 +123,21 @@ fn a_hold_stops_it_until_it_is_lifted() {
 fn entries_that_are_missing_without_a_word_are_a_fault() {
     let files = log(600);
     files.put_file(&tlog().join(prune::MINIMUM), b"512\n");
-    // Nothing is gone yet: a file alone does no harm.
-    check_trusting(&files, None).unwrap();
+    // Nothing is gone yet, and nothing goes: the file alone is no word.
+    let alone = PruneFault::Index(IndexFault::Untold {
+        minimum: 512,
+        told: 0,
+    });
+    assert_eq!(
+        check_trusting(&files, None),
+        Err(VerifyFault::Pruned(alone.clone()))
+    );
+    match open_with(&files, publishing(4_000)) {
+        Err(OpenError::Pruned(fault)) => assert_eq!(fault, alone),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(first_segment(&files), 0);
+    assert!(files.read(&bundle(0)).is_ok());
     for path in segments(&files) {
         let name = path.file_name().unwrap().to_str().unwrap();
         if segment::first_of(name).unwrap() < 400 {
@@ -148,6 +161,62 @@ fn entries_that_are_missing_without_a_word_are_a_fault() {
         check_published(&published, None),
         Err(VerifyFault::Pruned(PruneFault::Untold(256)))
     );
+}
+
+#[test]
+fn a_minimum_index_that_cannot_be_is_a_fault() {
+    let files = log(1_000);
+    let node = opened(&files);
+    pruned(&node, 600).unwrap();
+    close(node);
+    let beyond = |minimum, size| IndexFault::Beyond { minimum, size };
+    let told = |minimum, told| IndexFault::Untold { minimum, told };
+    for (text, fault) in [
+        ("513\n", IndexFault::Form),
+        ("0512\n", IndexFault::Form),
+        ("512", IndexFault::Form),
+        ("x\n", IndexFault::Form),
+        ("", IndexFault::Form),
+        ("1280\n", beyond(1_280, 1_001)),
+        ("768\n", told(768, 512)),
+    ] {
+        let files = files.copy();
+        files.put_file(&tlog().join(prune::MINIMUM), text.as_bytes());
+        let fault = VerifyFault::Pruned(PruneFault::Index(fault));
+        assert_eq!(check_trusting(&files, None), Err(fault.clone()), "{text}");
+        assert_eq!(check_published(&files, None), Err(fault), "{text}");
+        let before = common::snapshot(&files);
+        assert!(open_with(&files, publishing(4_000)).is_err(), "{text}");
+        assert_eq!(common::snapshot(&files), before, "{text}");
+        assert!(files.read(&bundle(2)).is_ok(), "{text}");
+    }
+}
+
+/// The first segment is kept while it holds one entry that stays: what it
+/// still holds of the others is not published again.
+#[test]
+fn what_was_pruned_does_not_come_back_when_tiles_are_built_again() {
+    for segment_bytes in [4_000, 1 << 20] {
+        let files = MemoryFiles::default();
+        let node = open_with(&files, publishing(segment_bytes)).unwrap();
+        write(&node.ledger, 1_000);
+        assert_eq!(pruned(&node, 600).unwrap(), 512);
+        close(node);
+        let size = checkpoint(&files).size;
+        let edge = Tile {
+            row: Row::Level(0),
+            index: 3,
+            width: u16::try_from(size % 256).unwrap(),
+        };
+        files.flip(&tlog().join(edge.path()), 40, 1);
+        assert!(check_trusting(&files, None).is_err());
+        close(open_with(&files, publishing(segment_bytes)).unwrap());
+        assert!(files.read(&bundle(0)).is_err(), "{segment_bytes}");
+        assert!(files.read(&bundle(1)).is_err(), "{segment_bytes}");
+        assert!(files.read(&bundle(2)).is_ok());
+        check_trusting(&files, None).unwrap();
+        assert_eq!(check_published(&files, None).unwrap().first, 512);
+    }
 }
 
 #[test]

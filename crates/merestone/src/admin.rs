@@ -159,6 +159,9 @@ pub enum Answer {
     Pruned {
         /// The first entry that stays.
         first: u64,
+        /// Entries before it that a segment still holds.
+        #[serde(default)]
+        kept: u64,
     },
     /// How far the exports are.
     Exports(Vec<export::Reading>),

@@ -289,7 +289,7 @@ pub enum LedgerCommand {
         /// Go on printing as entries come
         #[arg(long)]
         follow: bool,
-        /// Print JSON, one object a line
+        /// Print JSON, one object a line; the keys of a record stand in another order than in the log
         #[arg(long)]
         json: bool,
     },
@@ -335,6 +335,9 @@ pub struct VerifyWhat {
     /// A checkpoint from before: the log must have grown from it
     #[arg(long, value_name = "FILE", conflicts_with = "proof")]
     pub since: Option<PathBuf>,
+    /// A witness that must have cosigned it: its key, or a file with a key on each line; can be given more than once. Without it, those of `evidence.witnesses` are looked at, and none is demanded
+    #[arg(long = "witness", value_name = "KEY")]
+    pub witnesses: Vec<String>,
 }
 
 /// Legal holds.

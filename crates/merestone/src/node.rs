@@ -184,8 +184,9 @@ impl Node {
                 self.allowed(Verb::Admin, by).await?;
                 let names = self.export_names.iter().cloned();
                 let behind = exports::behind(names, &self.state.exports(), before)?;
+                let ledger = self.state.ledger();
                 self.admin
-                    .prune(&self.state.ledger(), before, &behind, past_exports, by)
+                    .prune(&ledger, before, &behind, past_exports, by)
                     .await
             }
             Request::ExportStatus => {

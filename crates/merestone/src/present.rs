@@ -36,12 +36,12 @@ pub fn table(headings: &[&str]) -> Table {
     table
 }
 
-/// A time as people write it, UTC.
+/// A time as people write it, UTC, always to the millisecond: so columns stay.
 pub fn time(ms: u64) -> String {
     i64::try_from(ms)
         .ok()
         .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .map_or_else(|| ms.to_string(), |time| time.to_string())
+        .map_or_else(|| ms.to_string(), |time| format!("{time:.3}"))
 }
 
 /// A text that others chose, with nothing in it that steers a terminal: what
@@ -113,13 +113,20 @@ pub fn note(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, told};
+    use super::{plain, time, told};
 
     #[test]
     fn nothing_steers_the_terminal() {
         assert_eq!(plain("Zoë, 東京 – \u{1f980}"), "Zoë, 東京 – \u{1f980}");
         let bad = "a\u{1b}[2J\nb\rc\td\u{9b}e\u{202e}f\u{2028}g\u{7f}";
         assert_eq!(plain(bad), "a�[2J�b�c�d�e�f�g�");
+    }
+
+    #[test]
+    fn times_are_of_one_length() {
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(1_700_000_000_120), "2023-11-14T22:13:20.120Z");
+        assert_eq!(time(u64::MAX), u64::MAX.to_string());
     }
 
     #[derive(Debug, thiserror::Error)]

@@ -58,6 +58,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Record version.
+    #[serde(deserialize_with = "crate::record::known_version")]
     pub v: u8,
     /// When, milliseconds since 1970.
     pub at_ms: u64,

@@ -8,7 +8,7 @@ mod vendor;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     Captured, Code, Commitment, Control, Digest, Event, ExchangeId, FindingNote, KeyId, Mode, Slot,
@@ -20,6 +20,17 @@ pub use vendor::{Usage, VendorSeen};
 
 /// The version that this build writes.
 pub const RECORD_VERSION: u8 = 1;
+
+/// A version that this build knows: another one is no record to it, since its
+/// fields may mean something else.
+pub(crate) fn known_version<'de, D: Deserializer<'de>>(input: D) -> Result<u8, D::Error> {
+    match u8::deserialize(input)? {
+        RECORD_VERSION => Ok(RECORD_VERSION),
+        _ => Err(D::Error::custom(
+            "a version of the record that is not known",
+        )),
+    }
+}
 
 /// One entry of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +197,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admitted {
     /// Record version.
+    #[serde(deserialize_with = "known_version")]
     pub v: u8,
     /// Name of the exchange.
     pub exchange: ExchangeId,
@@ -215,6 +227,7 @@ pub struct Admitted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Record version.
+    #[serde(deserialize_with = "known_version")]
     pub v: u8,
     /// Name of the exchange.
     pub exchange: ExchangeId,
@@ -251,6 +264,7 @@ pub struct Refused {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedSummary {
     /// Record version.
+    #[serde(deserialize_with = "known_version")]
     pub v: u8,
     /// First of them, milliseconds since 1970.
     pub from_ms: u64,
@@ -313,6 +327,7 @@ pub struct Timings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
     /// Record version.
+    #[serde(deserialize_with = "known_version")]
     pub v: u8,
     /// Name of the exchange.
     pub exchange: ExchangeId,
@@ -365,6 +380,7 @@ pub struct Closed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UncleanStart {
     /// Record version.
+    #[serde(deserialize_with = "known_version")]
     pub v: u8,
     /// When, milliseconds since 1970.
     pub at_ms: u64,
@@ -404,3 +420,6 @@ impl Leaf {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

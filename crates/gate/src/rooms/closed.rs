@@ -8,6 +8,7 @@ use terms::{
     Closed as ClosedLeaf, Code, ExchangeId, Leaf, Outcome, RECORD_VERSION, Refusal, RestoreCounts,
     Room, RoomNote, Timings, VendorSeen,
 };
+use tokio_util::task::TaskTracker;
 
 use super::{Exchange, exchange::UNSEALED};
 use crate::{
@@ -98,6 +99,7 @@ pub struct Ending {
     metrics: Arc<Metrics>,
     observer: Option<Arc<dyn Observer>>,
     clock: Arc<dyn SharedClock>,
+    tasks: TaskTracker,
 }
 
 impl Ending {
@@ -140,6 +142,7 @@ impl Ending {
             evidence,
             draft: Some(Box::new(draft)),
             clock: gate.shared_clock(),
+            tasks: gate.tasks().clone(),
         }
     }
 
@@ -337,12 +340,20 @@ fn used_tokens(draft: &ClosedLeaf, input_tokens: u64) -> u64 {
 impl Drop for Ending {
     fn drop(&mut self) {
         let Some(leaf) = self.take() else { return };
-        if matches!(self.evidence, Evidence::Waived) {
+        // Its room in the log is kept until the record is there: as long as it
+        // is not, the gate has not stopped in good order.
+        let evidence = std::mem::replace(&mut self.evidence, Evidence::Waived);
+        if matches!(evidence, Evidence::Waived) {
             return;
         }
         let ledger = self.ledger.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { ledger.append(leaf).await });
+            let record = async move {
+                let written = ledger.append(leaf).await;
+                drop(evidence);
+                written
+            };
+            self.tasks.spawn_on(record, &runtime);
         }
     }
 }

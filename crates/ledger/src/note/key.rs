@@ -16,6 +16,8 @@ const NAME_BYTES_MAX: usize = 255;
 const PRIVATE: &str = "PRIVATE+KEY+";
 /// Before the time in what a witness signs.
 const COSIGNATURE: &str = "cosignature/v1\ntime ";
+/// LIMIT: seconds since 1970 in a witness's line, by c2sp.org/tlog-cosignature.
+const COSIGNED_SECONDS_MAX: u64 = i64::MAX as u64;
 
 /// Why a text is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -136,7 +138,8 @@ impl VerifierKey {
                     .is_some_and(|(time, signature)| {
                         let seconds = u64::from_be_bytes(*time);
                         let message = format!("{COSIGNATURE}{seconds}\n{text}");
-                        self.strict(message.as_bytes(), signature)
+                        seconds <= COSIGNED_SECONDS_MAX
+                            && self.strict(message.as_bytes(), signature)
                     })
             }
         }
@@ -343,5 +346,9 @@ mod tests {
         assert!(!key.verifies("text\n", &later));
         assert!(!key.verifies("text\n", &line.bytes[..8]));
         assert!(!witness.verifier().verifies("text\n", &line.bytes));
+        let last = witness.cosign("text\n", COSIGNED_SECONDS_MAX);
+        assert!(key.verifies("text\n", &last.bytes));
+        let beyond = witness.cosign("text\n", COSIGNED_SECONDS_MAX + 1);
+        assert!(!key.verifies("text\n", &beyond.bytes));
     }
 }

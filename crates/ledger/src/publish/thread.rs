@@ -237,6 +237,14 @@ impl Publication {
         self.shared.told.borrow().clone()
     }
 
+    /// Waits until there is a checkpoint: at once, unless the log is new or
+    /// none can be written.
+    pub async fn first(&self) {
+        let mut told = self.shared.told.subscribe();
+        // Who tells lives as long as this does.
+        let _ = told.wait_for(|told| told.root.is_some()).await;
+    }
+
     /// Tells when that changes.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Published> {

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::{Row, TILE_WIDTH, Tile, TileFault, decode_entries, decode_hashes, width};
 use crate::{
-    files::Files,
+    files::{Files, says},
     merkle::{self, Ranges, Tree},
 };
 
@@ -24,7 +24,7 @@ const KEPT_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ShelfFault {
     /// It is not there or cannot be read.
-    #[error("{path} cannot be read: {kind}")]
+    #[error("{path} cannot be read: {}", says(*.kind))]
     Unreadable {
         /// The tile.
         path: String,

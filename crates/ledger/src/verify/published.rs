@@ -3,15 +3,15 @@
 
 use std::{path::Path, sync::Arc};
 
-use terms::{Digest, Leaf};
+use terms::Digest;
 
-use super::{Judge, Trust, Verified, VerifyFault};
+use super::{Beside, Judge, Trust, Verified, VerifyFault, judged};
 use crate::{
-    files::Files,
+    files::{Files, says},
     merkle,
-    note::Checkpoint,
+    note::{Checkpoint, NoteFault},
     prune,
-    publish::{Anchor, CHECKPOINT, CheckpointFault, FOLDER, Unanchored},
+    publish::{Anchor, CheckpointFault, FOLDER},
     tile::{
         Row, Shelf, ShelfFault, TILE_WIDTH, Tile, decode_entries, decode_hashes,
         edge::{Edge, Filled},
@@ -162,7 +162,9 @@ fn wrong(entry: u64, tile: &Tile, why: String) -> VerifyFault {
 
 fn unusable(entry: u64, fault: &ShelfFault) -> VerifyFault {
     let (path, why) = match fault {
-        ShelfFault::Unreadable { path, kind } => (path.clone(), format!("cannot be read: {kind}")),
+        ShelfFault::Unreadable { path, kind } => {
+            (path.clone(), format!("cannot be read: {}", says(*kind)))
+        }
         ShelfFault::Form { path, fault } => {
             (path.clone(), format!("is not as it was written: {fault}"))
         }
@@ -183,70 +185,87 @@ pub fn verify_published(
     trust: &Trust,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, VerifyFault> {
-    let checkpoint = signed(&**files, folder, trust)?;
-    let mut tiles = Tiles::new(files, folder, &checkpoint);
-    let mut since = Anchor::new(trust.since.clone());
-    let mut judge: Option<Judge> = None;
-    since.look(0, &merkle::Tree::default());
-    let mut at = 0;
-    while at < checkpoint.size {
-        let index = at / u64::from(TILE_WIDTH);
-        let hashes = tiles
-            .shelf
-            .hashes(0, index)
-            .map_err(|fault| unusable(at, &fault))?;
-        let end = at.saturating_add(hashes.len() as u64);
-        match tiles.shelf.entries(index) {
-            Err(ShelfFault::Unreadable { .. }) if end <= tiles.minimum && judge.is_none() => {
-                for leaf in hashes {
-                    let mut full = Vec::new();
-                    tiles.edge.push_leaf(leaf, &mut full);
-                    full.retain(|(tile, _)| tile.row != Row::Entries);
-                    tiles.rises(&full)?;
-                    since.look(tiles.edge.size(), tiles.edge.tree());
-                }
-            }
-            Err(fault) => return Err(unusable(at, &fault)),
-            Ok(entries) => {
-                let judge = judge.get_or_insert_with(|| Judge::new(at));
-                for (entry, leaf) in entries.iter().zip(hashes) {
-                    tiles.judge(entry, leaf, judge)?;
-                    since.look(tiles.edge.size(), tiles.edge.tree());
-                    progress(tiles.edge.size());
-                }
-            }
-        }
-        at = end;
+    if trust.key.is_none() {
+        return Err(NoteFault::Unsigned.into());
     }
+    let mut beside = Beside::read(&**files, folder, trust)?;
+    let absent = CheckpointFault::Unreadable(std::io::ErrorKind::NotFound);
+    let checkpoint = beside.checkpoint.take().ok_or(absent)?;
+    let mut tiles = Tiles::new(files, folder, &checkpoint);
+    let anchored = |from| {
+        let mut anchor = Anchor::new(from);
+        anchor.look(0, &merkle::Tree::default());
+        anchor
+    };
+    let mut anchors = [
+        anchored(trust.since.clone()),
+        anchored(beside.witnessed.clone()),
+    ];
+    let judge = tiles.read(&mut anchors, progress)?;
     tiles.compare(&tiles.edge.partials())?;
     let found = tiles.edge.root();
     if found != checkpoint.root {
         return Err(CheckpointFault::Other(checkpoint.size).into());
     }
-    since
-        .judge(checkpoint.size, None)
-        .map_err(|fault| match fault {
-            Unanchored::Checkpoint(fault) => VerifyFault::Growth(fault),
-            Unanchored::Torn(rest) => VerifyFault::Read(rest.fault),
-        })?;
-    let mut verified = judge.unwrap_or_else(|| Judge::new(at)).end()?;
+    let [since, witnessed] = &anchors;
+    judged(since, checkpoint.size).map_err(VerifyFault::Growth)?;
+    judged(witnessed, checkpoint.size)
+        .map_err(|fault| VerifyFault::Checkpoint(fault.of_witnessed()))?;
+    let judge = judge.unwrap_or_else(|| Judge::new(checkpoint.size));
+    let mut verified = judge.end(beside.index)?;
     verified.root = found;
-    verified.checkpoint = Some(checkpoint);
+    beside.checkpoint = Some(checkpoint);
+    verified.beside(beside);
     Ok(verified)
 }
 
-fn signed(files: &dyn Files, folder: &Path, trust: &Trust) -> Result<Checkpoint, VerifyFault> {
-    let bytes = files
-        .read(&folder.join(CHECKPOINT))
-        .map_err(|error| CheckpointFault::Unreadable(error.kind()))?;
-    let key = trust
-        .key
-        .as_ref()
-        .ok_or(CheckpointFault::Note(crate::note::NoteFault::Unsigned))?;
-    Ok(Checkpoint::verified(&bytes, key)?.0)
-}
-
 impl Tiles {
+    /// Takes all entries, and of those that were pruned the hashes.
+    fn read(
+        &mut self,
+        anchors: &mut [Anchor],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Option<Judge>, VerifyFault> {
+        let mut judge: Option<Judge> = None;
+        let mut at = 0;
+        while at < self.shelf.size() {
+            let index = at / u64::from(TILE_WIDTH);
+            let hashes = self
+                .shelf
+                .hashes(0, index)
+                .map_err(|fault| unusable(at, &fault))?;
+            let end = at.saturating_add(hashes.len() as u64);
+            match self.shelf.entries(index) {
+                Err(ShelfFault::Unreadable { .. }) if end <= self.minimum && judge.is_none() => {
+                    for leaf in hashes {
+                        let mut full = Vec::new();
+                        self.edge.push_leaf(leaf, &mut full);
+                        full.retain(|(tile, _)| tile.row != Row::Entries);
+                        self.rises(&full)?;
+                        self.look(anchors);
+                    }
+                }
+                Err(fault) => return Err(unusable(at, &fault)),
+                Ok(entries) => {
+                    let judge = judge.get_or_insert_with(|| Judge::new(at));
+                    for (entry, leaf) in entries.iter().zip(hashes) {
+                        self.judge(entry, leaf, judge)?;
+                        self.look(anchors);
+                        progress(self.edge.size());
+                    }
+                }
+            }
+            at = end;
+        }
+        Ok(judge)
+    }
+
+    fn look(&self, anchors: &mut [Anchor]) {
+        for anchor in anchors {
+            anchor.look(self.edge.size(), self.edge.tree());
+        }
+    }
+
     /// Takes an entry whose leaf hash stands in its tile.
     fn judge(&mut self, entry: &[u8], leaf: Digest, judge: &mut Judge) -> Result<(), VerifyFault> {
         let at = self.edge.size();
@@ -259,8 +278,7 @@ impl Tiles {
                 why: "holds an entry that has not the hash of its leaf".to_owned(),
             });
         }
-        let record: Leaf = serde_json::from_slice(entry).map_err(|_| VerifyFault::Record(at))?;
-        judge.entry(at, &record, entry)?;
+        judge.bytes(at, entry)?;
         let mut full = Vec::new();
         self.edge.push(entry, &mut full);
         self.rises(&full)

@@ -58,6 +58,7 @@ pub fn trust(since: Option<Checkpoint>) -> Trust {
     Trust {
         key: Some(key().verifier().clone()),
         since,
+        ..Trust::default()
     }
 }
 

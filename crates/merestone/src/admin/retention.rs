@@ -36,7 +36,8 @@ impl Admin {
         }
         let event = self.event(Act::Pruned, by, "ledger", facts);
         let first = self.ledger.prune(before, event).await?;
-        Ok(Answer::Pruned { first })
+        let kept = prune::kept(&DiskFiles, ledger, first)?;
+        Ok(Answer::Pruned { first, kept })
     }
 
     /// Sets a legal hold or lifts it. It holds before it is recorded, and is

@@ -6,36 +6,30 @@ mod count;
 mod evidence;
 mod head_counts;
 mod reconcile;
+mod verify;
 
-use std::{
-    collections::VecDeque, io::IsTerminal, path::Path, process::ExitCode, sync::Arc, time::Duration,
-};
+use std::{collections::VecDeque, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use govern::{count::Compared, reconcile::Ask};
-use indicatif::{ProgressBar, ProgressStyle};
-use ledger::{Entry, Reader, Verified, captures::Audited, files::DiskFiles};
+use govern::reconcile::Ask;
+use ledger::{Entry, Reader, files::DiskFiles};
 use serde_json::json;
 use terms::{Captured, Code, ControlRun, Event, ExchangeId, FindingNote, Leaf, RoomNote};
 
 use crate::{
-    cli::{LedgerCommand, VerifyWhat},
+    cli::LedgerCommand,
     config::{self, VendorKeys},
     present,
     state::State,
 };
 
-use evidence::Checked;
-
 /// LIMIT: entries that `tail` shows at once.
 const TAIL_MAX: usize = 100_000;
-/// LIMIT: open exchanges that `verify` names for people.
-const OPEN_SHOWN_MAX: usize = 32;
 
 pub(super) fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
     match command {
         LedgerCommand::Verify { config, what, json } => match &what.proof {
-            Some(proof) => evidence::verify_proof(proof, what.key.as_deref(), json),
-            None => verify(&config.config, &what, json),
+            Some(proof) => verify::proof(proof, &what, json),
+            None => verify::log(&config.config, &what, json),
         },
         LedgerCommand::Key { config, origin } => evidence::key(&config.config, origin.as_deref()),
         LedgerCommand::Prove { config, entry, out } => {
@@ -79,133 +73,6 @@ pub(super) fn run(command: LedgerCommand) -> anyhow::Result<ExitCode> {
 
 fn state(path: &Path) -> anyhow::Result<State> {
     State::existing(&config::load(path, VendorKeys::Leave)?.state)
-}
-
-fn verify(path: &Path, what: &VerifyWhat, as_json: bool) -> anyhow::Result<ExitCode> {
-    let state = match &what.dir {
-        Some(_) => None,
-        None => Some(state(path)?),
-    };
-    let checked = Checked::new(what, state.as_ref())?;
-    let bar = if std::io::stderr().is_terminal() {
-        ProgressBar::new_spinner()
-    } else {
-        ProgressBar::hidden()
-    };
-    bar.set_style(ProgressStyle::with_template(
-        "{spinner} {pos} entries, {per_sec}",
-    )?);
-    let outcome = checked.verify(state.as_ref(), &mut |entries| {
-        if entries.is_multiple_of(256) {
-            bar.set_position(entries);
-        }
-    });
-    bar.finish_and_clear();
-    let verified = match outcome {
-        Ok(verified) => verified,
-        Err(fault) if as_json => {
-            present::say!("{}", json!({ "sound": false, "fault": fault.to_string() }))?;
-            return Ok(ExitCode::FAILURE);
-        }
-        Err(fault) => anyhow::bail!("the ledger is not sound: {fault}"),
-    };
-    let kept = state.as_ref().filter(|_| checked.dir.is_none());
-    let audited = kept.map(audit::audit).transpose()?;
-    let compared = kept.map(head_counts::compare).transpose()?;
-    let sound = audited.as_ref().is_none_or(Audited::is_sound)
-        && compared.as_ref().is_none_or(Compared::is_sound);
-    let code = if sound {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    };
-    if as_json {
-        let open: Vec<String> = verified.open.iter().map(ToString::to_string).collect();
-        present::say!(
-            "{}",
-            json!({
-                "sound": true, "entries": verified.entries, "admitted": verified.admitted, "closed": verified.closed,
-                "gap_free": true, "complete": open.is_empty(), "open": open, "refused": verified.refused, "unclean_starts": verified.unclean_starts,
-                "root": verified.root, "tail_bytes": verified.tail_bytes,
-                "first": verified.first, "closed_of_pruned": verified.closed_of_pruned,
-                "checkpoint": verified.checkpoint.as_ref().map(|signed| signed.size),
-                "captures": audited.as_ref().map(audit::document), "head_counts": compared,
-            })
-        )?;
-        return Ok(code);
-    }
-    tell_verified(&verified)?;
-    audited.as_ref().map_or(Ok(()), audit::tell)?;
-    compared.as_ref().map_or(Ok(()), head_counts::tell)?;
-    Ok(code)
-}
-
-/// That nothing is missing: the numbers have no gap, and each exchange has its
-/// end, or is named.
-fn tell_complete(verified: &Verified) -> anyhow::Result<()> {
-    if let Some(last) = verified.entries.checked_sub(1)
-        && verified.first <= last
-    {
-        present::say!("  numbered {} to {last} without a gap", verified.first)?;
-    }
-    if verified.open.is_empty() {
-        return present::say!("  each admitted exchange was closed exactly once");
-    }
-    present::say!(
-        "  each admitted exchange was closed exactly once, except {} that are open: they run just now, or ran when the gate was stopped hard and was not started again",
-        verified.open.len()
-    )?;
-    for open in verified.open.iter().take(OPEN_SHOWN_MAX) {
-        present::say!("    open {open}")?;
-    }
-    if let Some(more) = verified.open.len().checked_sub(OPEN_SHOWN_MAX)
-        && more > 0
-    {
-        present::say!("    and {more} more; --json names all")?;
-    }
-    Ok(())
-}
-
-fn tell_verified(verified: &Verified) -> anyhow::Result<()> {
-    present::say!("sound: {} entries", verified.entries)?;
-    present::say!(
-        "  {} admitted, {} closed, {} open, {} refused",
-        verified.admitted,
-        verified.closed,
-        verified.open.len(),
-        verified.refused
-    )?;
-    tell_complete(verified)?;
-    if let Some((first, last)) = verified.span_ms {
-        present::say!("  from {} to {}", present::time(first), present::time(last))?;
-    }
-    if verified.unclean_starts > 0 {
-        present::say!(
-            "  the node found {} times that it had not stopped cleanly",
-            verified.unclean_starts
-        )?;
-    }
-    if verified.tail_bytes > 0 {
-        present::say!(
-            "  {} bytes at the end are no whole entry: a write that was cut off, or that is being made",
-            verified.tail_bytes
-        )?;
-    }
-    if verified.first > 0 {
-        present::say!(
-            "  entries before {} were pruned; their hashes stand for them",
-            verified.first
-        )?;
-    }
-    if let Some(signed) = &verified.checkpoint {
-        present::say!(
-            "  {} are covered by the checkpoint of {}",
-            signed.size,
-            present::plain(&signed.origin)
-        )?;
-    }
-    present::say!("  Merkle root {}", verified.root)?;
-    Ok(())
 }
 
 fn show(state: &State, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context;
 use gate::{Gate, Parts, ServeError};
+use ledger::Ledger;
 use store::{Store, StoreError};
 use terms::Act;
 use tokio::{
@@ -33,6 +34,8 @@ use crate::{
 
 /// For the last uses of keys to be entered at the end.
 const NOTE_TIME: Duration = Duration::from_secs(2);
+/// For a new log's first checkpoint.
+const CHECKPOINT_TIME: Duration = Duration::from_secs(30);
 
 pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
     logging();
@@ -141,6 +144,7 @@ pub(super) async fn up(
     let address = doors.callers.local_addr()?;
     let node = Arc::new(open(settled, &state, path, opened, clock).await?);
     let ledger = node.admin.ledger.clone();
+    first_checkpoint(&ledger).await?;
     ledger.mark_running()?;
     node.admin
         .record(Act::GateReady, "node", "gate", node.about())
@@ -175,17 +179,41 @@ pub(super) async fn up(
     let _ = tokio::time::timeout(NOTE_TIME, node.note_uses()).await;
     let _ = std::fs::remove_file(state.socket());
     match served {
-        Ok(()) => {
-            node.admin
-                .record(Act::GateStopped, "node", "gate", BTreeMap::new())
-                .await?;
-            ledger.close().await?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Ok(()) => stopped(&node.admin, ledger).await,
         Err(error @ ServeError::LedgerFailed) => {
             Err(error).context("the process ends; start it again once the disk is well")
         }
     }
+}
+
+/// A gate is ready once its log has a checkpoint: so a log that ever had a
+/// ready gate and has none now was tampered with.
+async fn first_checkpoint(ledger: &Ledger) -> anyhow::Result<()> {
+    let Some(published) = ledger.publication() else {
+        return Ok(());
+    };
+    let made = tokio::time::timeout(CHECKPOINT_TIME, published.first()).await;
+    match (made, published.now().fault) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(fault)) => Err(fault).context("the log's first checkpoint cannot be made"),
+        (Err(_), None) => anyhow::bail!("the log's first checkpoint was not made in time"),
+    }
+}
+
+/// Ends in good order, and says so in the log, if no exchange is open. One
+/// that did not end although it was cut is left to the next start, as after a
+/// crash.
+async fn stopped(admin: &Admin, ledger: Ledger) -> anyhow::Result<ExitCode> {
+    let open = ledger.exchanges_open();
+    anyhow::ensure!(
+        open == 0,
+        "{open} exchanges did not end in time; the next start closes them in the log"
+    );
+    admin
+        .record(Act::GateStopped, "node", "gate", BTreeMap::new())
+        .await?;
+    ledger.close().await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Tells what an unclean stop left, and makes a gate whose canaries were
@@ -268,4 +296,62 @@ async fn sealing(
     )?;
     let sealing = gate::Sealing::new(captures, tenant, settled.capture.part_bytes_max);
     Ok(Some(Arc::new(sealing)))
+}
+
+#[cfg(test)]
+mod tests {
+    use store::Store;
+
+    use super::*;
+
+    /// A node's log in a folder, and who writes to it.
+    async fn log(folder: &Path) -> (State, Admin, Ledger) {
+        let state = State::open(folder).unwrap();
+        let clock = Arc::new(SystemClock::start());
+        let publishing = state.publishing("node", &SystemEntropy).unwrap();
+        let opened = state.open_ledger(0, publishing, &clock).unwrap();
+        let ledger = opened.ledger.clone();
+        let admin = Admin {
+            store: Store::in_memory().await.unwrap(),
+            ledger: ledger.clone(),
+            commitments: state.commitments(&SystemEntropy).unwrap(),
+            clock,
+            retention: tokio::sync::Mutex::default(),
+        };
+        (state, admin, ledger)
+    }
+
+    fn has_stopped(state: &State) -> bool {
+        let files = Arc::new(ledger::files::DiskFiles);
+        let mut reader = ledger::Reader::new(files, &state.ledger());
+        std::iter::from_fn(|| reader.read_next().unwrap()).any(|entry| {
+            matches!(entry.leaf, terms::Leaf::Event(event) if event.act == Act::GateStopped)
+        })
+    }
+
+    #[tokio::test]
+    async fn a_gate_with_an_open_exchange_has_not_stopped_in_good_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, admin, ledger) = log(folder.path()).await;
+        ledger.mark_running().unwrap();
+        let open = ledger.reserve().unwrap();
+        let fault = stopped(&admin, ledger.clone()).await.unwrap_err();
+        assert!(fault.to_string().contains("1 exchanges"), "{fault}");
+        assert!(!has_stopped(&state));
+        assert!(state.ledger().join("running").exists());
+        drop(open);
+        stopped(&admin, ledger).await.unwrap();
+        assert!(has_stopped(&state));
+        assert!(!state.ledger().join("running").exists());
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_is_there_before_a_gate_is_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, _admin, ledger) = log(folder.path()).await;
+        first_checkpoint(&ledger).await.unwrap();
+        let tlog = state.ledger().join(ledger::publish::FOLDER);
+        assert!(tlog.join(ledger::publish::CHECKPOINT).exists());
+        ledger.close().await.unwrap();
+    }
 }

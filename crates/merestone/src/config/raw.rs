@@ -145,11 +145,11 @@ pub(super) struct RawRates {
     pub(super) output_tokens_assumed: Option<Spanned<u64>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawLockout {
-    pub(super) failures_max: Spanned<u64>,
-    pub(super) minutes: Spanned<u64>,
+    pub(super) failures_max: Option<Spanned<u64>>,
+    pub(super) minutes: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -86,6 +86,39 @@ fn faults_name_line_column_and_what_to_write() {
 }
 
 #[test]
+fn a_vendor_key_that_any_reply_could_hold_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.toml");
+    std::fs::write(folder.path().join("key"), "sevenby\n").unwrap();
+    let fault = settle(&path, &config("")).unwrap_err().to_string();
+    assert!(fault.contains(":5:7: ") && fault.contains("fewer than 8 bytes"));
+    assert!(fault.contains("replies are searched") && !fault.contains("sevenby"));
+    std::fs::write(folder.path().join("key"), "eight-by\n").unwrap();
+    settle(&path, &config("")).unwrap();
+}
+
+#[test]
+fn a_lockout_has_the_defaults_that_the_example_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "fake-key\n").unwrap();
+    let rule = |lines: &str| {
+        let settled = settle(&folder.path().join("m.toml"), &config(lines)).unwrap();
+        let rule = settled.policy.lockout;
+        rule.map(|rule| (rule.failures_max.get(), rule.time_ms / 60_000))
+    };
+    assert_eq!(rule(""), None);
+    assert_eq!(rule("[lockout]"), Some((10, 30)));
+    assert_eq!(rule("[lockout]\nfailures_max = 4"), Some((4, 30)));
+    assert_eq!(rule("[lockout]\nminutes = 5"), Some((10, 5)));
+    for (name, shown) in [("failures_max", "10"), ("minutes", "30")] {
+        let setting = settings()
+            .find(|setting| setting.table == "lockout" && setting.name == name)
+            .unwrap();
+        assert_eq!(setting.value, shown);
+    }
+}
+
+#[test]
 fn a_vendor_key_in_the_file_is_refused_and_never_quoted() {
     for bad in [
         "s3cr3t-value-1",

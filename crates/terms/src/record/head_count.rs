@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct HeadCount {
     /// Record version.
+    #[serde(deserialize_with = "super::known_version")]
     pub v: u8,
     /// When it was counted, milliseconds since 1970.
     pub at_ms: u64,

@@ -177,7 +177,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "failures_max",
         "10",
         false,
-        "Lock a source address out with this many failed attempts. Off unless it is set: behind a shared address one stale key would lock everybody out.",
+        "Lock a source address out with this many failed attempts. Off unless the table [lockout] is there: behind a shared address one stale key would lock everybody out.",
     ),
     setting(
         "lockout",

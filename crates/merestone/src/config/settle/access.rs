@@ -16,6 +16,10 @@ use crate::config::raw::{
 /// PCI DSS 4.0.1, 8.3.4: at most so many failures, at least so long.
 const PCI_FAILURES_MAX: u32 = 10;
 const PCI_MINUTES: u64 = 30;
+/// With how many failed attempts a source is out, and for how long, if its
+/// table is there and says nothing else.
+const LOCKOUT_FAILURES_MAX: u64 = 10;
+const LOCKOUT_MINUTES: u64 = 30;
 /// LIMIT: bytes of a policy file.
 const POLICIES_BYTES_MAX: u64 = 256 << 10;
 
@@ -58,8 +62,8 @@ pub(super) fn rates(raw: &RawRates) -> Result<RatesPolicy, Fault> {
 
 pub(super) fn lockout(raw: Option<&RawLockout>) -> Result<Option<LockoutRule>, Fault> {
     let Some(raw) = raw else { return Ok(None) };
-    let failures = bounded(&Some(raw.failures_max.clone()), 0, 1, 1_000_000)?;
-    let minutes = bounded(&Some(raw.minutes.clone()), 0, 1, 44_640)?;
+    let failures = bounded(&raw.failures_max, LOCKOUT_FAILURES_MAX, 1, 1_000_000)?;
+    let minutes = bounded(&raw.minutes, LOCKOUT_MINUTES, 1, 44_640)?;
     let failures_max = u32::try_from(failures)
         .ok()
         .and_then(NonZeroU32::new)
@@ -123,11 +127,17 @@ pub(super) fn profile(
     });
     if rule.failures_max.get() > PCI_FAILURES_MAX {
         let says = format!("the PCI profile allows at most {PCI_FAILURES_MAX} failures");
-        return Err((lockout.map(|raw| raw.failures_max.span()), says));
+        return Err((
+            lockout.and_then(|raw| raw.failures_max.as_ref().map(Spanned::span)),
+            says,
+        ));
     }
     if rule.time_ms < PCI_MINUTES * 60_000 {
         let says = format!("the PCI profile asks for at least {PCI_MINUTES} minutes");
-        return Err((lockout.map(|raw| raw.minutes.span()), says));
+        return Err((
+            lockout.and_then(|raw| raw.minutes.as_ref().map(Spanned::span)),
+            says,
+        ));
     }
     Ok(())
 }

@@ -16,6 +16,10 @@ use crate::config::{
     secrets::Sources,
 };
 
+/// LIMIT: fewest bytes of a vendor's key. No vendor's are so short; replies are
+/// searched for it, and a shorter text could stand in any of them.
+const KEY_BYTES_MIN: usize = 8;
+
 pub(super) fn settle(
     raw: BTreeMap<Spanned<String>, RawVendor>,
     sources: &Sources<'_>,
@@ -158,6 +162,11 @@ fn key(
         return Ok((Secret::new(String::new()), None));
     }
     let fetched = sources.fetch(reference.get_ref()).map_err(at)?;
+    if fetched.text.reveal().len() < KEY_BYTES_MIN {
+        return Err(at(format!(
+            "what the reference names has fewer than {KEY_BYTES_MIN} bytes: replies are searched for the vendor's keys, and so short a text stands in any reply; give the vendor's real key"
+        )));
+    }
     Ok((fetched.text, fetched.since_ms))
 }
 
