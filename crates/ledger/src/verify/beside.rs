@@ -64,14 +64,14 @@ impl Beside {
         }
         let checkpoint = signed.map(|(checkpoint, _)| checkpoint);
         let witnessed = witnessed.map(|(checkpoint, _)| checkpoint);
-        index
-            .within(checkpoint.as_ref())
-            .map_err(PruneFault::from)?;
         match (&witnessed, &checkpoint) {
             (Some(_), None) => return Err(CheckpointFault::Missing.into()),
             (Some(witnessed), Some(checkpoint)) => witnessed.is_behind(checkpoint)?,
             (None, _) => {}
         }
+        index
+            .within(checkpoint.as_ref())
+            .map_err(PruneFault::from)?;
         if trust.all_witnesses {
             all_of(&trust.witnesses, &cosigned)?;
         }

@@ -306,7 +306,7 @@ mod tests {
 
     /// A node's log in a folder, and who writes to it.
     async fn log(folder: &Path) -> (State, Admin, Ledger) {
-        let state = State::open(folder).unwrap();
+        let state = State::open(&folder.join("state")).unwrap();
         let clock = Arc::new(SystemClock::start());
         let publishing = state.publishing("node", &SystemEntropy).unwrap();
         let opened = state.open_ledger(0, publishing, &clock).unwrap();
