@@ -64,7 +64,7 @@ fn bundle(tlog: &Path, name: &str, key: &VerifierKey, index: u64) -> anyhow::Res
     let mut shelf = Shelf::new(files, tlog, checkpoint.size);
     let entry = match shelf.entry(index) {
         Err(ShelfFault::Unreadable { .. }) if index < minimum => anyhow::bail!(
-            "entry {index} was pruned, as all before {minimum}; merestone keeps only its hash"
+            "entry {index} was pruned, as all before {minimum}: whoever kept it can still prove it"
         ),
         read => read?,
     };
