@@ -1,10 +1,13 @@
 //! One pass over a text for all that patterns can be found by.
 
+mod filter;
+
 use std::collections::BTreeMap;
 
 use terms::Direction;
 
 use crate::anchor::of_text;
+use filter::Filter;
 
 /// A text that was found: which, and where. Small, since a hostile text has
 /// many.
@@ -47,93 +50,10 @@ const WINDOW_BYTES: usize = 4;
 /// Bits of a hash that tell the first slot that is looked at.
 const SLOT_BITS: u32 = 16;
 /// Bytes of a text that are read at once.
-const BLOCK_BYTES: usize = 1_024;
-/// Windows that may be of a text, by hashes of so many bits: four bytes, of
-/// which there are most, and three. Together with those of two bytes and
-/// single ones they fit into a processor's nearest cache.
-const FOUR_BITS: u32 = 14;
-const THREE_BITS: u32 = 13;
-/// Of the second byte of two, its lower bits.
-const TWO_BITS: u32 = 5;
-
-/// For each hash, whether a text of a request or of a reply has such a window:
-/// its length as a bit, of requests in the lower half of a byte.
-#[derive(Debug)]
-struct Filter {
-    four: Box<[u8; 1 << FOUR_BITS]>,
-    three: Box<[u8; 1 << THREE_BITS]>,
-    two: Box<[u8; 256 << TWO_BITS]>,
-}
-
-impl Filter {
-    fn new() -> Self {
-        Self {
-            four: Box::new([0; _]),
-            three: Box::new([0; _]),
-            two: Box::new([0; _]),
-        }
-    }
-
-    fn add(&mut self, bytes: usize, window: u32, bits: u8) {
-        let add = |place: Option<&mut u8>| place.into_iter().for_each(|place| *place |= bits);
-        match bytes {
-            // Whatever follows it.
-            1 => (0..1 << TWO_BITS).for_each(|next: u32| {
-                add(self.two.get_mut(pair(window | next << 8)));
-            }),
-            2 => add(self.two.get_mut(pair(window))),
-            3 => add(self.three.get_mut(hash(window, THREE_BITS))),
-            _ => add(self.four.get_mut(hash(window, FOUR_BITS))),
-        }
-    }
-
-    /// Which lengths a text's window may have that stands here, as bits.
-    fn lengths(&self, window: u32) -> u8 {
-        let four = self.four.get(hash(window, FOUR_BITS));
-        let three = self.three.get(hash(first_bytes(window, 3), THREE_BITS));
-        let two = self.two.get(pair(window));
-        // All of them, since a branch more costs more.
-        let or_none = |bits: Option<&u8>| bits.copied().unwrap_or(0);
-        or_none(four) | or_none(three) | or_none(two)
-    }
-
-    /// The places among the first of a block where a text may be. No branch
-    /// depends on what stands there, since it could not be foreseen.
-    fn places<'a>(
-        &self,
-        block: &Block,
-        bytes: usize,
-        mask: u8,
-        places: &'a mut [u16; BLOCK_BYTES],
-    ) -> &'a [u16] {
-        let mut count = 0;
-        for (window, at) in block.array_windows().take(bytes).zip(0..) {
-            if let Some(place) = places.get_mut(count) {
-                *place = at;
-            }
-            let lengths = self.lengths(u32::from_le_bytes(*window));
-            count += usize::from(lengths & mask != 0);
-        }
-        places.get(..count).unwrap_or_default()
-    }
-}
+const BLOCK_BYTES: usize = 256;
 
 /// A part of a text in lower case, and the rest of its last window.
 type Block = [u8; BLOCK_BYTES + WINDOW_BYTES - 1];
-
-/// A length of a window as a bit.
-const fn bit(bytes: usize) -> u8 {
-    1 << (bytes - 1)
-}
-
-/// Those bits that count in a direction; `None` is either.
-const fn mask(direction: Option<Direction>) -> u8 {
-    match direction {
-        Some(Direction::Request) => 0x0f,
-        Some(Direction::Reply) => 0xf0,
-        None => 0xff,
-    }
-}
 
 /// What becomes of a text, in a request and in a reply.
 #[derive(Debug, Clone, Copy, Default)]
@@ -159,13 +79,6 @@ const fn hash(window: u32, bits: u32) -> usize {
     (window.wrapping_mul(0x9e37_79b1) >> (u32::BITS - bits)) as usize
 }
 
-/// The first two bytes of a window, so that those with the same first byte
-/// stand beside each other.
-const fn pair(window: u32) -> usize {
-    let second = window >> 8 & ((1 << TWO_BITS) - 1);
-    ((window & 0xff) << TWO_BITS | second) as usize
-}
-
 /// Texts that have the same window.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
@@ -189,7 +102,8 @@ struct Windowed {
 #[derive(Debug)]
 pub(crate) struct Index {
     texts: Vec<Box<[u8]>>,
-    filter: Filter,
+    /// For requests, replies, and either.
+    filters: [Filter; 3],
     /// A table with open addressing, at most half full.
     slots: Box<[Slot]>,
     windowed: Vec<Windowed>,
@@ -227,7 +141,7 @@ impl Index {
                 .iter()
                 .map(|(text, _)| text.as_slice().into())
                 .collect(),
-            filter: Filter::new(),
+            filters: [const { () }; 3].map(|()| Filter::new()),
             slots: vec![Slot::default(); (by_window.len() * 2).next_power_of_two()].into(),
             windowed: Vec::with_capacity(texts.len()),
             begins: [0, 1].map(|direction| sorted(texts, direction)),
@@ -240,9 +154,12 @@ impl Index {
                 let mut roles = windowed.iter().filter_map(|it| texts.get(it.text as usize));
                 roles.any(|(_, role)| role.looks.get(direction) == Some(&true))
             };
-            let [request, reply] = [0, 1].map(|direction| u8::from(looks(direction)));
-            let bits = (request * bit(bytes)) | (reply * (bit(bytes) << 4));
-            index.filter.add(bytes, window, bits);
+            let directions = [looks(0), looks(1), true];
+            for (filter, looks) in index.filters.iter_mut().zip(directions) {
+                if looks {
+                    filter.add(bytes, window);
+                }
+            }
             index.add(bytes, window, &windowed)?;
         }
         Some(index)
@@ -269,6 +186,12 @@ impl Index {
     /// beginnings.
     pub(crate) fn look(&self, text: &[u8], direction: Option<Direction>, mut hit: impl FnMut(Hit)) {
         // Behind the end nothing is found.
+        let [requests, replies, all] = &self.filters;
+        let filter = match direction {
+            Some(Direction::Request) => requests,
+            Some(Direction::Reply) => replies,
+            None => all,
+        };
         let mut block: Block = [0; _];
         let mut places = [0; BLOCK_BYTES];
         for (number, part) in text.chunks(BLOCK_BYTES).enumerate() {
@@ -282,9 +205,7 @@ impl Index {
                 .get_mut(read..)
                 .into_iter()
                 .for_each(|rest| rest.fill(0));
-            let places = self
-                .filter
-                .places(&block, part.len(), mask(direction), &mut places);
+            let places = filter.places(&block, part.len(), &mut places);
             for at in places.iter().map(|at| usize::from(*at)) {
                 self.texts_at(text, from + at, &block, at, &mut hit);
             }
@@ -302,9 +223,7 @@ impl Index {
     ) {
         let window = block.get(in_block..).and_then(<[u8]>::first_chunk);
         let window = window.map_or(0, |window| u32::from_le_bytes(*window));
-        let lengths = self.filter.lengths(window);
-        let lengths = lengths | lengths >> 4;
-        for bytes in (1..=WINDOW_BYTES).filter(|bytes| lengths & bit(*bytes) != 0) {
+        for bytes in (1..=WINDOW_BYTES).rev() {
             for windowed in self.with(bytes, first_bytes(window, bytes)) {
                 let (number, before) = (windowed.text as usize, windowed.before as usize);
                 let Some((wanted, start)) = self.texts.get(number).zip(at.checked_sub(before))
@@ -412,111 +331,4 @@ pub(crate) fn digit_rows(text: &[u8], mut row: impl FnMut(usize)) {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn hits(index: &Index, text: &str) -> Vec<(usize, usize)> {
-        let mut hits = Vec::new();
-        index.look(text.as_bytes(), None, |hit| {
-            hits.push((hit.text(), hit.start()))
-        });
-        hits.sort_unstable();
-        hits
-    }
-
-    fn texts<const N: usize>(texts: [(&str, [bool; 2]); N]) -> Vec<(Vec<u8>, Role)> {
-        let role = |begins| Role {
-            looks: [true; 2],
-            begins,
-        };
-        texts
-            .map(|(text, begins)| (text.as_bytes().to_vec(), role(begins)))
-            .into()
-    }
-
-    #[test]
-    fn texts_are_found_also_in_each_other_and_begun_ones_at_the_end() {
-        let all = ["ghp_", "hp", "sk-proj-"].map(|text| (text, [true; 2]));
-        let index = Index::new(&texts(all)).unwrap();
-        assert_eq!(hits(&index, "xGHP_ sk-pr"), [(0, 1), (1, 2)]);
-        assert_eq!(index.begun(b"xGHP_ sk-pr"), [5, 5]);
-        assert_eq!(index.begun(b"a gh"), [2, 2]);
-        assert_eq!(index.begun(b"a ghp_"), [4, 4]);
-        assert_eq!(index.begun(b"a sk-x"), [0, 0]);
-        assert_eq!(index.begun(b""), [0, 0]);
-        // What only stands before a match does not begin one.
-        let some = [
-            ("sk-", [false, true]),
-            ("task", [true, false]),
-            ("disk", [false; 2]),
-        ];
-        let index = Index::new(&texts(some)).unwrap();
-        assert_eq!(index.begun(b"my tas")[1], 1);
-        assert_eq!(hits(&index, "my task"), [(1, 3)]);
-        assert_eq!(index.begun(b"my task")[1], 2);
-        assert_eq!(index.begun(b"my ta")[1], 0);
-    }
-
-    #[test]
-    fn capitals_stand_for_themselves_and_texts_for_their_direction() {
-        let looks = [[true, false], [false, true]];
-        let roles = looks.map(|looks| Role {
-            looks,
-            begins: looks,
-        });
-        let texts = [(b"AKid".to_vec(), roles[0]), (b"<x".to_vec(), roles[1])];
-        let index = Index::new(&texts).unwrap();
-        let text = "AKID akid AKid <X";
-        assert_eq!(hits(&index, text), [(0, 0), (0, 10), (1, 15)]);
-        let mut seen = Vec::new();
-        index.look(text.as_bytes(), Some(Direction::Reply), |hit| {
-            seen.push(hit.start())
-        });
-        assert_eq!(seen, [15]);
-        assert_eq!(index.begun(b"a<"), [0, 1]);
-        assert_eq!(index.begun(b"a ak"), [2, 0]);
-    }
-
-    proptest! {
-        #[test]
-        fn every_text_is_found_wherever_it_stands(
-            wanted in prop::collection::btree_set("[ab=\u{e9}]{1,7}", 1..30),
-            text in "([abAB=\u{e9}]{0,9}|x{1000,1030}){0,6}",
-        ) {
-            let wanted: Vec<Vec<u8>> = wanted.into_iter().map(String::into_bytes).collect();
-            let role = Role { looks: [true; 2], begins: [true, false] };
-            let texts: Vec<_> = wanted.iter().map(|text| (text.clone(), role)).collect();
-            let index = Index::new(&texts).unwrap();
-            let lower = text.to_ascii_lowercase();
-            let mut expected = Vec::new();
-            for (number, wanted) in wanted.iter().enumerate() {
-                let windows = lower.as_bytes().windows(wanted.len()).enumerate();
-                let places = windows.filter(|(_, window)| window == wanted);
-                expected.extend(places.map(|(at, _)| (number, at)));
-            }
-            prop_assert_eq!(hits(&index, &text), expected);
-            let begun = (0..lower.len()).find(|from| {
-                let end = &lower.as_bytes()[*from..];
-                wanted.iter().any(|text| text.starts_with(end))
-            });
-            prop_assert_eq!(index.begun(text.as_bytes())[0], begun.map_or(0, |from| lower.len() - from));
-        }
-    }
-
-    #[test]
-    fn rows_of_digits_are_found_over_the_ends_of_blocks() {
-        let text = format!("{}12 3{}4567 8", " ".repeat(31), "x".repeat(60));
-        let mut rows = Vec::new();
-        digit_rows(text.as_bytes(), |at| rows.push(at));
-        let slow: Vec<usize> = text
-            .char_indices()
-            .filter(|(at, char)| {
-                char.is_ascii_digit() && !text[..*at].ends_with(|c: char| c.is_ascii_digit())
-            })
-            .map(|(at, _)| at)
-            .collect();
-        assert_eq!(rows, slow);
-    }
-}
+mod tests;
