@@ -141,7 +141,7 @@ impl Index {
                 .iter()
                 .map(|(text, _)| text.as_slice().into())
                 .collect(),
-            filters: [const { () }; 3].map(|()| Filter::new()),
+            filters: std::array::from_fn(|_| Filter::new()),
             slots: vec![Slot::default(); (by_window.len() * 2).next_power_of_two()].into(),
             windowed: Vec::with_capacity(texts.len()),
             begins: [0, 1].map(|direction| sorted(texts, direction)),

@@ -9,8 +9,8 @@ use std::{
 };
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use govern::count::Compared;
+use indicatif::{ProgressBar, ProgressStyle};
 use ledger::{
     Cosigned, Trust, Verified, VerifyFault,
     captures::Audited,
