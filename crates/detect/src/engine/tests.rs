@@ -3,6 +3,7 @@ mod begun;
 mod keys;
 mod opaque;
 mod opened;
+mod splits;
 
 use proptest::prelude::*;
 use terms::Direction;

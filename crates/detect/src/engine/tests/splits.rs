@@ -1,0 +1,73 @@
+//! Streams cut at random: what is found does not depend on where.
+
+use super::{encoded, streamed};
+use crate::{Catalogue, Engine};
+use terms::{Control, Direction};
+
+/// Cuts that are tried; `MERESTONE_LONG` tries a million.
+const CUTS: u32 = 4_000;
+const CUTS_LONG: u32 = 1_000_000;
+
+/// Numbers without end, the same for the same beginning.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        // Marsaglia, Xorshift RNGs, 2003.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+}
+
+fn cut<'t>(text: &'t str, pieces: usize, numbers: &mut Numbers) -> Vec<&'t str> {
+    let mut at: Vec<usize> = (1..pieces).map(|_| numbers.below(text.len() + 1)).collect();
+    at.retain(|at| text.is_char_boundary(*at));
+    at.extend([0, text.len()]);
+    at.sort_unstable();
+    at.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
+}
+
+#[test]
+fn no_cut_of_any_detectors_example_changes_what_is_found() {
+    let engine = Engine::new(Catalogue::embedded().unwrap()).unwrap();
+    let controls = Control::ALL.iter();
+    let samples = controls.flat_map(|control| engine.samples(*control, Direction::Reply));
+    let samples: Vec<String> = samples.map(|sample| sample.text).collect();
+    assert!(samples.len() > 300);
+    let cuts = match std::env::var_os("MERESTONE_LONG") {
+        Some(_) => CUTS_LONG,
+        None => CUTS,
+    };
+    let seed = std::env::var("MERESTONE_SEED").ok();
+    let seed = seed.and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
+    let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut known: Option<(String, _)> = None;
+    let mut found = 0_u32;
+    for number in 0..cuts {
+        // Each text is cut several times.
+        if number % 8 == 0 {
+            let sample = &samples[numbers.below(samples.len())];
+            let how = [0, 0, 0, 1, 3, 4, 6, 7][numbers.below(8)];
+            let lead =
+                ["", "Sure: ", "see\n  ", "\u{e9}t\u{e9} 12 \"", "name = '"][numbers.below(5)];
+            let text = format!("{lead}{} and on.", encoded(sample, how));
+            let whole = streamed(&engine, &[&text]);
+            assert_eq!(whole.0, text);
+            found += u32::from(!whole.1.is_empty());
+            known = Some((text, whole));
+        }
+        let (text, whole) = known.as_ref().unwrap();
+        let most = [2, 3, 6, 40][numbers.below(4)];
+        let pieces = cut(text, most, &mut numbers);
+        let lengths: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
+        assert_eq!(
+            &streamed(&engine, &pieces),
+            whole,
+            "cut {number}: {lengths:?}"
+        );
+    }
+    // Most texts are examples, and most are found.
+    assert!(found * 2 > cuts / 8, "{found}");
+}
