@@ -61,8 +61,12 @@ impl Files for DiskFiles {
     fn read_from(&self, path: &Path, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = Vec::new();
-        file.take(bytes_max as u64).read_to_end(&mut bytes)?;
+        let most = bytes_max as u64;
+        let there = file.metadata()?.len().saturating_sub(offset).min(most);
+        // And one byte, in which the end shows itself.
+        let room = usize::try_from(there).unwrap_or(bytes_max) + 1;
+        let mut bytes = Vec::with_capacity(room);
+        file.take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 

@@ -28,7 +28,13 @@ struct Writer {
     /// The head as it is on the disk, and since when.
     head: Head,
     head_at: Instant,
+    /// The group that is being written; kept, since new memory costs as much as
+    /// what is written into it.
+    bytes: Vec<u8>,
 }
+
+/// LIMIT: bytes of memory that are kept for the next group.
+const KEPT_BYTES_MAX: usize = 2 << 20;
 
 /// Takes orders until it is told to close, every sender is gone, or the disk
 /// fails. After a failure nothing is written any more: a sync that failed once
@@ -43,6 +49,7 @@ pub(super) fn run(mut start: Start, mut queue: mpsc::Receiver<Order>, tell: &wat
         tree,
         head,
         head_at: Instant::now(),
+        bytes: Vec::new(),
     };
     let mut group: Vec<Waiting> = Vec::new();
     loop {
@@ -138,9 +145,11 @@ impl Writer {
             return Ok(first);
         }
         let size = |waiting: &Waiting| waiting.payload.len() + FRAME_BYTES;
-        let mut bytes = Vec::with_capacity(GROUP_BYTES + group.iter().map(size).sum::<usize>());
+        self.bytes.clear();
+        let wanted = GROUP_BYTES + group.iter().map(size).sum::<usize>();
+        self.bytes.reserve(wanted);
         let payloads = group.iter().map(|waiting| waiting.payload.as_slice());
-        segment::encode_group(first, payloads, &mut bytes);
+        segment::encode_group(first, payloads, &mut self.bytes);
         let full = self
             .start
             .settings
@@ -158,9 +167,12 @@ impl Writer {
             Some(segment) => segment,
             none => none.insert(begin(&mut self.start)?),
         };
-        segment.append(&bytes)?;
+        segment.append(&self.bytes)?;
         segment.sync()?;
-        self.start.bytes += bytes.len() as u64;
+        self.start.bytes += self.bytes.len() as u64;
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
         self.start.next += group.len() as u64;
         self.start.durable.send_replace(self.start.next);
         Ok(first)
