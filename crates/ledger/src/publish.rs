@@ -7,7 +7,7 @@ mod leaves;
 mod thread;
 
 use std::{
-    io, iter,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -171,7 +171,6 @@ impl Builder {
         let mut filled = Vec::new();
         let payloads = self.tail.read(until, ENTRIES_MAX, ENTRIES_BYTES_MAX)?;
         let known = self.leaves.take(edge.size(), payloads.len());
-        let known = known.into_iter().map(Some).chain(iter::repeat(None));
         for (payload, leaf) in payloads.iter().zip(known) {
             let leaf = leaf.unwrap_or_else(|| merkle::leaf_hash(payload));
             edge.push_known(payload, leaf, &mut filled);
