@@ -15,6 +15,31 @@ use crate::{
 /// LIMIT: bytes that are read at once; any group fits in.
 const READ_BYTES: usize = GROUP_BYTES_MAX + (1 << 20);
 
+/// Payloads in a row, side by side: a piece of memory for each would cost as
+/// much as all that is done with it.
+#[derive(Debug, Default)]
+pub(crate) struct Payloads {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Payloads {
+    pub(crate) const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let spans = starts.zip(&self.ends);
+        spans.map(|(start, end)| self.bytes.get(start..*end).unwrap_or_default())
+    }
+
+    fn push(&mut self, payload: &[u8]) {
+        self.bytes.extend_from_slice(payload);
+        self.ends.push(self.bytes.len());
+    }
+}
+
 /// A place in a log.
 #[derive(Debug)]
 pub(crate) struct Tail {
@@ -51,21 +76,23 @@ impl Tail {
         until: u64,
         entries_max: usize,
         bytes_max: usize,
-    ) -> Result<Vec<Vec<u8>>, ReadFault> {
-        let mut payloads = Vec::new();
-        let mut bytes = 0_usize;
-        while self.from < until && payloads.len() < entries_max && bytes < bytes_max {
+    ) -> Result<Payloads, ReadFault> {
+        let mut payloads = Payloads::default();
+        let more =
+            |payloads: &Payloads| payloads.len() < entries_max && payloads.bytes.len() < bytes_max;
+        while self.from < until && more(&payloads) {
             let (name, offset) = match &self.segment {
                 Some((name, offset)) => (name.clone(), *offset),
                 None => self.begin()?,
             };
             let chunk = self.chunk(&name, offset)?;
+            payloads.bytes.reserve(chunk.len());
             let mut done = 0;
-            while self.from < until && payloads.len() < entries_max && bytes < bytes_max {
+            while self.from < until && more(&payloads) {
                 let Ok(group) = segment::decode_group(&chunk, done, self.at) else {
                     break;
                 };
-                self.take(&name, &chunk, group, &mut payloads, &mut bytes)?;
+                self.take(&name, &chunk, group, &mut payloads)?;
                 done = group.end;
             }
             if done > 0 {
@@ -126,8 +153,7 @@ impl Tail {
         name: &str,
         chunk: &[u8],
         group: segment::Group,
-        payloads: &mut Vec<Vec<u8>>,
-        bytes: &mut usize,
+        payloads: &mut Payloads,
     ) -> Result<(), ReadFault> {
         let whole = chunk.get(..group.end).unwrap_or(chunk);
         let mut offset = group.frames;
@@ -142,8 +168,7 @@ impl Tail {
             offset = frame.end;
             self.at = self.at.saturating_add(1);
             if frame.sequence >= self.from {
-                *bytes = bytes.saturating_add(frame.payload.len());
-                payloads.push(frame.payload.to_vec());
+                payloads.push(frame.payload);
                 self.from = self.at;
             }
         }

@@ -113,11 +113,12 @@ fn gather(
 
 /// Tells everybody in the group, and answers the payloads.
 fn answer(group: &mut Vec<Waiting>, outcome: &io::Result<u64>) -> Vec<Vec<u8>> {
+    let now = Instant::now();
     let answered = (0_u64..).zip(group.drain(..)).map(|(index, waiting)| {
         let answer = match outcome {
             Ok(first) => Ok(Written {
                 sequence: first + index,
-                took: waiting.since.elapsed(),
+                took: now.saturating_duration_since(waiting.since),
             }),
             Err(_) => Err(AppendError::Failed),
         };
