@@ -343,3 +343,34 @@ fn a_round_that_fails_signs_nothing_and_is_made_up_for() {
         drop(opened);
     }
 }
+
+#[test]
+fn an_entry_that_is_changed_before_it_is_published_does_not_get_into_the_tree() {
+    let files = MemoryFiles::default();
+    let hour = std::time::Duration::from_secs(3_600);
+    let settings = ledger::Settings {
+        publishing: Some(ledger::Publishing::new(key(), hour)),
+        ..common::settings(SEGMENT_BYTES)
+    };
+    let opened = open_with(&files, settings).unwrap();
+    // The first round is over; the next comes with the end.
+    while files.read(&checkpoint_path()).is_err() {
+        std::thread::yield_now();
+    }
+    assert_eq!(write(&opened.ledger, 1), 1);
+    let path = common::last_segment(&files);
+    let whole = files.read(&path).unwrap();
+    let mut changed = canonical::to_bytes(&event(0)).unwrap();
+    let at = whole
+        .windows(changed.len())
+        .position(|part| part == changed);
+    let last = changed.len() - 2;
+    changed[last] = if changed[last] == b'0' { b'1' } else { b'0' };
+    let mut bytes = ledger::segment::header(0).to_vec();
+    ledger::segment::encode_group(0, [changed.as_slice()].into_iter(), &mut bytes);
+    assert!(at.is_some() && bytes.len() == whole.len());
+    files.put_file(&path, &bytes);
+    close(opened);
+    let acknowledged = merkle::leaf_hash(&canonical::to_bytes(&event(0)).unwrap());
+    assert_eq!(checkpoint(&files).root, acknowledged);
+}

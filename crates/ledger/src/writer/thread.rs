@@ -175,7 +175,6 @@ impl Writer {
             self.bytes = Vec::new();
         }
         self.start.next += group.len() as u64;
-        self.start.durable.send_replace(self.start.next);
         Ok(first)
     }
 
@@ -202,6 +201,8 @@ impl Writer {
         if let Some(known) = &self.start.leaves {
             known.add(self.start.next - leaves.len() as u64, &leaves);
         }
+        // Only now, so that whoever publishes finds their hashes.
+        self.start.durable.send_replace(self.start.next);
         match self.patience() {
             Some(left) if left.is_zero() => self.put_head(false),
             Some(_) | None => Ok(()),
