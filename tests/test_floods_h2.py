@@ -243,6 +243,32 @@ def test_what_is_never_fetched_and_heads_that_dribble_end(siege):
             assert set(ended) == {"idle", "dribbling"}
 
 
+@pytest.mark.skipif(not paths.LONG, reason="a connection is idle for a minute or two first")
+def test_a_request_that_crosses_the_idle_end_is_served(siege):
+    """The gate takes leave of a connection that is not used; what was on its
+    way by then is answered, and then it ends."""
+    besieged = siege()
+    block = frames.head(besieged.url, besieged.house.key, len(HELLO))
+    with Peer(besieged.url) as peer:
+        peer.send(frames.open_stream(1, block, HELLO))
+        assert peer.await_that(lambda peer: ok(peer, 1))
+        until, answered = time.monotonic() + 200, 0
+        while not peer.goaways and time.monotonic() < until:
+            pings = [f for f in peer.of(frames.PING) if not f[1] & frames.ACK]
+            for ping in pings[answered:]:
+                peer.send(frame(frames.PING, ping[3], frames.ACK))
+            answered = len(pings)
+            peer.await_that(lambda peer: peer.goaways, 0.2)
+        assert peer.goaways == [0] and not peer.ended
+        # Its farewell's own ping is not answered yet: the last word is not said.
+        peer.send(frames.open_stream(3, block, HELLO))
+        assert peer.await_that(lambda peer: ok(peer, 3)), "it was let go unanswered"
+        for ping in [f for f in peer.of(frames.PING) if not f[1] & frames.ACK][answered:]:
+            peer.send(frame(frames.PING, ping[3], frames.ACK))
+        assert peer.await_end() and not peer.resets
+    assert len(besieged.house.openai.bodies()["m"]) >= 2
+
+
 def test_all_of_it_on_one_gate_leaves_no_memory_behind(siege):
     """What the connections of the floods held is given back."""
     besieged = siege(tables=ADMIN)

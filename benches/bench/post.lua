@@ -1,7 +1,22 @@
 -- Posts the bodies of a file (BENCH_BODIES, one a line) in turn, as the caller
--- BENCH_KEY, and prints what was measured as one line of JSON.
+-- BENCH_KEY, and prints what was measured as one line of JSON. Where a body
+-- holds TURN, another word stands each time.
 
+local TURN = "@@turn@@"
 local requests, at = {}, 0
+-- Another beginning each second, so that no two runs send the same.
+local sent = (os.time() % 1000000) * 200000
+
+-- As many letters as TURN has, which were not sent before.
+local function word()
+    sent = sent + 1
+    local number, letters = sent, {}
+    for place = 1, #TURN do
+        letters[place] = 97 + number % 26
+        number = math.floor(number / 26)
+    end
+    return string.char(unpack(letters))
+end
 
 function init()
     local headers = {
@@ -9,13 +24,22 @@ function init()
         ["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY"),
     }
     for body in io.lines(os.getenv("BENCH_BODIES")) do
-        requests[#requests + 1] = wrk.format("POST", nil, headers, body)
+        local whole = wrk.format("POST", nil, headers, body)
+        local from, upto = whole:find(TURN, 1, true)
+        if from then
+            whole = { whole:sub(1, from - 1), whole:sub(upto + 1) }
+        end
+        requests[#requests + 1] = whole
     end
 end
 
 function request()
     at = at % #requests + 1
-    return requests[at]
+    local whole = requests[at]
+    if type(whole) == "table" then
+        return whole[1] .. word() .. whole[2]
+    end
+    return whole
 end
 
 function done(summary, latency)

@@ -8,6 +8,11 @@ from harness.paths import rng
 from .cells import PROMPTS
 
 VARIANTS = 16  # different bodies of each kind, sent in turn
+# Stands once in each prompt; a load generator puts another word in its place
+# each time, so that no prompt is sent twice. In prompts that end with AGAIN it
+# is one word for ever: a conversation's history, which each turn sends again.
+TURN = "@@turn@@"
+AGAIN = "again"
 
 WORDS = (
     "the a this that every some each our their one another small large early late quiet clear "
@@ -74,6 +79,8 @@ def bodies(prompt, lane, stream):
         said = text(PROMPTS[prompt], source)
         if prompt.endswith("sensitive"):
             said = with_needles(said, source)
+        turn = "another" if prompt.endswith(AGAIN) else TURN
+        said = f"{turn} {said[len(turn) + 1 :]}"
         messages = [
             {"role": "system", "content": "Answer briefly."},
             {"role": "user", "content": said},

@@ -8,10 +8,12 @@ what the vendor-alone row shows.
 
 import asyncio
 import gc
+import itertools
 import json
 import os
 import re
 import sys
+import time
 from time import perf_counter_ns
 from urllib.parse import urlsplit
 
@@ -38,6 +40,7 @@ class Caller(asyncio.Protocol):
         self.first_text = self.reads = 0
         self.tally.begun += 1
         request = self.requests[self.sent % len(self.requests)]
+        request = request.replace(TURN, next(self.tally.words))
         self.sent += 1
         self.asked_at = perf_counter_ns()
         self.transport.write(request)
@@ -97,6 +100,7 @@ class Tally:
 
     def __init__(self, until):
         self.until, self.closing = until, False
+        self.words = words()
         self.first_byte, self.first_text, self.total = [], [], []
         self.begun = self.chunks = self.reads = self.refused = 0
         # Broken off by the connection's end, or ended well without [DONE].
@@ -116,6 +120,20 @@ class Tally:
             "first_text_us": microseconds(self.first_text),
             "total_us": microseconds(self.total),
         }
+
+
+TURN = b"@@turn@@"  # see prompts.py; this module runs alone
+
+
+def words():
+    """Words of as many letters as TURN has, none of which was sent before:
+    another beginning each second."""
+    for number in itertools.count(int(time.time()) % 1_000_000 * 200_000):
+        letters = bytearray()
+        for _ in TURN:
+            number, letter = divmod(number, 26)
+            letters.append(97 + letter)
+        yield bytes(letters)
 
 
 def read_requests(url, path, key):

@@ -229,10 +229,22 @@ impl Engine {
         self.look(before, text, Some(direction), false).0
     }
 
+    /// Looks at a text with the detectors of both directions.
+    #[must_use]
+    pub fn scan_either(&self, text: &str) -> Scan {
+        self.look("", text, None, false).0
+    }
+
+    /// Whether something in a text looks like a placeholder of this product.
+    #[must_use]
+    pub fn has_token(&self, text: &str) -> bool {
+        self.0.token.is_match(text)
+    }
+
     /// Whether no detector finds anything in a text, whichever way it goes.
     #[must_use]
     pub fn is_clean(&self, text: &str) -> bool {
-        let (scan, _) = self.look("", text, None, false);
+        let scan = self.scan_either(text);
         scan.findings.is_empty() && !scan.work_exceeded
     }
 
@@ -287,6 +299,7 @@ impl Engine {
             refused.extend(seen.refused);
             plain.get_or_insert(seen.hits);
         }
+        reached.leave();
         for finding in &mut scan.findings {
             matches::widen(&text, finding);
             finding.span.start = finding.span.start.saturating_sub(before.len());

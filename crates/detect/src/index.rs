@@ -207,7 +207,7 @@ impl Index {
                 .for_each(|rest| rest.fill(0));
             let places = filter.places(&block, part.len(), &mut places);
             for at in places.iter().map(|at| usize::from(*at)) {
-                self.texts_at(text, from + at, &block, at, &mut hit);
+                self.texts_at(filter, text, from + at, (&block, at), &mut hit);
             }
         }
     }
@@ -215,15 +215,17 @@ impl Index {
     /// The texts whose window stands here.
     fn texts_at(
         &self,
+        filter: &Filter,
         text: &[u8],
         at: usize,
-        block: &Block,
-        in_block: usize,
+        (block, in_block): (&Block, usize),
         hit: &mut impl FnMut(Hit),
     ) {
         let window = block.get(in_block..).and_then(<[u8]>::first_chunk);
         let window = window.map_or(0, |window| u32::from_le_bytes(*window));
-        for bytes in (1..=WINDOW_BYTES).rev() {
+        // Most places have a window of one length, and the table is far away.
+        let lengths = (1..=WINDOW_BYTES).rev();
+        for bytes in lengths.filter(|bytes| filter.has_of(*bytes, window)) {
             for windowed in self.with(bytes, first_bytes(window, bytes)) {
                 let (number, before) = (windowed.text as usize, windowed.before as usize);
                 let Some((wanted, start)) = self.texts.get(number).zip(at.checked_sub(before))

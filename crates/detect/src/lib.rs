@@ -12,6 +12,7 @@
 mod anchor;
 mod boundary;
 mod byteset;
+mod cache;
 mod catalogue;
 mod engine;
 pub mod import;
@@ -25,6 +26,7 @@ pub mod template;
 mod validate;
 mod view;
 
+pub use cache::{CACHED_TEXTS_MAX, Cached};
 pub use catalogue::{Catalogue, CatalogueFault, Detector, Profile, Redaction};
 pub use engine::{
     Engine, EngineFault, Held, HeldTooMuch, Refused, Sample, Scan, Segment, StreamLimits,

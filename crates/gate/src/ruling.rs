@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use detect::{Engine, Scan};
+use detect::{Cached, Engine, Scan};
 use policy::{ControlRule, Policy, permission::Permission};
 use terms::{CaptureMode, Control, Direction, PolicyVersion, Slot};
 
@@ -19,8 +19,10 @@ pub struct Ruling {
     policy: Policy,
     permission: Permission,
     engine: Engine,
+    /// All of them, for words that a record may hold.
+    words: Cached,
     /// The detectors of controls that are not off.
-    looking: Engine,
+    looking: Cached,
     /// The detectors of what is never kept.
     never: Engine,
     vendors: Vec<Arc<Vendor>>,
@@ -29,7 +31,8 @@ pub struct Ruling {
 }
 
 impl Ruling {
-    /// Puts the parts together and names the version.
+    /// Puts the parts together and names the version. The key is random: texts
+    /// that were looked at are remembered under it.
     #[must_use]
     pub fn new(
         policy: Policy,
@@ -37,6 +40,7 @@ impl Ruling {
         engine: Engine,
         vendors: Vec<Vendor>,
         client: VendorClient,
+        key: [u8; 32],
     ) -> Self {
         let version = PolicyVersion {
             policy: policy.digest_with(&permission),
@@ -59,7 +63,8 @@ impl Ruling {
             .only_kinds(capture::is_never_kept)
             .unwrap_or_else(|| engine.clone());
         Self {
-            looking,
+            words: Cached::new(engine.clone(), key),
+            looking: Cached::new(looking, key),
             never,
             policy,
             permission,
@@ -90,7 +95,7 @@ impl Ruling {
 
     /// Those that look at exchanges: the ones of controls that are not off.
     pub(crate) const fn looking(&self) -> &Engine {
-        &self.looking
+        self.looking.engine()
     }
 
     /// Those that find what is never kept, not even sealed.
@@ -115,12 +120,19 @@ impl Ruling {
         &self.client
     }
 
-    /// Looks at a text of this slot; `keys` are those of the value.
-    pub(crate) fn look(&self, keys: &str, text: &str, slot: Slot, direction: Direction) -> Scan {
+    /// Looks at a text of this slot, unless it did before for this caller;
+    /// `keys` are those of the value.
+    pub(crate) fn look(
+        &self,
+        caller: &str,
+        (keys, text): (&str, &str),
+        slot: Slot,
+        direction: Direction,
+    ) -> Scan {
         if slot == Slot::Opaque {
-            self.looking.scan_opaque(text, direction)
+            self.looking().scan_opaque(text, direction)
         } else {
-            self.looking.scan_after(keys, text, direction)
+            self.looking.scan_after(caller, keys, text, direction)
         }
     }
 
@@ -137,6 +149,11 @@ impl Ruling {
     #[must_use]
     pub fn is_clean(&self, word: &str) -> bool {
         self.engine.is_clean(word)
+    }
+
+    /// The same of a word of an exchange; it is looked at once for a caller.
+    pub(crate) fn may_record(&self, caller: &str, word: &str) -> bool {
+        self.words.is_clean(caller, word)
     }
 
     /// Hashes of policy and rules, as every record names them.

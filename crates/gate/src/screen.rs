@@ -22,6 +22,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Screen<'a> {
     pub(crate) ruling: &'a Ruling,
+    /// Whose request it is.
+    pub(crate) caller: &'a str,
     pub(crate) tally: &'a mut Tally,
     pub(crate) tokens: &'a mut Tokens,
     /// Whether texts pass that no control can look through.
@@ -125,7 +127,11 @@ impl Screen<'_> {
     }
 
     fn look(&mut self, keys: &str, text: &str, slot: Slot) -> Result<Vec<Finding>, Refusal> {
-        let scan = self.whole(self.ruling.look(keys, text, slot, Direction::Request))?;
+        let scan =
+            self.whole(
+                self.ruling
+                    .look(self.caller, (keys, text), slot, Direction::Request),
+            )?;
         self.tally.looked(slot, scan.bytes);
         Ok(scan.findings)
     }

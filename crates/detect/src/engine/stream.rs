@@ -301,6 +301,7 @@ impl StreamScan {
                 });
             }
         }
+        reached.leave();
         let tokens = self.tokens();
         let pieces = merged(pieces, &tokens, &mut hold);
         let hold = hold.max(self.context);

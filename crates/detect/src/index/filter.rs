@@ -63,6 +63,15 @@ impl Filter {
         }
     }
 
+    /// Whether a window of so many bytes may stand here.
+    pub(super) fn has_of(&self, bytes: usize, window: u32) -> bool {
+        match bytes {
+            4 => self.four.has(hash(window, FOUR_BITS)),
+            3 => self.three.has(hash(first_bytes(window, 3), THREE_BITS)),
+            _ => self.two.has(first_bytes(window, 2) as usize),
+        }
+    }
+
     /// Whether a text may stand here.
     fn has(&self, window: u32) -> bool {
         let four = self.four.has(hash(window, FOUR_BITS));

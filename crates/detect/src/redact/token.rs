@@ -106,6 +106,12 @@ impl Tokens {
         }
     }
 
+    /// Whose tokens they are.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
     /// The token for a value, which this exchange can turn back.
     ///
     /// # Errors

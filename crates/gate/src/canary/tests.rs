@@ -104,6 +104,7 @@ fn ruling(
         Engine::new(catalogue).unwrap(),
         Vec::new(),
         VendorClient::new(Vec::new(), std::time::Duration::from_secs(1)).unwrap(),
+        [0; 32],
     )
 }
 

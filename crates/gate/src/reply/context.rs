@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use detect::{Segment, StreamLimits, StreamScan, redact::Tokens};
+use detect::{Scan, Segment, StreamLimits, StreamScan, redact::Tokens};
 use ledger::commit::CommitmentKey;
+use memchr::memmem;
 use policy::{Tallied, Tally};
 use terms::{Action, Code, Direction, ExchangeId, Finding, Place, Refusal, RestoreCounts, Slot};
 use wire::{Dialect, Leaf, ReplyFacts};
@@ -186,6 +187,13 @@ impl Context {
         Ok(action != Action::Redact)
     }
 
+    /// What is found in a text, unless it was looked at before.
+    fn remembered(&self, keys: &str, text: &str, slot: Slot) -> Scan {
+        let caller = self.tokens.scope();
+        self.ruling
+            .look(caller, (keys, text), slot, Direction::Reply)
+    }
+
     /// What to do about a short text; never to block it.
     fn word(
         &mut self,
@@ -196,7 +204,7 @@ impl Context {
         rewritable: bool,
     ) -> Result<Action, Refusal> {
         self.expect(text.len());
-        let scan = self.ruling.look(keys, text, slot, Direction::Reply);
+        let scan = self.remembered(keys, text, slot);
         if scan.work_exceeded {
             return Err(Refusal::new(Code::ReplyLimit).at(place.clone()));
         }
@@ -223,6 +231,17 @@ impl Context {
     /// When something in it is blocked.
     pub(crate) fn alone(&mut self, leaf: &Leaf, text: &str) -> Result<String, Refusal> {
         self.expect(text.len());
+        // Most of them stand in every reply, or in every event of a stream.
+        let keys = leaf.keys.as_deref().unwrap_or_default();
+        let scan = self.remembered(keys, text, leaf.slot);
+        if scan.findings.is_empty()
+            && !scan.work_exceeded
+            && leaf.slot != Slot::Opaque
+            && !self.ruling.looking().has_token(text)
+        {
+            self.tally.looked(leaf.slot, scan.bytes);
+            return Ok(text.to_owned());
+        }
         let mut scan = self.scan();
         if let Some(keys) = leaf.keys.as_deref() {
             scan.follows(keys);
@@ -308,7 +327,7 @@ impl Context {
         self.hand_over(ending);
         let ruling = &self.ruling;
         // A vendor can put anything where an identifier belongs.
-        let clean = |word: &String| ruling.is_clean(word);
+        let clean = |word: &String| ruling.may_record(self.tokens.scope(), word);
         ending.with(|draft| {
             draft.vendor.model = facts.model.filter(clean);
             draft.vendor.fingerprint = facts.fingerprint.filter(clean);
@@ -343,7 +362,7 @@ impl Context {
             .vendors()
             .iter()
             .map(|vendor| vendor.key.reveal().as_bytes())
-            .any(|key| !key.is_empty() && body.windows(key.len()).any(|window| window == key))
+            .any(|key| !key.is_empty() && memmem::find(body, key).is_some())
     }
 
     /// The controls' verdicts on the whole reply.

@@ -64,6 +64,7 @@ impl Admitted {
         let cut = run.cut();
         let mut screen = Screen {
             ruling: &ruling,
+            caller: caller.key.as_str(),
             tally: &mut tally,
             tokens: &mut tokens,
             open: ruling.policy().when_down.controls.passes(exchange.at_ms),

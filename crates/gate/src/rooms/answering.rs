@@ -39,7 +39,7 @@ impl Answering {
     pub(super) fn new(mut ending: Ending, response: Response<Incoming>, tokens: Tokens) -> Self {
         let first_byte_us = ending.elapsed_us();
         let ruling = ending.exchange.ruling.clone();
-        let seen = clean(seen(&response), &ruling);
+        let seen = clean(seen(&response), &ruling, tokens.scope());
         ending.with(|draft| {
             draft.timings.first_byte_us = Some(first_byte_us);
             draft.vendor = VendorSeen {
@@ -103,10 +103,13 @@ impl Ending {
 }
 
 /// Less what a detector minds: a vendor can put anything into a header.
-fn clean(mut seen: VendorSeen, ruling: &Ruling) -> VendorSeen {
-    seen.request_id = seen.request_id.filter(|word| ruling.is_clean(word));
-    seen.region = seen.region.filter(|word| ruling.is_clean(word));
-    seen.rate_limits.retain(|_, value| ruling.is_clean(value));
+fn clean(mut seen: VendorSeen, ruling: &Ruling, caller: &str) -> VendorSeen {
+    seen.request_id = seen
+        .request_id
+        .filter(|word| ruling.may_record(caller, word));
+    seen.region = seen.region.filter(|word| ruling.may_record(caller, word));
+    seen.rate_limits
+        .retain(|_, value| ruling.may_record(caller, value));
     seen
 }
 

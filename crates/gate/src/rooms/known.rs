@@ -199,7 +199,14 @@ impl Judging<'_> {
             commitment,
             passed,
         } = understood;
-        let known = request_facts(exchange, &parts.headers, &document, &facts, commitment);
+        let known = request_facts(
+            exchange,
+            principal.key.as_str(),
+            &parts.headers,
+            &document,
+            &facts,
+            commitment,
+        );
         *request = Some(known.clone());
         exchange.asked = (known.model.clone(), known.stream);
         principal
@@ -356,6 +363,7 @@ fn remote(exchange: &Exchange, facts: &Facts) -> Result<(), Refusal> {
 
 fn request_facts(
     exchange: &Exchange,
+    caller: &str,
     headers: &HeaderMap,
     document: &Document,
     facts: &Facts,
@@ -369,7 +377,7 @@ fn request_facts(
     RequestFacts {
         dialect: exchange.dialect.name().to_owned(),
         vendor: exchange.vendor.name.clone(),
-        model: if exchange.ruling.is_clean(&facts.model) {
+        model: if exchange.ruling.may_record(caller, &facts.model) {
             facts.model.clone()
         } else {
             WITHHELD.to_owned()

@@ -49,6 +49,8 @@ fn check(path: &Path) -> anyhow::Result<ExitCode> {
         settled.engine,
         settled.vendors,
         client,
+        // Nothing but examples is looked at.
+        [0; 32],
     );
     let now_ms = SystemClock::start().now_ms();
     ruling.show_canaries(now_ms).with_context(unusable)?;

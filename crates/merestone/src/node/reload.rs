@@ -9,12 +9,13 @@ use std::{
 
 use gate::Ruling;
 use store::VendorKeys as StoredKeys;
-use terms::{Act, Clock};
+use terms::{Act, Clock, Entropy};
 
 use super::Node;
 use crate::{
     admin::{Admin, Answer},
     config::{self, RestartOnly, Settled, VendorKeys},
+    source::SystemEntropy,
 };
 
 /// How often files are looked at.
@@ -143,7 +144,11 @@ pub async fn ruling(settled: Settled, admin: &Admin) -> anyhow::Result<Ruling> {
             Err(error) => tracing::warn!("the age of a vendor's key is not known: {error}"),
         }
     }
-    Ok(Ruling::new(policy, permission, engine, vendors, client))
+    let mut key = [0; 32];
+    SystemEntropy.fill(&mut key);
+    Ok(Ruling::new(
+        policy, permission, engine, vendors, client, key,
+    ))
 }
 
 /// What the ledger is told of a ruling: versions, modes, what it does at the

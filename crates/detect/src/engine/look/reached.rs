@@ -1,10 +1,21 @@
 //! How far patterns and rules got in one view.
 
+use std::cell::Cell;
+
 use crate::engine::Engine;
+
+thread_local! {
+    /// The last one of this thread: all its places are 0, and most texts are
+    /// shorter than the list.
+    static LAST: Cell<Reached> = const { Cell::new(Reached::EMPTY) };
+}
+
+/// LIMIT: places of changes that are kept from text to text.
+const CHANGED_KEPT_MAX: usize = 4_096;
 
 /// How far each pattern and rule got in one view. Most views are short, and
 /// there are many patterns: what one view changed is undone before the next.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::engine) struct Reached {
     /// For each pattern, from where on it may be tried.
     spots: Vec<usize>,
@@ -15,13 +26,30 @@ pub(in crate::engine) struct Reached {
 }
 
 impl Reached {
+    const EMPTY: Self = Self {
+        spots: Vec::new(),
+        names: Vec::new(),
+        changed_spots: Vec::new(),
+        changed_names: Vec::new(),
+    };
+
+    /// For an engine: the one that this thread used last, if it is free.
     pub(in crate::engine) fn new(engine: &Engine) -> Self {
-        Self {
-            spots: vec![0; engine.0.plan.spots.len()],
-            names: vec![0; engine.0.rules.len()],
-            changed_spots: Vec::new(),
-            changed_names: Vec::new(),
-        }
+        let mut reached = LAST
+            .try_with(|last| last.replace(Self::EMPTY))
+            .unwrap_or(Self::EMPTY);
+        let (spots, names) = (engine.0.plan.spots.len(), engine.0.rules.len());
+        reached.spots.resize(spots.max(reached.spots.len()), 0);
+        reached.names.resize(names.max(reached.names.len()), 0);
+        reached
+    }
+
+    /// Leaves it for the next text, unless a long one made it large.
+    pub(in crate::engine) fn leave(mut self) {
+        self.reset();
+        self.changed_spots.shrink_to(CHANGED_KEPT_MAX);
+        self.changed_names.shrink_to(CHANGED_KEPT_MAX);
+        let _ = LAST.try_with(|last| last.set(self));
     }
 
     pub(super) fn spot(&self, number: usize) -> usize {

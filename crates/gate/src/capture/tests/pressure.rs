@@ -44,6 +44,7 @@ fn ruling() -> Arc<Ruling> {
         Engine::new(catalogue).unwrap(),
         Vec::new(),
         VendorClient::new(Vec::new(), Duration::from_secs(1)).unwrap(),
+        [0; 32],
     ))
 }
 
