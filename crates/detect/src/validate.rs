@@ -368,16 +368,27 @@ pub(crate) fn iban(text: &str) -> Option<usize> {
     (rest == Some(1)).then_some(end)
 }
 
-/// A number before or behind which no further group of digits stands.
+/// A number before or behind which no further group of digits stands, and that
+/// is none of a table of constants.
 fn alone(text: &str, span: &Range<usize>) -> Option<Valid> {
+    /// Shorter ones are not written in such tables.
+    const LONG_DIGITS_MIN: usize = 13;
     let gap = |byte: &u8| matches!(byte, b'.' | b'-' | b'/');
     let before = text.as_bytes().get(..span.start)?;
     let after = text.as_bytes().get(span.end..)?;
     let inside = matches!(before, [.., digit, mark] if digit.is_ascii_digit() && gap(mark))
         || matches!(after, [mark, digit, ..] if digit.is_ascii_digit() && gap(mark));
-    (!inside).then(|| Valid {
+    let found = text.as_bytes().get(span.clone())?;
+    let long = found.len() >= LONG_DIGITS_MIN && found.iter().all(u8::is_ascii_digit);
+    let (constant, looked) = if long {
+        card::is_constant(before, after)
+    } else {
+        (false, 0)
+    };
+    let looked = looked.max(usize::from(after.first().is_some_and(gap)));
+    (!inside && !constant).then_some(Valid {
         end: span.end,
-        looked: span.end + usize::from(after.first().is_some_and(gap)),
+        looked: span.end + looked,
     })
 }
 

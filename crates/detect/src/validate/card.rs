@@ -1,8 +1,13 @@
 //! Payment card numbers: brand, length, check digit, and what stands beside.
 
+mod constant;
+mod groups;
+
 use std::ops::Range;
 
 use super::Valid;
+pub(super) use constant::is_constant;
+use groups::{halves, is_list, is_ragged};
 
 /// Characters between two groups of digits of one number.
 const GAP_CHARS_MAX: usize = 3;
@@ -83,6 +88,14 @@ fn brand_fits(digits: &str) -> bool {
     }
 }
 
+/// Whether cards are issued with as many digits: some brands may have 15, 17 or
+/// 18, hardly a card does, and ids and times in code have as many.
+fn is_usual(text: &str, number: &Range<usize>, digits: usize) -> bool {
+    let head = text.get(number.clone()).unwrap_or_default();
+    let amex = head.starts_with("34") || head.starts_with("37");
+    !matches!(digits, 17 | 18) && (digits != 15 || amex)
+}
+
 /// Whether digits are a card's number: its brand, its length and its sum.
 pub(super) fn is_card(digits: &str) -> bool {
     let dull = digits
@@ -129,20 +142,39 @@ fn stands_alone(text: &str, number: &Range<usize>, digits: usize) -> Option<Vali
         (continues && digits < GROUPED_DIGITS_MIN) || (touched && digits < TOUCHED_DIGITS_MIN);
     // A row of single digits or pairs that goes on is a ruler, a table or bytes.
     let row = continues && (number.len() + 1) * 2 >= digits * 3;
-    let unnamed = digits <= NAMED_DIGITS_MAX && !is_named(before);
+    let named = is_named(before);
+    let unnamed = !named && (digits <= NAMED_DIGITS_MAX || !is_usual(text, number, digits));
+    let goes_on = text
+        .get(number.clone())
+        .map_or((false, 0), |number| halves(number, before, after));
+    let (constant, constant_bytes) = if digits == number.len() && !named {
+        constant::is_constant(before, after)
+    } else {
+        (false, 0)
+    };
     let wide = text.get(number.clone()).and_then(Wide::of);
     let beside = wide.map_or((0, 0), |wide| wide.group(after.iter()));
     let table = beside.1 >= GROUP_DIGITS
         || wide.is_some_and(|wide| wide.group(before.iter().rev()).1 >= GROUP_DIGITS);
-    let list = text.get(number.clone()).is_some_and(is_list);
+    let grouped_ill = text
+        .get(number.clone())
+        .is_some_and(|number| is_list(number) || !named && is_ragged(before, number));
     let codes = codes(before, after);
-    if fraction || common || row || unnamed || table || list || is_hash(&left, &right) || codes.1 {
+    let part = fraction || common || row || table || goes_on.0 || is_hash(&left, &right) || codes.1;
+    if part || unnamed || grouped_ill || constant {
         return None;
     }
     let gap = usize::from(after.first().is_some_and(grouped));
     Some(Valid {
         end: number.end,
-        looked: number.end + right.len().max(gap).max(beside.0 + beside.1).max(codes.0),
+        looked: number.end
+            + right
+                .len()
+                .max(gap)
+                .max(beside.0 + beside.1)
+                .max(codes.0)
+                .max(constant_bytes)
+                .max(goes_on.1),
     })
 }
 
@@ -164,21 +196,6 @@ fn codes(before: &[u8], after: &[u8]) -> (usize, bool) {
     let right = after.get(..CODE_BYTES.min(after.len())).unwrap_or_default();
     let letter = |side: &[u8]| side.iter().any(u8::is_ascii_alphabetic);
     (right.len(), side(right) && (letter(left) || letter(right)))
-}
-
-/// Four groups that rise by little are rows of a list: `5406 5407 5408 5409`.
-fn is_list(number: &str) -> bool {
-    /// From the first group to the last.
-    const RISE_MAX: u16 = 100;
-    let groups: Vec<u16> = number
-        .split(|char: char| !char.is_ascii_digit())
-        .filter_map(|group| group.parse().ok())
-        .collect();
-    let rises = groups.windows(2).all(|pair| pair.first() < pair.last());
-    let rise = groups.last().zip(groups.first());
-    groups.len() >= GROUP_DIGITS
-        && rises
-        && rise.is_some_and(|(last, first)| last - first < RISE_MAX)
 }
 
 /// Groups with more between them than a blank or a hyphen, as in a table.
@@ -358,6 +375,40 @@ mod tests {
     }
 
     #[test]
+    fn a_constant_of_code_is_none_unless_it_is_named_a_card() {
+        let number = Filler::new(5).fill("{luhn:4:16}");
+        let rows = ("[1726008037083790,\n    ", ",\n    1070069155000872,\n];");
+        assert!(!beside(rows.0, &number, rows.1));
+        assert!(beside(&format!("card {}", rows.0), &number, rows.1));
+        assert!(!beside("f(0x", &number, ")") && !beside("f(", &number, "u64)"));
+        // One of a list, or a field of a row.
+        assert!(beside(
+            &format!("[{number}, "),
+            &number,
+            &format!(", {number}]")
+        ));
+        assert!(beside("1726008037083790,", &number, ",1070069155000872,x"));
+    }
+
+    #[test]
+    fn lengths_that_hardly_a_card_has_need_a_word() {
+        for (first, digits) in [("50", 18), ("36", 17), ("63", 15), ("62", 18)] {
+            let number = Filler::new(6).fill(&format!("{{luhn:{first}:{digits}}}"));
+            assert!(!beside("id: ", &number, ",") && beside("card: ", &number, ","));
+        }
+        let amex = Filler::new(6).fill("{luhn:37:15}");
+        assert!(beside("id: ", &amex, ","));
+    }
+
+    #[test]
+    fn halves_are_a_card_unless_more_follow() {
+        let number = Filler::new(7).fill("{luhn:4:16}");
+        let card = format!("{} {}", &number[..8], &number[8..]);
+        assert!(beside("x ", &card, " 12/27") && beside("12 ", &card, " 1227"));
+        assert!(!beside("12345678 ", &card, "") && !beside("", &card, " 12345678"));
+    }
+
+    #[test]
     fn a_row_of_single_digits_is_a_card_only_if_it_ends() {
         let number = Filler::new(8).fill("{luhn:4:16}");
         let row: Vec<String> = number.chars().map(String::from).collect();
@@ -379,8 +430,8 @@ mod tests {
             valid.looked - valid.end
         };
         assert_eq!(
-            ["", ".", "ab", "abg", "-", " "].map(looked),
-            [0, 0, 2, 2, 1, 1]
+            ["", ".", "ab", "ab.", "-", " ", ", x", ", 1726.", "until, "].map(looked),
+            [0, 0, 2, 2, 1, 1, 2, 6, 5]
         );
     }
 }
