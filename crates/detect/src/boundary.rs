@@ -29,4 +29,39 @@ impl Boundary {
             Self::Word => !char.is_ascii_alphanumeric() && char != '-' && char != '_',
         }
     }
+
+    /// Whether a match may begin here. An underscore that begins emphasis
+    /// (CommonMark 0.31, section 6.2) is no part of a word: `_key_`.
+    pub(crate) fn allows_at(self, text: &str, start: usize) -> bool {
+        let before = text.get(..start).unwrap_or_default();
+        let outside = |before: &str| before.chars().next_back();
+        self.allows(outside(before))
+            || self == Self::Word
+                && before.strip_suffix('_').is_some_and(|before| {
+                    outside(before)
+                        .is_none_or(|char| char.is_whitespace() || "(*\"'".contains(char))
+                })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emphasis_is_a_boundary_and_a_name_is_none() {
+        for (text, begins) in [
+            ("_key", true),
+            ("is _key", true),
+            ("(_key", true),
+            ("a_key", false),
+            ("__key", false),
+            (" key", true),
+            ("-key", false),
+        ] {
+            let start = text.len() - 3;
+            assert_eq!(Boundary::Word.allows_at(text, start), begins, "{text}");
+        }
+        assert!(Boundary::Alnum.allows_at("_key", 1) && !Boundary::Alnum.allows_at("akey", 1));
+    }
 }

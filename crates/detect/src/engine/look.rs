@@ -392,12 +392,7 @@ impl Looking<'_> {
     }
 
     fn left_fits(&self, spot: &Spot, start: usize) -> bool {
-        spot.left.allows(self.char_before(start)) || self.is_seam(start)
-    }
-
-    fn char_before(&self, at: usize) -> Option<char> {
-        let before = self.view.text.get(..at);
-        before.and_then(|before| before.chars().next_back())
+        spot.left.allows_at(&self.view.text, start) || self.is_seam(start)
     }
 
     /// A seam between two parts is a boundary as well as none.

@@ -30,6 +30,30 @@ const PARTS: &[&str] = &[
     "キー",
     "トークン",
     "키",
+    "토큰",
+    "비밀",
+    "암호",
+    "秘钥",
+    "金鑰",
+    "權杖",
+    "口令",
+    "シークレット",
+    "鍵",
+    "llave",
+    "chiave",
+    "clef",
+    "klucz",
+    "anahtar",
+    "kunci",
+    "khóa",
+    "sleutel",
+    "nyckel",
+    "klíč",
+    "κλειδί",
+    "מפתח",
+    "مفتاح",
+    "कुंजी",
+    "คีย์",
     "clave",
     "contrase",
     "schlüssel",
@@ -72,6 +96,13 @@ const OTHERS: &[&str] = &[
     "ref",
 ];
 
+/// Names of one word that are no vendor's.
+const PLAIN: &[&str] = &[
+    "id", "name", "version", "url", "host", "image", "tag", "trace", "span", "request", "build",
+    "user", "account", "project", "org", "team", "model", "file", "path", "type", "session",
+    "event", "message", "data", "value", "text", "result", "output", "input",
+];
+
 /// Whether the value is random, and named as a secret.
 pub(super) fn is_named(text: &str, span: &Range<usize>) -> bool {
     let found = text.get(span.clone()).unwrap_or_default();
@@ -83,8 +114,7 @@ pub(super) fn is_named(text: &str, span: &Range<usize>) -> bool {
         .get(from..span.start)
         .unwrap_or_default()
         .to_ascii_lowercase();
-    // The last line is enough, unless it is only an indentation.
-    let line = near.trim_end().rsplit('\n').next().unwrap_or_default();
+    let line = naming(&near);
     // The keys of a value stand apart from it; its context words were there.
     let alone = near.trim().is_empty() && from == 0;
     let mut words = line.split(|char: char| !char.is_ascii_alphanumeric());
@@ -94,15 +124,44 @@ pub(super) fn is_named(text: &str, span: &Range<usize>) -> bool {
     (named || alone) && !other && joined(line) && mixed(found) && !wordlike(found) && !counts(found)
 }
 
+/// What stands before a value that may name it: the line, unless that is only
+/// an indentation or says no more than that a value follows, as in a list of
+/// variables, a row of a table or what somebody answers.
+fn naming(near: &str) -> &str {
+    let near = near.trim_end();
+    let Some((above, line)) = near.rsplit_once('\n') else {
+        return near;
+    };
+    let bare = line.trim_matches(|char: char| !char.is_ascii_alphanumeric());
+    let open = line.trim_end_matches(['"', '\'', '`', ' ']);
+    let cell = open.ends_with([',', ';', '\t']) && !open.contains([':', '=', '{', '(', '[']);
+    if bare == "value" || cell || answers(above, line) {
+        near
+    } else {
+        line
+    }
+}
+
+/// `amy: ` behind a line of another speaker that asks or says something.
+fn answers(above: &str, line: &str) -> bool {
+    /// Bytes of a speaker's name.
+    const NAME_BYTES_MAX: usize = 12;
+    let speaks = |line: &str| {
+        line.split_once(':').is_some_and(|(name, _)| {
+            (2..=NAME_BYTES_MAX).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_alphabetic())
+                && !OTHERS.contains(&name)
+                && !PLAIN.contains(&name)
+        })
+    };
+    let before = above.rsplit('\n').next().unwrap_or_default();
+    let said = before.split_whitespace().count() > 3;
+    line.trim().ends_with(':') && speaks(line) && speaks(before) && said
+}
+
 /// `acme = "`: the vendor's name, one word, is all that the value is set to.
 fn assigned(line: &str) -> bool {
-    /// Names of one word that are no vendor's.
-    const PLAIN: &[&str] = &[
-        "id", "name", "version", "url", "host", "image", "tag", "trace", "span", "request",
-        "build", "user", "account", "project", "org", "team", "model", "file", "path", "type",
-        "session", "event", "message", "data", "value", "text", "result", "output", "input",
-    ];
-    let blank = [' ', '\t', '"', '\''];
+    let blank = [' ', '\t', '"', '\'', '`'];
     let line = line.trim_end_matches(blank);
     let Some(name) = line.strip_suffix(['=', ':']) else {
         return false;
@@ -154,6 +213,15 @@ mod tests {
             ("version = \"", false),
             ("acme ", false),
             ("", true),
+            ("const acme = `", true),
+            ("- name: ACME_API_KEY\n  value: ", true),
+            ("- name: ACME_ID\n  value: ", false),
+            ("{\"name\": \"ACME_TOKEN\",\n \"value\": \"", true),
+            ("service,token,owner\nacme,", true),
+            ("service,sha256\nacme,", false),
+            ("bob: what's the acme token?\namy: ", true),
+            ("note: the token of acme is here\nid: ", false),
+            ("acme 토큰은 ", true),
         ] {
             let text = format!("{before}{value}");
             assert_eq!(

@@ -131,7 +131,8 @@ pub(super) fn mac(text: &str, span: &Range<usize>) -> Option<Valid> {
 }
 
 /// Whether `scheme://name:` stands right before: what follows is a password,
-/// which another detector tells.
+/// which another detector tells; or `scheme://`: what follows is the name of an
+/// account and a host (RFC 3986, section 3.2.1), and no mailbox.
 fn behind_login(before: &str) -> bool {
     /// LIMIT: bytes of the name that are looked at.
     const NAME_BYTES_MAX: usize = 64;
@@ -143,10 +144,11 @@ fn behind_login(before: &str) -> bool {
             .take_while(|byte| byte.is_ascii_alphanumeric() || b"._~%$!+*-".contains(byte))
             .count()
     };
-    let Some(rest) = before
-        .get(..before.len() - word(before))
-        .and_then(|head| head.strip_suffix(':'))
-    else {
+    let head = before.get(..before.len() - word(before));
+    if head.is_some_and(|head| head.ends_with("://")) {
+        return true;
+    }
+    let Some(rest) = head.and_then(|head| head.strip_suffix(':')) else {
         return false;
     };
     rest.get(..rest.len() - word(rest))

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::{
     line_before,
     value::{
-        code, digits, identifier, is_name, kinds, letters, names, random, slug, stands_in, uuid,
-        wordlike,
+        anonymous, code, digits, identifier, is_name, kinds, letters, names, random, slug,
+        stands_in, uuid, wordlike,
     },
 };
 
@@ -124,6 +124,7 @@ fn holds_password(setting: &Setting<'_>) -> bool {
     let value = setting.value;
     if value.len() < PASSWORD_CHARS_MIN
         || stands_in(value)
+        || anonymous(value)
         || other(setting)
         || hash(value)
         || !named_password(setting)

@@ -25,6 +25,14 @@ pub(super) fn placeholder(value: &str) -> bool {
         || PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
+/// `anonymous@`, `guest@`: what programs give as the password of an anonymous
+/// login, a mailbox without its host (RFC 1635).
+pub(super) fn anonymous(value: &str) -> bool {
+    value
+        .strip_suffix('@')
+        .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_lowercase()))
+}
+
 /// `%60%7B%7D`: hardly more than escapes, as in tests of addresses.
 fn escapes(value: &str) -> bool {
     let escaped = value
@@ -277,6 +285,12 @@ fn alternates(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mailbox_without_its_host_is_the_password_of_nobody() {
+        assert!(anonymous("anonymous@") && anonymous("lftp@"));
+        assert!(!anonymous("s3cr3t@") && !anonymous("Secret@") && !anonymous("guest"));
+    }
 
     #[test]
     fn what_is_filled_in_later_is_no_secret() {

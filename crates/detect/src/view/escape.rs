@@ -165,6 +165,12 @@ fn quoted_at(bytes: &[u8], at: usize, runs_on: bool) -> Option<(usize, usize, Op
     }
     let parted = !bytes.get(at + 3).is_some_and(u8::is_ascii_alphanumeric);
     let value = (runs_on || parted).then(|| pair(bytes, at + 1)).flatten()?;
+    // A part of a character has others beside it: `KEY=fc-...` is a value.
+    let next = bytes.get(at + 3).is_none_or(|next| *next == b'=');
+    let lone = !value.is_ascii() && !runs_on && !next;
+    if lone {
+        return None;
+    }
     Some((at, at + 3, Some(value)))
 }
 

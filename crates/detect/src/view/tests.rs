@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use terms::Direction;
 
+use super::views;
 use crate::{Catalogue, Engine, Segment, StreamLimits, template::Filler};
 
 fn engine() -> Engine {
@@ -99,6 +100,18 @@ fn streamed(engine: &Engine, pieces: &[&str]) -> (String, Vec<Range<usize>>) {
         }
     }
     (text, found)
+}
+
+#[test]
+fn letters_behind_an_equals_sign_are_no_part_of_a_character_alone() {
+    let spelt = |text: &str| {
+        let views = views(text, false).views;
+        views
+            .iter()
+            .any(|view| view.text.contains('é') || view.text.contains('\u{fffd}'))
+    };
+    assert!(spelt("caf=C3=A9 and") && spelt("caf=c3=a9."));
+    assert!(!spelt("KEY=fc-0f3a9c81=\nd2e47b56"));
 }
 
 #[test]

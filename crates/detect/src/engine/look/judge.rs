@@ -67,6 +67,9 @@ impl Looking<'_> {
             .flatten();
         self.seen.work += close.map_or(UNCLOSED_BYTES_MAX, |close| close.end() - opener.end);
         if let Some(close) = close {
+            if !holds_armour(text.get(opener.end..close.start()).unwrap_or_default()) {
+                return close.end();
+            }
             let unsettled = self.view.open && close.end() >= text.len();
             self.found(
                 rule,
@@ -122,6 +125,15 @@ impl Looking<'_> {
             opened,
         });
     }
+}
+
+/// Whether something stands between an opener and its closer. Texts about keys
+/// have both with a word, a mark or nothing between them; how the letters of a
+/// key are parted says nothing.
+fn holds_armour(text: &str) -> bool {
+    const CHARS_MIN: usize = 12;
+    let plain = text.bytes().filter(u8::is_ascii_alphanumeric);
+    plain.take(CHARS_MIN).count() == CHARS_MIN
 }
 
 /// Shannon entropy of the bytes, in tenths of a bit for each.

@@ -53,6 +53,23 @@ fn an_open_key_is_looked_at_for_its_closer_alone() {
     );
 }
 
+#[test]
+fn lines_of_a_key_without_a_key_are_none() {
+    let engine = engine();
+    let found = |inside: &str| {
+        let text = armoured(true, inside);
+        let pieces: Vec<&str> = text.split_inclusive('\n').collect();
+        let whole = streamed(&engine, &[&text]);
+        assert_eq!(streamed(&engine, &pieces), whole);
+        let mut findings = engine.scan(&text, Direction::Reply).findings.into_iter();
+        findings.any(|finding| finding.kind.as_str() == "key")
+    };
+    for inside in ["", "anything", "...", "<your key>"] {
+        assert!(!found(inside), "{inside}");
+    }
+    assert!(found("{base64:64}") && found("{base64:12}") && found("M I I E o w I B A A K C"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]

@@ -1,7 +1,7 @@
 //! Streams cut at random: what is found does not depend on where.
 
 use super::{encoded, streamed};
-use crate::{Catalogue, Engine};
+use crate::{Catalogue, Engine, template::Filler};
 use terms::{Control, Direction};
 
 /// Cuts that are tried; `MERESTONE_LONG` tries a million.
@@ -70,4 +70,73 @@ fn no_cut_of_any_detectors_example_changes_what_is_found() {
     }
     // Most texts are examples, and most are found.
     assert!(found * 2 > cuts / 8, "{found}");
+}
+
+#[test]
+fn no_cut_of_cards_and_constants_changes_what_is_found() {
+    let engine = Engine::new(Catalogue::embedded().unwrap()).unwrap();
+    let mut numbers = Numbers(0x5eed);
+    let mut filler = Filler::new(0x5eed);
+    let (mut found, mut spared) = (0, 0);
+    for _ in 0..500 {
+        let gap = [
+            ", ",
+            ",\n    ",
+            ",",
+            "\n",
+            " ",
+            ", \u{200b}",
+            "u64, ",
+            "&#44; ",
+        ][numbers.below(8)];
+        let lead = ["card ", "[\n    ", "x = 0x", "PT", "", "a@b.example "][numbers.below(6)];
+        let forms = [
+            "{luhn:4:16}",
+            "{luhn:4:16}",
+            "{digits:16}",
+            "{digits:20}",
+            "{digits:15}",
+            "{digits:8} {digits:8}",
+        ];
+        let row: Vec<String> = (0..1 + numbers.below(6))
+            .map(|_| filler.fill(forms[numbers.below(forms.len())]))
+            .collect();
+        let end = ["", "]", " and on.", "H", "ULL", "."][numbers.below(6)];
+        let text = format!("{lead}{}{end}", row.join(gap));
+        let whole = streamed(&engine, &[&text]);
+        found += usize::from(!whole.1.is_empty());
+        spared += usize::from(whole.1.is_empty());
+        for _ in 0..12 {
+            let most = [2, 3, 6, 40][numbers.below(4)];
+            let pieces = cut(&text, most, &mut numbers);
+            assert_eq!(streamed(&engine, &pieces), whole, "{pieces:?}");
+        }
+    }
+    assert!(found > 50 && spared > 50, "{found} {spared}");
+}
+
+#[test]
+fn no_cut_of_a_value_beside_its_name_changes_what_is_found() {
+    let engine = Engine::new(Catalogue::embedded().unwrap()).unwrap();
+    let mut numbers = Numbers(0x0a11);
+    let mut filler = Filler::new(0x0a11);
+    for form in [
+        "env:\n  - name: MISTRAL_API_KEY\n    value: {alnum:32}\n  - name: B\n",
+        "service,token,owner\nMistral,{alnum:32},ops\n",
+        "bob: what's the Mistral token\namy: {alnum:32}\nbob: thx",
+        "const Mistral = `{alnum:32}`;",
+        "Mistral 토큰은 {alnum:32}입니다.",
+        "the token is _hf_{lower:34}_ or so",
+        "KEY=fc-{hex:14}=\n{hex:18} and on",
+        "caf=c3=a9 a@b=\n.example =fc-",
+    ] {
+        let text = filler.fill(form);
+        let whole = streamed(&engine, &[&text]);
+        assert!(!whole.1.is_empty(), "{form}");
+        for _ in 0..200 {
+            let most = [2, 3, 6, 40][numbers.below(4)];
+            let pieces = cut(&text, most, &mut numbers);
+            assert_eq!(streamed(&engine, &pieces), whole, "{pieces:?}");
+        }
+    }
 }
