@@ -1,10 +1,11 @@
 //! Numbers in source code: checksums, ids, timestamps, hashes, constants,
 //! versions and places, made from a seed. None of them is anybody's number,
-//! and hardly one may be taken for one.
+//! and hardly one may be taken for one; cards in lists are all found.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::string_slice,
     reason = "tests; they tell their figures with --no-capture"
 )]
 
@@ -95,4 +96,57 @@ fn numbers_of_code_are_nobodys() {
     let findings: usize = found.values().sum();
     println!("{findings} in {bytes} bytes of code: {found:?}");
     assert!(findings <= FINDINGS_MAX, "{found:?}");
+}
+
+/// Forms in which lists and single cards stand; `{}` stands for a card, and
+/// lines of a list are repeated.
+const CARDS: &[&str] = &[
+    "{}\n",
+    "{},12/28,{digits:3}\n",
+    "{digits:3}, {}, Jane Doe, 2027-01\n",
+    "{digits:16},{},17{digits:11}\n",
+    "\"{}\",",
+    "{}, ",
+    "{}; ",
+    "{}\t",
+    "{\"number\": \"{}\", \"id\": {digits:9}},",
+    "({}, 17{digits:8}, 'paid'),\n",
+    "please charge {} now. ",
+    "{} 12/27 {digits:3}. ",
+    "客户卡号{}已过期。",
+    "https://shop.example/pay?pan={}&n=1\n",
+];
+const NUMBERS: &[&str] = &[
+    "{luhn:4:16}",
+    "{luhn:51:16}",
+    "{luhn:2221:16}",
+    "{luhn:37:15}",
+    "{luhn:6011:16}",
+    "{luhn:3528:16}",
+    "{luhn:36:14}",
+    "{luhn:62:19}",
+];
+
+#[test]
+fn cards_in_lists_are_found_to_the_last() {
+    let engine = Engine::new(Catalogue::embedded().unwrap()).unwrap();
+    let mut filler = Filler::new(42);
+    for form in CARDS {
+        let mut text = String::from("[");
+        let mut cards = Vec::new();
+        for number in NUMBERS.iter().cycle().take(40) {
+            let card = filler.fill(number);
+            text.push_str(&filler.fill(&form.replace("{}", &card)));
+            cards.push(card);
+        }
+        text.push(']');
+        let findings = resolve(engine.scan(&text, Direction::Request).findings);
+        let found: Vec<&str> = findings
+            .iter()
+            .filter(|finding| finding.kind.as_str() == "card")
+            .map(|finding| &text[finding.span.clone()])
+            .filter(|found| cards.iter().any(|card| card == found))
+            .collect();
+        assert_eq!(found, cards, "{form}");
+    }
 }
