@@ -233,6 +233,11 @@ def _form(key, name, variable):
     return f"grant=1&{variable.lower()}={urllib.parse.quote(key, safe='')}&x=2"
 
 
+def _shell_lines(key, name, variable):
+    half = len(key) // 2
+    return f"run this for {name}:\n{variable}={key[:half]}\\\n{key[half:]} ./deploy"
+
+
 def _soft_lines(key, name, variable):
     half = len(key) // 2
     return f"{name} says: set {variable}={key[:half]}=\n{key[half:]} and that it was mailed to us that way"
@@ -295,6 +300,7 @@ SURROUNDINGS = {
     "diff": _sentence("-VAR=old\n+VAR=KEY\n"),
     "chat": _sentence("bob: what's the NAME token\namy: KEY\nbob: thx"),
     "soft line": _soft_lines,
+    "shell line": _shell_lines,
     "curly": _sentence("the NAME token “KEY” fails"),
     "ellipsis": _sentence("NAME token KEY… hmm"),
     "slash": _sentence("NAME key: KEY / region eu"),
@@ -336,6 +342,10 @@ SURROUNDINGS = {
 }
 
 
+# What breaks a line within a value.
+BROKEN = {"soft line": "=\n", "shell line": "\\\n"}
+
+
 def fill(form, rng):
     """A format with random characters; not so few kinds that it is dull."""
     def part(match):
@@ -359,9 +369,9 @@ def made(seed, draws):
                     text = put(key, vendor, variable)
                     if place == "form":
                         plain = urllib.parse.quote(plain, safe="")
-                    elif place == "soft line":
+                    elif place in BROKEN:
                         half = len(key) // 2 - (len(key) - len(plain))
-                        plain = f"{plain[:half]}=\n{plain[half:]}"
+                        plain = BROKEN[place].join((plain[:half], plain[half:]))
                     yield {
                         "text": text,
                         "value": plain,

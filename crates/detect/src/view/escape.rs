@@ -86,7 +86,7 @@ fn may_go_on(rest: &[u8]) -> bool {
         // What follows tells whether it is one.
         [b'=', digits @ ..] => hex(digits, 3) || digits == b"\r",
         [b'&', name @ ..] => entity_may_go_on(name),
-        [b'\\'] => true,
+        [b'\\'] | [b'\\', b'\n' | b'\r'] | [b'\\', b'\r', b'\n'] => true,
         [b'\\', b'x', digits @ ..] => hex(digits, 2),
         [b'\\', b'U', digits @ ..] => hex(digits, 8),
         [b'\\', b'u', b'{', digits @ ..] => hex(digits, DIGITS_MAX + 1),
@@ -236,6 +236,13 @@ pub(super) fn spelled(view: &View<'_>, end: usize) -> Option<Builder> {
         if mark < at {
             continue;
         }
+        let goes_on = line_goes_on(bytes, mark);
+        if let Some(end) = goes_on.filter(|end| is_near(view, &(mark..*end))) {
+            near = true;
+            builder.copy(text, at..mark);
+            at = end;
+            continue;
+        }
         let found = match bytes.get(mark) {
             Some(b'\\') => backslash(bytes, mark),
             _ => entity(bytes, mark),
@@ -253,6 +260,21 @@ pub(super) fn spelled(view: &View<'_>, end: usize) -> Option<Builder> {
     }
     builder.copy(text, at..end);
     Some(builder)
+}
+
+/// Where a line goes on that a backslash ends within a word, as in strings of
+/// shells, C and Python.
+fn line_goes_on(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = match bytes.get(at..)? {
+        [b'\\', b'\n', ..] => at + 2,
+        [b'\\', b'\r', b'\n', ..] => at + 3,
+        _ => return None,
+    };
+    let within = |at: Option<usize>| {
+        let byte = at.and_then(|at| bytes.get(at));
+        byte.is_some_and(|byte| !byte.is_ascii_whitespace())
+    };
+    (within(at.checked_sub(1)) && within(Some(end))).then_some(end)
 }
 
 /// The character that an escape stands for, and the escape's length.

@@ -51,6 +51,10 @@ fn spellings(text: &str) -> Vec<(&'static str, String)> {
             "lines of mail",
             joined(text, "=\r\n", |byte| char::from(byte).to_string()),
         ),
+        (
+            "lines of a shell",
+            joined(text, "\\\n", |byte| char::from(byte).to_string()),
+        ),
         ("octal", each(text, |byte| format!("\\{byte:03o}"))),
         ("braces", each(text, |byte| format!("\\u{{{byte:x}}}"))),
         (
