@@ -51,6 +51,8 @@ pub enum SealFault {
 pub struct Context<'a> {
     exchange: ExchangeId,
     purpose: &'a str,
+    /// What else it is bound to, where an exchange's name is not enough.
+    beside: &'a [u8],
 }
 
 impl<'a> Context<'a> {
@@ -60,11 +62,27 @@ impl<'a> Context<'a> {
         Context {
             exchange,
             purpose: part.word(),
+            beside: &[],
+        }
+    }
+
+    /// Something in the vault of redacted values: `purpose` says what, `key`
+    /// names the data key, and `beside` is the entry's own mark.
+    #[must_use]
+    pub const fn vault(key: ExchangeId, purpose: VaultPurpose, beside: &'a [u8]) -> Self {
+        Self {
+            exchange: key,
+            purpose: purpose.word(),
+            beside,
         }
     }
 
     const fn own(exchange: ExchangeId, purpose: &'a str) -> Self {
-        Self { exchange, purpose }
+        Self {
+            exchange,
+            purpose,
+            beside: &[],
+        }
     }
 
     fn info(&self, what: &str) -> Vec<u8> {
@@ -75,7 +93,29 @@ impl<'a> Context<'a> {
             info.extend_from_slice(word.as_bytes());
         }
         info.extend_from_slice(&self.exchange.to_bytes());
+        info.extend_from_slice(self.beside);
         info
+    }
+}
+
+/// What a key of the vault does. No word of it is one of a capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VaultPurpose {
+    /// Seals a value.
+    Value,
+    /// Marks a token.
+    Token,
+    /// Marks a person.
+    Person,
+}
+
+impl VaultPurpose {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Value => "vault-value",
+            Self::Token => "vault-token",
+            Self::Person => "vault-person",
+        }
     }
 }
 

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_keys.sql"),
     include_str!("../migrations/0002_makers.sql"),
     include_str!("../migrations/0003_vendor_keys.sql"),
+    include_str!("../migrations/0004_vault.sql"),
 ];
 
 /// A value that goes in or comes out.
@@ -129,6 +130,25 @@ impl Store {
         match &self.0 {
             Driver::Sqlite(sqlite) => sqlite.all(sql).await,
             Driver::Postgres(postgres) => postgres.all(&sql).await,
+        }
+    }
+
+    /// Leaves nothing of what was removed from these tables, as far as the
+    /// engine can. SQLite: deleted rows are overwritten in their pages, and
+    /// the journal that held them before is emptied. PostgreSQL: dead rows are
+    /// vacuumed; its own journal and its backups are out of reach.
+    ///
+    /// # Errors
+    /// When the engine fails, or somebody reads and keeps it from doing so.
+    pub(crate) async fn scrub(&self, tables: &[&'static str]) -> Result<(), StoreError> {
+        match &self.0 {
+            Driver::Sqlite(sqlite) => sqlite.scrub().await,
+            Driver::Postgres(postgres) => {
+                for table in tables {
+                    postgres.plain(&format!("VACUUM {table}")).await?;
+                }
+                Ok(())
+            }
         }
     }
 

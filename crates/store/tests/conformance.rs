@@ -7,8 +7,11 @@
 use std::sync::Arc;
 
 use policy::{Grant, Rates};
-use store::{Keys, PostgresAt, Store, StoreError, Value, VendorKeys, VirtualKey, Wanted};
-use terms::{Digest, FixedClock, Secret, SeededEntropy, Verb};
+use store::{
+    BATCH_MAX, Keys, PostgresAt, Store, StoreError, Value, VaultCount, VaultKey, VaultRows,
+    VaultValue, VaultWhose, VendorKeys, VirtualKey, Wanted,
+};
+use terms::{Digest, FixedClock, KeyId, Secret, SeededEntropy, Verb};
 
 fn wanted(owner: &str) -> Wanted {
     let grant = Grant::new(vec!["openai".into()], vec!["gpt-*".parse().unwrap()]).unwrap();
@@ -30,6 +33,8 @@ async fn conforms(store: Arc<Store>) {
     vendor_keys_are_seen_and_used(&store).await;
     values_come_back_as_they_went_in(&store).await;
     many_at_once_do_not_meet(&store).await;
+    the_vault_keeps_finds_and_expires(&store).await;
+    the_vault_erases_whom_it_is_told(&store).await;
     // Once more changes nothing.
     store.migrate().await.unwrap();
     assert_eq!(Keys::new(&store).list().await.unwrap().len(), 22);
@@ -140,6 +145,116 @@ async fn many_at_once_do_not_meet(store: &Arc<Store>) {
     }
 }
 
+fn vault_key(name: &str) -> VaultKey {
+    VaultKey {
+        name: name.into(),
+        wrapped: format!("wrapped {name}"),
+    }
+}
+
+fn vault_value(number: usize) -> VaultValue {
+    VaultValue {
+        token: format!("token-{number}"),
+        sealed: format!("sealed {number}"),
+    }
+}
+
+async fn the_vault_keeps_finds_and_expires(store: &Store) {
+    let rows = VaultRows::new(store);
+    assert_eq!(rows.root().await.unwrap(), None);
+    assert_eq!(rows.begin(&vault_key("r")).await.unwrap(), vault_key("r"));
+    // Another node that begins at once gets the same.
+    assert_eq!(rows.begin(&vault_key("s")).await.unwrap(), vault_key("r"));
+    let scope: KeyId = "mk-000000000001".parse().unwrap();
+    assert_eq!(rows.data_key(&scope, "p").await.unwrap(), None);
+    let key = rows.add_data_key(&scope, "p", &vault_key("a"), 10).await;
+    assert_eq!(key.unwrap(), vault_key("a"));
+    let key = rows.add_data_key(&scope, "p", &vault_key("b"), 10).await;
+    let key = key.unwrap();
+    assert_eq!(key, vault_key("a"));
+    // More than one statement takes, and again in part.
+    let many: Vec<VaultValue> = (0..BATCH_MAX + 5).map(vault_value).collect();
+    rows.put(&key, &scope, 1_000, &many).await.unwrap();
+    let again = VaultValue {
+        sealed: "sealed anew".into(),
+        ..vault_value(3)
+    };
+    rows.put(&key, &scope, 3_000, &[again]).await.unwrap();
+    assert_eq!(rows.entries(Some(&scope)).await.unwrap(), many.len() as u64);
+    let names: Vec<&str> = many.iter().map(|value| value.token.as_str()).collect();
+    let held = rows.held(&key, &names).await.unwrap();
+    assert_eq!(held.len(), many.len());
+    assert!(held.contains(&("token-3".into(), 3_000)) && held.contains(&("token-4".into(), 1_000)));
+    assert!(rows.held(&vault_key("b"), &names).await.unwrap().is_empty());
+    rows.refresh(&key, &["token-4", "token-3"], 2_000)
+        .await
+        .unwrap();
+    let held = rows
+        .held(&key, &["token-4", "token-3", "none"])
+        .await
+        .unwrap();
+    assert!(held.contains(&("token-3".into(), 3_000)) && held.contains(&("token-4".into(), 2_000)));
+    let found = rows.find(&names, 1_000).await.unwrap();
+    let order: Vec<&str> = found.iter().map(|found| found.token.as_str()).collect();
+    assert_eq!(
+        order,
+        ["token-3", "token-4"],
+        "what has expired is not found"
+    );
+    assert_eq!(
+        (found[0].sealed.as_str(), &found[0].key),
+        ("sealed anew", &key)
+    );
+    assert_eq!((&found[0].scope, found[0].expires_ms), (&scope, 3_000));
+    assert_eq!(rows.sweep(2_000, 10).await.unwrap(), many.len() - 1);
+    let left = VaultCount {
+        entries: 1,
+        persons: 1,
+        next_expiry_ms: Some(3_000),
+    };
+    assert_eq!(rows.count().await.unwrap(), left);
+    // A data key of nothing goes once it was not used for a while.
+    assert!(rows.touch(&key, 500).await.unwrap());
+    assert_eq!(rows.sweep(3_000, 500).await.unwrap(), 1);
+    assert_eq!(rows.data_key(&scope, "p").await.unwrap(), Some(key.clone()));
+    rows.sweep(3_000, 501).await.unwrap();
+    assert_eq!(rows.count().await.unwrap(), VaultCount::default());
+    assert!(!rows.touch(&key, 500).await.unwrap());
+}
+
+async fn the_vault_erases_whom_it_is_told(store: &Store) {
+    let rows = VaultRows::new(store);
+    let scopes: Vec<KeyId> = (1..=2)
+        .map(|number| format!("mk-00000000000{number}").parse().unwrap())
+        .collect();
+    for scope in &scopes {
+        for person in ["p", "q"] {
+            let key = vault_key(&format!("{scope} {person}"));
+            let key = rows.add_data_key(scope, person, &key, 10).await.unwrap();
+            // The same token under two persons is two values.
+            let values = [vault_value(1), vault_value(2)];
+            rows.put(&key, scope, 9_000, &values).await.unwrap();
+        }
+    }
+    assert_eq!(rows.find(&["token-1"], 0).await.unwrap().len(), 4);
+    let erased = rows.erase(&VaultWhose::Person("p".into())).await.unwrap();
+    assert_eq!(erased, (4, 2));
+    assert_eq!(rows.find(&["token-1"], 0).await.unwrap().len(), 2);
+    let erased = rows.erase(&VaultWhose::Key(scopes[0].clone())).await;
+    assert_eq!(erased.unwrap(), (2, 1));
+    let left = rows.find(&["token-1", "token-2"], 0).await.unwrap();
+    assert!(left.len() == 2 && left.iter().all(|found| found.scope == scopes[1]));
+    let none = rows.erase(&VaultWhose::Person("nobody".into())).await;
+    assert_eq!(none.unwrap(), (0, 0));
+    // Under a key that is gone nothing is kept.
+    let gone = vault_key(&format!("{} p", scopes[0]));
+    let put = rows.put(&gone, &scopes[0], 9_000, &[vault_value(7)]).await;
+    assert!(matches!(put, Err(StoreError::Engine(_))));
+    rows.erase(&VaultWhose::Person("q".into())).await.unwrap();
+    assert_eq!(rows.count().await.unwrap(), VaultCount::default());
+    rows.scrub().await.unwrap();
+}
+
 async fn a_newer_schema_is_refused(store: &Store) {
     store
         .run("INSERT INTO schema_step (step) VALUES (99)", &[])
@@ -149,6 +264,38 @@ async fn a_newer_schema_is_refused(store: &Store) {
         store.migrate().await,
         Err(StoreError::TooNew { found: 99, .. })
     ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_file_of_sqlite_keeps_a_wrapped_key_that_was_destroyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store.db")).await.unwrap();
+    let rows = VaultRows::new(&store);
+    let scope: KeyId = "mk-000000000001".parse().unwrap();
+    let stands = |needle: &str| {
+        std::fs::read_dir(folder.path()).unwrap().any(|file| {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            bytes
+                .windows(needle.len())
+                .any(|window| window == needle.as_bytes())
+        })
+    };
+    for number in 0..200 {
+        let key = vault_key(&format!("person {number}"));
+        let key = rows
+            .add_data_key(&scope, &key.name, &key, 10)
+            .await
+            .unwrap();
+        rows.put(&key, &scope, 9_000, &[vault_value(number)])
+            .await
+            .unwrap();
+    }
+    assert!(stands("wrapped person 77") && stands("sealed 77"));
+    let erased = rows.erase(&VaultWhose::Person("person 77".into())).await;
+    assert_eq!(erased.unwrap(), (1, 1));
+    rows.scrub().await.unwrap();
+    assert!(!stands("wrapped person 77") && !stands("sealed 77"));
+    assert!(stands("wrapped person 78") && stands("sealed 78"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,8 @@
 //! Tokens: letters and digits that stand for a value, the same for the same
 //! caller and value, told from others by two check letters.
 
+mod recall;
+
 use std::{collections::HashMap, fmt};
 
 use hmac::{Hmac, Mac};
@@ -136,19 +138,19 @@ impl Tokens {
             Some(_) => return Err(TokenLimit(())),
             None => {}
         }
-        let bytes = self.bytes.saturating_add(spelled.bytes());
+        let kind = kind.clone();
+        self.insert(token.clone(), Issued { kind, spelled })?;
+        Ok(token)
+    }
+
+    fn insert(&mut self, token: String, issued: Issued) -> Result<(), TokenLimit> {
+        let bytes = self.bytes.saturating_add(issued.spelled.bytes());
         if self.issued.len() >= TOKENS_MAX || bytes > VALUES_BYTES_MAX {
             return Err(TokenLimit(()));
         }
         self.bytes = bytes;
-        self.issued.insert(
-            token.clone(),
-            Issued {
-                kind: kind.clone(),
-                spelled,
-            },
-        );
-        Ok(token)
+        self.issued.insert(token, issued);
+        Ok(())
     }
 
     /// A text of the same form that nobody can turn back.
@@ -178,17 +180,21 @@ impl Tokens {
     }
 
     fn code(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
-        for (to, from) in block.iter_mut().zip(self.key.0.reveal()) {
-            *to = *from;
-        }
-        let mut mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block);
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().into()
+        code(&self.key, parts)
     }
+}
+
+fn code(key: &TokenKey, parts: &[&[u8]]) -> [u8; 32] {
+    let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+    for (to, from) in block.iter_mut().zip(key.0.reveal()) {
+        *to = *from;
+    }
+    let mut mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(&block);
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 /// Five bits a character, from the first bits on.

@@ -307,3 +307,36 @@ fn one_sealed_record_never_opens_to_two_texts() {
         assert_eq!(open.iter().filter(|open| **open).count(), 1, "{open:?}");
     }
 }
+
+#[test]
+fn the_vault_and_captures_have_no_key_in_common() {
+    let key = RecordKey::from_bytes(Secret::new([1; 32]));
+    let (entropy, text) = (SeededEntropy::new(1), b"text".as_slice());
+    let purposes = [
+        VaultPurpose::Value,
+        VaultPurpose::Token,
+        VaultPurpose::Person,
+    ];
+    let vault = purposes.map(|purpose| Context::vault(exchange(1), purpose, b"mark"));
+    let parts = CapturePart::ALL
+        .iter()
+        .map(|part| Context::part(exchange(1), *part));
+    let beside = [b"mark".as_slice(), b"", b"mar", b"marks"];
+    let contexts: Vec<Context<'_>> = beside
+        .iter()
+        .map(|beside| Context::vault(exchange(1), VaultPurpose::Value, beside))
+        .chain(vault.into_iter().skip(1))
+        .chain([Context::vault(exchange(2), VaultPurpose::Value, b"mark")])
+        .chain(parts)
+        .collect();
+    for (at, one) in contexts.iter().enumerate() {
+        let sealed = key.seal(one, text, &entropy).unwrap();
+        for (other_at, other) in contexts.iter().enumerate() {
+            assert_eq!(opened(&key, other, &sealed).is_ok(), at == other_at);
+            assert_eq!(
+                key.commit(one, text) == key.commit(other, text),
+                at == other_at
+            );
+        }
+    }
+}

@@ -139,6 +139,12 @@ impl Postgres {
         self.answered(client.batch_execute(&sql)).await
     }
 
+    /// One statement that no transaction may be around.
+    pub(super) async fn plain(&self, sql: &str) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        self.answered(client.batch_execute(sql)).await
+    }
+
     /// The connection; a lost one is made anew.
     async fn client(&self) -> Result<Arc<Client>, StoreError> {
         let mut held = self.client.lock().await;

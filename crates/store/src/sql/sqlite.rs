@@ -61,6 +61,10 @@ impl Sqlite {
         connection.busy_timeout(BUSY_TIME)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // What is deleted is overwritten in its page.
+        connection.pragma_update(None, "secure_delete", "ON")?;
+        // A person's values go with the person's key.
+        connection.pragma_update(None, "foreign_keys", "ON")?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
@@ -80,6 +84,22 @@ impl Sqlite {
                 connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             transaction.execute_batch(&sql)?;
             Ok(transaction.commit()?)
+        })
+        .await
+    }
+
+    /// Writes the journal's pages into the file and empties the journal.
+    pub(super) async fn scrub(&self) -> Result<(), StoreError> {
+        self.apart(|connection| {
+            let busy: i64 =
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            if busy == 0 {
+                Ok(())
+            } else {
+                Err(StoreError::Engine(
+                    "another process reads its file, so its journal was not emptied".to_owned(),
+                ))
+            }
         })
         .await
     }

@@ -27,6 +27,8 @@ pub struct Facts {
     pub choices: u32,
     /// Features by which the vendor fetches or runs what the gate never sees.
     pub remote_features: Vec<Place>,
+    /// The end user, by the name that the caller has for them.
+    pub person: Option<String>,
 }
 
 /// What a reply tells of the vendor.
@@ -83,6 +85,7 @@ pub(super) fn request(dialect: Dialect, document: &Document) -> Result<Facts, Re
         tools: u32::try_from(tools).unwrap_or(u32::MAX),
         choices: whole("n").map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX)),
         remote_features: Vec::new(),
+        person: person(dialect.api(), document),
     };
     remote(
         dialect.api(),
@@ -91,6 +94,23 @@ pub(super) fn request(dialect: Dialect, document: &Document) -> Result<Facts, Re
         &mut facts.remote_features,
     );
     Ok(facts)
+}
+
+/// The end user whom the caller names. What is no text names nobody.
+fn person(api: Api, document: &Document) -> Option<String> {
+    let root = document.root();
+    let named = match api {
+        // The newer name of the two goes first.
+        Api::OpenAi => ["safety_identifier", "user"].iter().find_map(|name| {
+            document
+                .member_text(root, name)
+                .filter(|text| !text.is_empty())
+        }),
+        Api::Anthropic => document
+            .member(root, "metadata")
+            .and_then(|metadata| document.member_text(metadata, "user_id")),
+    };
+    named.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn flag(document: &Document, root: NodeId, name: &str) -> Result<Option<bool>, Refusal> {
@@ -312,6 +332,37 @@ mod tests {
             reply(api, &document, &mut facts);
         }
         facts.usage
+    }
+
+    #[test]
+    fn the_end_user_is_whom_the_caller_names() {
+        let named = |api: Api, more: &str| {
+            let text = format!(r#"{{"model":"m","messages":[]{more}}}"#);
+            let raw = Bytes::copy_from_slice(text.as_bytes());
+            let document = Document::parse(raw, &Limits::default(), Surrogates::Refuse).unwrap();
+            person(api, &document)
+        };
+        let openai = |more| named(Api::OpenAi, more);
+        assert_eq!(openai(r#","user":"ada""#).as_deref(), Some("ada"));
+        let both = r#","user":"ada","safety_identifier":"bob""#;
+        assert_eq!(openai(both).as_deref(), Some("bob"));
+        let blank = r#","user":"ada","safety_identifier":"""#;
+        assert_eq!(openai(blank).as_deref(), Some("ada"));
+        let anthropic = |more| named(Api::Anthropic, more);
+        let id = r#","metadata":{"user_id":"ada"}"#;
+        assert_eq!(anthropic(id).as_deref(), Some("ada"));
+        for (api, more) in [
+            (Api::OpenAi, ""),
+            (Api::OpenAi, r#","user":7"#),
+            (Api::OpenAi, r#","user":null"#),
+            (Api::OpenAi, r#","user":"""#),
+            (Api::OpenAi, id),
+            (Api::Anthropic, r#","user":"ada""#),
+            (Api::Anthropic, r#","metadata":{"user_id":""}"#),
+            (Api::Anthropic, r#","metadata":["user_id"]"#),
+        ] {
+            assert_eq!(named(api, more), None, "{more}");
+        }
     }
 
     #[test]

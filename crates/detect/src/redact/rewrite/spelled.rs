@@ -24,6 +24,15 @@ impl Spelled {
         }
     }
 
+    /// A value that stood in another exchange: where it may be written with an
+    /// escape, nobody can tell what it means in a string of a document.
+    pub(in crate::redact) fn from_elsewhere(value: &str) -> Self {
+        Self {
+            readings: vec![value.to_owned()],
+            settled: !value.contains('\\'),
+        }
+    }
+
     /// The value as it stands in the text.
     #[must_use]
     pub fn written(&self) -> &str {
