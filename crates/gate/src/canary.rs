@@ -71,12 +71,18 @@ pub(crate) fn show(ruling: &Ruling, now_ms: u64) -> Result<Vec<Shown>, CanaryFau
     }
     if ruling.captures() {
         // What is never kept is masked whatever the controls do.
-        masks_work(ruling.never()).map_err(|direction| CanaryFault {
-            control: Control::Redaction,
-            direction,
-        })?;
+        never(ruling)?;
     }
     Ok(shown.into_values().collect())
+}
+
+/// Shows the detectors of what is never kept their own examples: a gate that
+/// keeps values must know them.
+pub(crate) fn never(ruling: &Ruling) -> Result<(), CanaryFault> {
+    masks_work(ruling.never()).map_err(|direction| CanaryFault {
+        control: Control::Redaction,
+        direction,
+    })
 }
 
 /// Whether at least one detector's own example leads to a decision that the

@@ -23,7 +23,8 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 use wire::Dialect;
 
 pub(crate) use matches::Matches;
-pub(crate) use never::{is as is_never_kept, works as masks_work};
+pub use never::is as is_never_kept;
+pub(crate) use never::works as masks_work;
 pub(crate) use released::Released;
 
 use crate::{Ruling, state::SharedEntropy};

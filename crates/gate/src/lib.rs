@@ -38,6 +38,7 @@ mod state;
 mod strangers;
 mod switching;
 mod tls;
+mod vault;
 mod vendor;
 mod walk;
 mod work;
@@ -46,8 +47,8 @@ pub use body::{CutOff, Gone, ReplyBody, ReplySender};
 pub use breaker::{Breaker, BreakerRule};
 pub use callers::{Callers, Principal};
 pub use canary::{CanaryFault, Shown};
-pub use capture::{PART_BYTES_MAX, Sealing};
-pub use metrics::{CheckpointReading, ExportReading, Metrics, Readings, Summary};
+pub use capture::{PART_BYTES_MAX, Sealing, is_never_kept};
+pub use metrics::{CheckpointReading, ExportReading, Metrics, Readings, Summary, VaultDid};
 pub use observer::{Ended, Observer};
 pub use parties::{Party, Use};
 pub use rooms::{
@@ -61,4 +62,7 @@ pub use slot::{EXCHANGE_HEADER, ReplySlot};
 pub use state::{Gate, Parts};
 pub use switching::{Held, Ordered};
 pub use tls::{ServerTls, TlsFault};
+pub use vault::{
+    Vault, VaultErased, VaultFault, VaultPerson, VaultRules, VaultSealed, VaultStatus, VaultToken,
+};
 pub use vendor::{AuthorityFault, VendorClient};

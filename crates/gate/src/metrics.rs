@@ -4,6 +4,7 @@
 
 mod export;
 mod summary;
+mod vault;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64};
 
@@ -23,6 +24,8 @@ use wire::Dialect;
 pub use export::ExportReading;
 pub use summary::Summary;
 use summary::Tally;
+use vault::VaultCounts;
+pub use vault::VaultDid;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ExchangeLabels {
@@ -150,6 +153,7 @@ pub struct Metrics {
     unfetched: Counter,
     unrecorded: Counter,
     unseen: Counter,
+    vault: VaultCounts,
     tally: Mutex<Tally>,
 }
 
@@ -175,6 +179,7 @@ impl Default for Metrics {
             unfetched: Counter::default(),
             unrecorded: Counter::default(),
             unseen: Counter::default(),
+            vault: VaultCounts::default(),
             tally: Mutex::default(),
         }
     }
@@ -287,6 +292,11 @@ impl Metrics {
         self.unseen.inc_by(u64::from(texts));
     }
 
+    /// So many values went into the vault, or came out, or did not.
+    pub fn vault(&self, did: VaultDid, values: u64) {
+        self.vault.count(did, values);
+    }
+
     /// A reload took hold, or did not.
     pub fn reloaded(&self, held: bool) {
         let labels = CodeLabels {
@@ -301,6 +311,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("merestone");
         self.enter(&mut registry);
         self.enter_exceptions(&mut registry);
+        self.vault.enter(&mut registry);
         enter_readings(&mut registry, readings);
         export::enter(&mut registry, &readings.exports);
         let mut text = String::new();

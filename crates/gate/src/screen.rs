@@ -16,14 +16,13 @@ use crate::{
     replace,
     running::Cut,
     seams::{self, Cluster, Part},
+    vault::Keeping,
 };
 
 /// One request's screening.
 #[derive(Debug)]
 pub(crate) struct Screen<'a> {
     pub(crate) ruling: &'a Ruling,
-    /// Whose request it is.
-    pub(crate) caller: &'a str,
     pub(crate) tally: &'a mut Tally,
     pub(crate) tokens: &'a mut Tokens,
     /// Whether texts pass that no control can look through.
@@ -34,6 +33,8 @@ pub(crate) struct Screen<'a> {
     pub(crate) cut: &'a Cut,
     /// What was found, with its texts, if that is to be sealed.
     pub(crate) matches: Option<Matches>,
+    /// The tokens that are to be kept beyond the exchange, if any are.
+    pub(crate) keeping: Option<Keeping>,
 }
 
 impl Screen<'_> {
@@ -114,6 +115,9 @@ impl Screen<'_> {
                         Spelled::plain(value)
                     };
                     let with = replace::issue(self.ruling, self.tokens, &cluster.findings, value)?;
+                    if let Some(keeping) = &mut self.keeping {
+                        keeping.issued(self.ruling, &with, &cluster.findings);
+                    }
                     replaced.push((cluster.span, with));
                 }
             }
@@ -130,7 +134,7 @@ impl Screen<'_> {
         let scan =
             self.whole(
                 self.ruling
-                    .look(self.caller, (keys, text), slot, Direction::Request),
+                    .look(self.tokens.scope(), (keys, text), slot, Direction::Request),
             )?;
         self.tally.looked(slot, scan.bytes);
         Ok(scan.findings)

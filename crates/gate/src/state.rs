@@ -26,6 +26,7 @@ use crate::{
     settings::{Limits, Settings},
     sources::Sources,
     strangers::Strangers,
+    vault::Vault,
     work::Work,
 };
 
@@ -50,6 +51,8 @@ pub struct Parts<C, E> {
     pub observer: Option<Arc<dyn Observer>>,
     /// Where content is sealed and kept, if there is a tenant's key.
     pub sealing: Option<Arc<Sealing>>,
+    /// Where redacted values are kept for later exchanges, if they are.
+    pub vault: Option<Arc<Vault>>,
 }
 
 /// A clock that can be printed and shared.
@@ -83,6 +86,7 @@ pub struct Gate {
     metrics: Arc<Metrics>,
     observer: Option<Arc<dyn Observer>>,
     sealing: Option<Arc<Sealing>>,
+    vault: Option<Arc<Vault>>,
     waived: Waived,
     stopping: AtomicBool,
     tasks: TaskTracker,
@@ -100,6 +104,9 @@ impl Gate {
         E: Entropy + std::fmt::Debug + 'static,
     {
         let shown = canary::show(&ruling, parts.clock.now_ms())?;
+        if parts.vault.is_some() {
+            canary::never(&ruling)?;
+        }
         let limits = &parts.settings.limits;
         let clock: Arc<dyn SharedClock> = parts.clock;
         let gate = Self {
@@ -126,6 +133,7 @@ impl Gate {
             metrics: Arc::default(),
             observer: parts.observer,
             sealing: parts.sealing,
+            vault: parts.vault,
             waived: Waived::default(),
             stopping: AtomicBool::new(false),
             tasks: TaskTracker::new(),
@@ -140,6 +148,9 @@ impl Gate {
     /// When a control that is switched on does not catch its canary.
     pub fn install(&self, ruling: Ruling) -> Result<Vec<Shown>, CanaryFault> {
         let shown = canary::show(&ruling, self.clock.now_ms())?;
+        if self.vault.is_some() {
+            canary::never(&ruling)?;
+        }
         self.ruling.store(Arc::new(ruling));
         Ok(shown)
     }
@@ -181,6 +192,11 @@ impl Gate {
     /// Where content is sealed and kept.
     pub const fn sealing(&self) -> Option<&Arc<Sealing>> {
         self.sealing.as_ref()
+    }
+
+    /// Where redacted values are kept for later exchanges.
+    pub const fn vault(&self) -> Option<&Arc<Vault>> {
+        self.vault.as_ref()
     }
 
     pub(crate) fn shared_entropy(&self) -> Arc<dyn SharedEntropy> {

@@ -175,7 +175,9 @@ impl Facts {
             | Act::HoldSet
             | Act::HoldLifted
             | Act::Revealed
-            | Act::Erased => {}
+            | Act::Erased
+            | Act::VaultRevealed
+            | Act::VaultErased => {}
         }
     }
 

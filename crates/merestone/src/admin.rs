@@ -5,6 +5,7 @@ pub mod captures;
 mod head_counts;
 mod retention;
 mod stats;
+pub mod vault;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -88,6 +89,17 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Tell how much the vault holds.
+    VaultStatus,
+    /// Destroy the keys of values in the vault.
+    VaultErase {
+        /// Whose.
+        whose: vault::Whose,
+        /// Why.
+        reason: String,
+    },
+    /// Show a value in the vault.
+    VaultReveal(vault::Wish),
 }
 
 /// What a new key is to be.
@@ -172,6 +184,12 @@ pub enum Answer {
         /// Of how many exchanges.
         erased: u64,
     },
+    /// How much the vault holds.
+    VaultStatus(vault::Status),
+    /// Keys of values in the vault are destroyed.
+    VaultErased(vault::Erased),
+    /// A value in the vault, opened.
+    VaultRevealed(vault::Shown),
     /// It is not done, and why.
     Refused(String),
 }
@@ -180,7 +198,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Admin {
     /// The virtual keys.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// The record of every act.
     pub ledger: Ledger,
     /// Key of the commitments.

@@ -3,6 +3,7 @@
 pub mod captures;
 pub mod detect;
 pub mod export;
+pub mod vault;
 
 use std::path::PathBuf;
 
@@ -72,6 +73,9 @@ pub enum Command {
     /// Verify, show and follow the record of everything
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Look into, erase from and show out of the vault of redacted values
+    #[command(subcommand)]
+    Vault(vault::VaultCommand),
     /// Send the record's events to others: how far, a test, once more
     #[command(subcommand)]
     Export(export::ExportCommand),

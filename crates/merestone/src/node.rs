@@ -5,6 +5,7 @@ mod head_counts;
 mod keys;
 mod reload;
 mod switches;
+mod vault;
 mod witness;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -12,7 +13,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use anyhow::Context;
 use gate::{Gate, Shown};
 use policy::permission::{Ask, Asker, Moment, Object};
-use terms::{Act, Clock, Verb};
+use terms::{Act, Clock, Secret, Verb};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -207,6 +208,12 @@ impl Node {
                 let places = self.state.places();
                 self.admin.erase(&places, what, &reason, by).await
             }
+            Request::VaultStatus => {
+                self.allowed(Verb::ViewLog, by).await?;
+                self.admin.vault_status(self.vault()?).await
+            }
+            Request::VaultErase { whose, reason } => self.erase_from_vault(whose, reason, by).await,
+            Request::VaultReveal(wish) => self.reveal_from_vault(wish, by).await,
             Request::Stats => {
                 self.allowed(Verb::ViewLog, by).await?;
                 Ok(Answer::Stats(Box::new(self.stats())))
@@ -259,7 +266,16 @@ impl Node {
     /// let, or a key that holds the verb.
     async fn reveal(&self, wish: RevealWish, by: &str) -> anyhow::Result<Answer> {
         switches::fit(&wish.reason, |reason| self.gate.ruling().is_clean(reason))?;
-        let asker = match &wish.key {
+        let asker = self.revealer(wish.key.as_ref(), by).await?;
+        let sealing = self.gate.sealing();
+        let sealing = sealing.context("this gate has no `capture.tenant_key`")?;
+        let (places, tenant) = (self.state.places(), Arc::clone(sealing.tenant()));
+        self.admin.reveal(&places, tenant, wish, &asker).await
+    }
+
+    /// Who may see what is sealed: the account, or the holder of a key.
+    async fn revealer(&self, key: Option<&Secret<String>>, by: &str) -> anyhow::Result<String> {
+        Ok(match key {
             None => {
                 self.allowed(Verb::Reveal, by).await?;
                 by.to_owned()
@@ -280,11 +296,7 @@ impl Node {
                 }
                 holder.key.to_string()
             }
-        };
-        let sealing = self.gate.sealing();
-        let sealing = sealing.context("this gate has no `capture.tenant_key`")?;
-        let (places, tenant) = (self.state.places(), Arc::clone(sealing.tenant()));
-        self.admin.reveal(&places, tenant, wish, &asker).await
+        })
     }
 
     /// Whether a key's grant and the policies let it do this to the node.

@@ -37,6 +37,8 @@ pub struct WhenDown {
     pub evidence: WithoutIt,
     /// When a control cannot look through a request within its work.
     pub controls: WithoutIt,
+    /// When what redaction took out cannot be kept in the vault.
+    pub vault: WithoutIt,
 }
 
 #[cfg(test)]

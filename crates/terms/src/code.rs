@@ -86,6 +86,8 @@ codes! {
     ScanLimit = "MS-SCREEN-004", 413, "the request holds more than the detectors may look through";
     OpaqueDenied = "MS-SCREEN-005", 403, "the route does not allow values that cannot be inspected";
     MediaDenied = "MS-SCREEN-006", 403, "the route does not allow media that cannot be inspected";
+    VaultDown = "MS-VAULT-001", 503, "what was redacted cannot be kept in the vault, so nothing was sent; try again shortly";
+    VaultFull = "MS-VAULT-002", 503, "the vault holds as many redacted values as it may, so nothing was sent; the operator must raise its limit or erase some";
     EvidenceDown = "MS-LEDGER-001", 503, "evidence cannot be written, so nothing is admitted";
     ShuttingDown = "MS-LEDGER-002", 503, "this gate is shutting down; try again on another";
     VendorUnreachable = "MS-VENDOR-001", 502, "the vendor could not be reached";

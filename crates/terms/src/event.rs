@@ -49,6 +49,10 @@ words! {
         Revealed = "revealed",
         /// The key of sealed content was destroyed.
         Erased = "erased",
+        /// A value in the vault was shown to somebody.
+        VaultRevealed = "vault-revealed",
+        /// The keys of values in the vault were destroyed.
+        VaultErased = "vault-erased",
         /// A torn end of the log was cut off.
         TailCut = "tail-cut",
     }

@@ -236,6 +236,8 @@ fn act(entry: &terms::Event) -> Vec<Part> {
         Act::Pruned => call(Severity::Medium, "old entries were removed"),
         Act::Revealed => call(Severity::Medium, "sealed content was shown"),
         Act::Erased => call(Severity::Medium, "keys of sealed content were destroyed"),
+        Act::VaultRevealed => call(Severity::Medium, "a value in the vault was shown"),
+        Act::VaultErased => call(Severity::Medium, "values in the vault were erased"),
         Act::HoldSet => call(Severity::Informational, "a legal hold was set"),
         Act::HoldLifted => call(Severity::Medium, "a legal hold was lifted"),
         Act::TailCut => incident(Severity::High, "a torn end of the log was cut off"),

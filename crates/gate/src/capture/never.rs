@@ -14,8 +14,10 @@ pub(super) const MASK: &str = "[never kept]";
 /// The kinds of detectors that find it.
 const KINDS: &[&str] = &["cvv", "track"];
 
-/// Whether what this kind stands for is never kept.
-pub(crate) fn is(kind: &Kind) -> bool {
+/// Whether what this kind stands for is never kept, not even sealed: a card's
+/// security code and the data of its track.
+#[must_use]
+pub fn is(kind: &Kind) -> bool {
     KINDS.contains(&kind.as_str())
 }
 

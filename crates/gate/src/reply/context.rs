@@ -9,7 +9,9 @@ use policy::{Tallied, Tally};
 use terms::{Action, Code, Direction, ExchangeId, Finding, Place, Refusal, RestoreCounts, Slot};
 use wire::{Dialect, Leaf, ReplyFacts};
 
-use crate::{Gate, Ruling, capture::Matches, replace, rooms::Ending, seams};
+use crate::{
+    Gate, Ruling, capture::Matches, replace, rooms::Ending, running::Cut, seams, vault::Recall,
+};
 
 /// LIMIT: calls of tools in one reply.
 const CALLS_MAX: usize = 4_096;
@@ -32,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) commitments: CommitmentKey,
     /// What was found, with its texts, if that is to be sealed.
     matches: Option<Matches>,
+    /// Tokens of other exchanges, if there is a vault.
+    recall: Option<Recall>,
     pub(crate) json: wire::Limits,
     held_bytes_max: usize,
     expected_bytes: u64,
@@ -48,6 +52,7 @@ impl Context {
         tokens: Tokens,
     ) -> Self {
         let limits = gate.limits();
+        let recall = gate.vault().zip(tokens.scope().parse().ok());
         let tally = Tally::new(ruling.policy(), Direction::Reply, gate.clock().now_ms());
         Self {
             tally,
@@ -63,6 +68,8 @@ impl Context {
             signature_removed: false,
             commitments: gate.commitments().clone(),
             matches: None,
+            recall: recall
+                .map(|(vault, scope)| Recall::new(Arc::clone(vault), gate.metrics_shared(), scope)),
             json: wire::Limits {
                 document_bytes_max: limits.reply_bytes_max,
                 depth_max: limits.json_depth_max,
@@ -79,6 +86,39 @@ impl Context {
         self.commitments = commitments.clone();
         self.matches = sealed.then(Matches::default);
         self
+    }
+
+    /// Whether tokens of other exchanges may come back.
+    pub(crate) const fn recalls(&self) -> bool {
+        self.recall.is_some()
+    }
+
+    /// Notes the tokens of other exchanges in a text into which values may be
+    /// put back.
+    pub(crate) fn spot(&mut self, text: &str) {
+        if let Some(recall) = &mut self.recall {
+            recall.spot(&self.tokens, text);
+        }
+    }
+
+    /// Whether there are any that were not looked up.
+    pub(crate) fn lacks(&self) -> bool {
+        self.recall.as_ref().is_some_and(Recall::lacks)
+    }
+
+    /// Looks them up.
+    ///
+    /// # Errors
+    /// When the exchange must end meanwhile.
+    pub(crate) async fn fetch(&mut self, cut: &Cut) -> Result<(), Refusal> {
+        let Some(recall) = self.recall.as_mut().filter(|recall| recall.lacks()) else {
+            return Ok(());
+        };
+        tokio::select! {
+            biased;
+            code = cut.wait() => Err(Refusal::new(code)),
+            () = recall.fetch(&mut self.tokens) => Ok(()),
+        }
     }
 
     /// A scan for one channel.

@@ -1,6 +1,8 @@
 //! A reply that comes as a stream of events.
 
+mod event;
 mod rewrite;
+mod spots;
 mod tails;
 
 use std::time::Duration;
@@ -143,16 +145,27 @@ impl Walking<'_> {
                 let looking = gate
                     .work()
                     .on(gathered, source.cut(), || rewrite.push(context, piece));
-                let out = looking.await.flatten()?;
-                if !out.is_empty() {
-                    gathered = 0;
+                let mut out = looking.await.flatten()?;
+                loop {
+                    if !out.is_empty() {
+                        gathered = 0;
+                    }
+                    if rewrite.is_over() {
+                        let _ = tokio::time::timeout(DRAIN_TIME, drain(gate, source, slot)).await;
+                        return Ok(out);
+                    }
+                    ending.passed(&out)?;
+                    pass(gate, source, slot, out).await?;
+                    if !context.lacks() {
+                        break;
+                    }
+                    // An event waits for values of other exchanges.
+                    context.fetch(source.cut()).await?;
+                    let goes_on = gate
+                        .work()
+                        .on(piece.len(), source.cut(), || rewrite.go_on(context));
+                    out = goes_on.await.flatten()?;
                 }
-                if rewrite.is_over() {
-                    let _ = tokio::time::timeout(DRAIN_TIME, drain(gate, source, slot)).await;
-                    return Ok(out);
-                }
-                ending.passed(&out)?;
-                pass(gate, source, slot, out).await?;
             }
         }
         // No protocol's stream ends without its own end.

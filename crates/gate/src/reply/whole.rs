@@ -34,13 +34,7 @@ pub(super) async fn deliver(
     });
     let cut = ending.cut();
     let inspected = match read {
-        Ok(body) => gate
-            .work()
-            .on(body.len(), &cut, || {
-                inspect(&mut context, &cut, body.finish())
-            })
-            .await
-            .flatten(),
+        Ok(body) => look(gate, &mut context, &cut, body).await,
         Err(refusal) => Err(refusal),
     };
     let settled = inspected.and_then(|body| context.settle().map(|tallied| (body, tallied)));
@@ -114,19 +108,65 @@ async fn read(
     Ok(bytes)
 }
 
-/// Looks at every text of the document and rewrites what has to be.
-fn inspect(context: &mut Context, cut: &Cut, body: Bytes) -> Result<Bytes, Refusal> {
+/// Reads the document, looks up what only the vault knows, and rewrites what
+/// has to be.
+async fn look(
+    gate: &Gate,
+    context: &mut Context,
+    cut: &Cut,
+    body: Gathering,
+) -> Result<Bytes, Refusal> {
+    let (size, work) = (body.len(), gate.work());
+    if !context.recalls() {
+        let looking = work.on(size, cut, || {
+            let read = parse(context, body.finish())?;
+            inspect(context, cut, read)
+        });
+        return looking.await.flatten();
+    }
+    let reading = work.on(size, cut, || parse(context, body.finish()));
+    let read = reading.await.flatten()?;
+    context.fetch(cut).await?;
+    work.on(size, cut, || inspect(context, cut, read))
+        .await
+        .flatten()
+}
+
+/// A document and what the walker found in it.
+struct Read {
+    document: Document,
+    walked: ReplyWalk,
+}
+
+fn parse(context: &mut Context, body: Bytes) -> Result<Read, Refusal> {
     if context.tells_key(&body) {
         return Err(Refusal::new(Code::VendorGarbage));
     }
     let document = Document::parse(body, &context.json, Surrogates::Keep)
         .map_err(|_| Refusal::new(Code::VendorGarbage))?;
+    let walked = context.dialect.walk_reply(&document);
+    if context.recalls() {
+        for leaf in walked
+            .walk
+            .leaves
+            .iter()
+            .filter(|leaf| leaf.channel.is_some())
+        {
+            context.spot(&leaf.text);
+        }
+    }
+    Ok(Read { document, walked })
+}
+
+/// Looks at every text of the document and rewrites what has to be.
+fn inspect(context: &mut Context, cut: &Cut, read: Read) -> Result<Bytes, Refusal> {
+    let Read { document, walked } = read;
     context.dialect.reply_facts(&document, &mut context.facts);
     let ReplyWalk {
         walk,
         logprobs,
         signatures,
-    } = context.dialect.walk_reply(&document);
+    } = walked;
     context
         .tally
         .not_inspected(walk.media_bytes, walk.opaque_bytes);

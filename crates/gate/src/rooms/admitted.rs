@@ -4,11 +4,21 @@ use bytes::Bytes;
 use detect::redact::Tokens;
 use http::HeaderName;
 use policy::{Passage, Tally};
-use terms::{Caller, Code, Direction, Refusal, RequestFacts, Room};
+use terms::{Caller, Code, Direction, KeyId, Refusal, RequestFacts, Room};
 use wire::{Dialect, Document};
 
 use super::{Exchange, Screened, Turned};
-use crate::{Gate, capture::Matches, running::Run, screen::Screen};
+use crate::{
+    Gate, Ruling,
+    capture::Matches,
+    running::{Cut, Run},
+    screen::Screen,
+    vault::{self, Keeping},
+};
+
+/// What a record says where redacted values should have been kept.
+const UNKEPT: &str =
+    "what was redacted could not be kept in the vault, and passed as the policy lets it for a time";
 
 /// A request that may be made, its text not yet looked at.
 #[derive(Debug)]
@@ -62,16 +72,7 @@ impl Admitted {
         let mut tokens = Tokens::new(gate.tokens(), caller.key.as_str());
         let mut tally = Tally::new(ruling.policy(), Direction::Request, exchange.at_ms);
         let cut = run.cut();
-        let mut screen = Screen {
-            ruling: &ruling,
-            caller: caller.key.as_str(),
-            tally: &mut tally,
-            tokens: &mut tokens,
-            open: ruling.policy().when_down.controls.passes(exchange.at_ms),
-            unseen: 0,
-            cut: &cut,
-            matches: exchange.capture.is_some().then(Matches::default),
-        };
+        let mut screen = looking(gate, &exchange, &ruling, &mut tally, &mut tokens, &cut);
         let dialect = exchange.dialect;
         let bytes = document.raw().len();
         let screened = gate
@@ -81,20 +82,24 @@ impl Admitted {
             })
             .await
             .flatten();
-        if screen.unseen > 0 {
-            let texts = screen.unseen;
-            gate.metrics().unseen(texts);
-            exchange.note(gate, Room::Screened, format!("{texts} texts passed that no control could look through whole, as the policy lets them for a time"));
+        let unseen = screen.unseen;
+        if unseen > 0 {
+            pass_unseen(gate, &mut exchange, unseen);
         }
         if let (Some(capture), Some(matches)) = (&mut exchange.capture, screen.matches.take()) {
             capture.found(matches);
         }
         let silent = |_| Refusal::new(Code::ControlSilent);
+        let keeping = screen.keeping.take();
         let settled = screened.and_then(|(body, expected)| {
             let tallied = tally.settle(expected).map_err(silent)?;
             Ok((body, tallied))
         });
-        match settled {
+        let kept = match (&settled, keeping) {
+            (Ok(_), Some(keeping)) => keep(gate, &mut exchange, &cut, &caller.key, keeping).await,
+            (Ok(_), None) | (Err(_), _) => Ok(()),
+        };
+        match kept.and(settled) {
             Ok((body, tallied)) => {
                 request.sent_bytes = body.len() as u64;
                 request.edited = body != *document.raw();
@@ -118,6 +123,55 @@ impl Admitted {
             }
         }
     }
+}
+
+/// What looks at the request.
+fn looking<'a>(
+    gate: &Gate,
+    exchange: &Exchange,
+    ruling: &'a Ruling,
+    tally: &'a mut Tally,
+    tokens: &'a mut Tokens,
+    cut: &'a Cut,
+) -> Screen<'a> {
+    Screen {
+        ruling,
+        tally,
+        tokens,
+        open: ruling.policy().when_down.controls.passes(exchange.at_ms),
+        unseen: 0,
+        cut,
+        matches: exchange.capture.is_some().then(Matches::default),
+        keeping: gate.vault().map(|vault| Keeping::of(vault)),
+    }
+}
+
+/// Notes texts that no control could look through.
+fn pass_unseen(gate: &Gate, exchange: &mut Exchange, texts: u32) {
+    gate.metrics().unseen(texts);
+    exchange.note(gate, Room::Screened, format!("{texts} texts passed that no control could look through whole, as the policy lets them for a time"));
+}
+
+/// Keeps what was redacted for later exchanges, before anything is sent.
+async fn keep(
+    gate: &Gate,
+    exchange: &mut Exchange,
+    cut: &Cut,
+    key: &KeyId,
+    keeping: Keeping,
+) -> Result<(), Refusal> {
+    let person = exchange.person.take();
+    let person = person.as_ref().map(|name| name.reveal().as_str());
+    let keeping = vault::keep(gate, &exchange.ruling, key, person, keeping);
+    let kept = tokio::select! {
+        biased;
+        code = cut.wait() => return Err(Refusal::new(code)),
+        kept = keeping => kept?,
+    };
+    if !kept {
+        exchange.note(gate, Room::Screened, UNKEPT);
+    }
+    Ok(())
 }
 
 /// Looks at every text; answers the body to send, and how many bytes of text
@@ -144,6 +198,9 @@ fn look(
     )?;
     let body = screen.document(document, &walk)?;
     screen.headers(passed)?;
+    if let Some(keeping) = &mut screen.keeping {
+        keeping.gather(screen.ruling, screen.tokens);
+    }
     let texts = walk
         .leaves
         .iter()

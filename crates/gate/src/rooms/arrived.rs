@@ -121,6 +121,7 @@ impl Arrived {
             asked: (String::new(), false),
             rooms: Vec::with_capacity(6),
             capture: None,
+            person: None,
         };
         exchange.note(
             gate,

@@ -6,7 +6,7 @@ use ledger::commit::CommitmentKey;
 use policy::Call;
 use terms::{
     Caller, Captured, Code, ExchangeId, KeyId, Leaf, PolicyVersion, RECORD_VERSION, Refusal,
-    Refused, RequestFacts, Room, RoomNote,
+    Refused, RequestFacts, Room, RoomNote, Secret,
 };
 use wire::Dialect;
 
@@ -35,6 +35,8 @@ pub struct Exchange {
     pub(super) rooms: Vec<RoomNote>,
     /// What of it will be sealed, if its route wants that.
     pub(super) capture: Option<Box<Capture>>,
+    /// The end user whom the caller names, where a vault needs to know.
+    pub(super) person: Option<Secret<String>>,
 }
 
 impl Exchange {

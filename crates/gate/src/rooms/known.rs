@@ -9,7 +9,7 @@ use policy::{
     Passage,
     permission::{Ask, Asker, Moment, Object},
 };
-use terms::{Caller, CaptureMode, Code, Commitment, Refusal, RequestFacts, Room, Verb};
+use terms::{Caller, CaptureMode, Code, Commitment, Refusal, RequestFacts, Room, Secret, Verb};
 use wire::{Document, Facts, Surrogates};
 
 use super::{Admitted, Exchange, Turned};
@@ -209,6 +209,8 @@ impl Judging<'_> {
         );
         *request = Some(known.clone());
         exchange.asked = (known.model.clone(), known.stream);
+        let person = facts.person.clone().filter(|_| gate.vault().is_some());
+        exchange.person = person.map(Secret::new);
         principal
             .allowed
             .permit(&exchange.vendor.name, &facts.model)?;

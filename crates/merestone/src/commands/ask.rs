@@ -93,7 +93,7 @@ async fn here(settled: &Settled, state: &State, request: Request) -> anyhow::Res
     opened.recover(&*clock).await?;
     state.fresh_secrets(opened.entries > 0)?;
     let admin = Admin {
-        store,
+        store: Arc::new(store),
         ledger: ledger.clone(),
         commitments: state.commitments(&SystemEntropy)?,
         clock,
@@ -176,7 +176,10 @@ async fn carry_out(
         | Request::SwitchList
         | Request::Reload
         | Request::Stats
-        | Request::ExportStatus => {
+        | Request::ExportStatus
+        | Request::VaultStatus
+        | Request::VaultErase { .. }
+        | Request::VaultReveal(_) => {
             anyhow::bail!("no gate is running on this configuration's state folder")
         }
     }

@@ -14,6 +14,7 @@ mod reload;
 mod switch;
 mod top;
 mod up;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(command),
         Command::Reload(config) => reload::run(&config.config),
         Command::Ledger(command) => ledger::run(command),
+        Command::Vault(command) => vault::run(command),
         Command::Export(command) => export::run(command),
         Command::Detect(command) => detect::run(command),
         Command::Matrix {

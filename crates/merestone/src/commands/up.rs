@@ -152,6 +152,7 @@ pub(super) async fn up(
     node.begin_exports(exports)?;
     let mut beside = JoinSet::new();
     beside.spawn(Arc::clone(&node).watch_exports());
+    beside.spawn(Arc::clone(&node).sweep_vault());
     beside.spawn(Arc::clone(&node).keep_head_counts());
     beside.spawn(control::answer(doors.control, Arc::clone(&node)));
     beside.spawn(Arc::clone(&node).follow_hangups(doors.hangups));
@@ -236,6 +237,8 @@ async fn open(
         StoreAt::Unfetched => anyhow::bail!("the store's URL was not fetched"),
     };
     let telemetry = Telemetry::begin(settled.telemetry.as_deref(), &settled.settings.node)?;
+    let store = Arc::new(store);
+    let vault = vault(&settled, &store, &clock).await?;
     let admin = Admin {
         store,
         ledger: ledger.clone(),
@@ -255,6 +258,7 @@ async fn open(
         tls: settled.tls.clone(),
         observer: telemetry.observer(),
         sealing,
+        vault,
     };
     let fixed = config::RestartOnly::of(&settled);
     let keys_age_ms_max = settled.keys_age_ms_max;
@@ -298,6 +302,43 @@ async fn sealing(
     Ok(Some(Arc::new(sealing)))
 }
 
+/// The vault of redacted values, if there is one. Its key is tried before a
+/// request could need it; the store may be out of reach for now.
+async fn vault(
+    settled: &Settled,
+    store: &Arc<Store>,
+    clock: &Arc<SystemClock>,
+) -> anyhow::Result<Option<Arc<gate::Vault>>> {
+    let Some(at) = &settled.vault else {
+        return Ok(None);
+    };
+    let holder = at
+        .holder
+        .clone()
+        .context("the vault's key was not fetched")?;
+    let tried = Arc::clone(&holder);
+    tokio::task::spawn_blocking(move || state::try_tenant(&*tried))
+        .await?
+        .context("the key of `vault.key` does not do its work")?;
+    let vault = gate::Vault::new(
+        Arc::clone(store),
+        holder,
+        at.rules.clone(),
+        Arc::clone(clock),
+        Arc::new(SystemEntropy),
+    );
+    match vault.open().await {
+        Ok(()) => {}
+        Err(gate::VaultFault::Store(fault)) => {
+            tracing::warn!("the vault cannot be opened yet: {fault}");
+        }
+        Err(fault) => Err(fault).context(
+            "the vault in the store was begun under another `vault.key`; put that one back, or empty the tables whose names begin with vault_",
+        )?,
+    }
+    Ok(Some(Arc::new(vault)))
+}
+
 #[cfg(test)]
 mod tests {
     use store::Store;
@@ -312,7 +353,7 @@ mod tests {
         let opened = state.open_ledger(0, publishing, &clock).unwrap();
         let ledger = opened.ledger.clone();
         let admin = Admin {
-            store: Store::in_memory().await.unwrap(),
+            store: Arc::new(Store::in_memory().await.unwrap()),
             ledger: ledger.clone(),
             commitments: state.commitments(&SystemEntropy).unwrap(),
             clock,

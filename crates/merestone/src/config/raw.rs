@@ -22,6 +22,7 @@ pub(super) struct Raw {
     pub(super) evidence: RawEvidence,
     #[serde(default)]
     pub(super) capture: RawCapture,
+    pub(super) vault: Option<RawKeptValues>,
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
@@ -99,6 +100,17 @@ pub(super) struct RawTelemetry {
     pub(super) otlp: Option<Spanned<String>>,
 }
 
+/// Which redacted values are kept beyond their exchange.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawKeptValues {
+    pub(super) key: Spanned<String>,
+    pub(super) kinds: Spanned<Vec<Spanned<String>>>,
+    pub(super) days: Option<Spanned<u64>>,
+    pub(super) entries_per_key_max: Option<Spanned<u64>>,
+    pub(super) entries_max: Option<Spanned<u64>>,
+}
+
 /// What is done when something is down.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -108,6 +120,8 @@ pub(super) struct RawWhenDown {
     pub(super) evidence_until: Option<Spanned<String>>,
     pub(super) controls: Option<Spanned<RawWithoutIt>>,
     pub(super) controls_until: Option<Spanned<String>>,
+    pub(super) vault: Option<Spanned<RawWithoutIt>>,
+    pub(super) vault_until: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{CaptureAt, Settled, StoreAt, Witnessing};
+use super::{CaptureAt, Settled, StoreAt, VaultAt, Witnessing};
 
 /// Settings that hold until the next start.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub struct RestartOnly {
     free_bytes_min: u64,
     witnessing: Witnessing,
     capture: CaptureAt,
+    vault: Option<VaultAt>,
     telemetry: Option<String>,
     encrypted: bool,
     /// What is configured of the exports; their secrets show nothing here.
@@ -33,6 +34,7 @@ impl RestartOnly {
             free_bytes_min: settled.free_bytes_min,
             witnessing: settled.witnessing.clone(),
             capture: settled.capture.clone(),
+            vault: settled.vault.clone(),
             telemetry: settled.telemetry.clone(),
             encrypted: settled.tls.is_some(),
             exports: format!("{:?}", settled.exports),
@@ -75,6 +77,7 @@ impl RestartOnly {
             ),
             ("export", self.exports == other.exports),
             ("capture", self.capture == other.capture),
+            ("vault", self.vault == other.vault),
             ("evidence.witnesses", self.witnessing == other.witnessing),
         ];
         match pairs.iter().find(|(_, same)| !same) {

@@ -5,6 +5,7 @@ mod capture;
 mod evidence;
 mod export;
 mod tls;
+mod vault;
 mod vendors;
 
 use std::{
@@ -37,6 +38,7 @@ use super::{
 pub use capture::CaptureAt;
 pub use evidence::{WitnessAt, Witnessing};
 pub use export::{ExportAt, SinkAt};
+pub use vault::VaultAt;
 
 /// A fault: its place in the file, and what to write instead.
 pub(super) type Fault = (Option<Range<usize>>, String);
@@ -74,6 +76,8 @@ pub struct Settled {
     pub witnessing: Witnessing,
     /// How content is sealed.
     pub capture: CaptureAt,
+    /// Which redacted values are kept, if any.
+    pub vault: Option<VaultAt>,
     /// Who may do what.
     pub permission: Permission,
     /// Where the admin side listens, if it does.
@@ -115,6 +119,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys<'_>) -> Result<Se
     if let Some(durability) = &raw.evidence.durability {
         policy.durability = *durability.get_ref();
     }
+    let vault_kinds = vault::kinds(raw.vault.as_ref(), raw.gate.profile, &catalogue)?;
     let engine = Engine::new(catalogue)
         .map_err(|fault| (None, format!("the embedded catalogue is broken: {fault}")))?;
     let tls = raw.gate.tls.as_ref();
@@ -138,6 +143,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys<'_>) -> Result<Se
     let store = store(&raw.store, &sources, keys)?;
     let exports = export::settle(&raw.export, &sources, keys)?;
     let capture = capture::settle(&raw.capture, &raw.vendors, &sources, keys)?;
+    let vault = vault::settle(raw.vault.as_ref(), vault_kinds, &sources, keys)?;
     let (vendors, authorities) = vendors::settle(raw.vendors, &sources, keys)?;
     Ok(Settled {
         permission,
@@ -167,6 +173,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys<'_>) -> Result<Se
         free_bytes_min: raw.evidence.free_bytes_min.unwrap_or(FREE_BYTES_MIN),
         witnessing: evidence::witnessing(&raw.evidence)?,
         capture,
+        vault,
     })
 }
 

@@ -191,6 +191,7 @@ fn nothing_crosses_a_network_in_the_clear_unasked() {
 fn the_example_settles_and_the_reference_page_is_current() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("key"), "fake-key").unwrap();
+    std::fs::write(folder.path().join("vault.key"), "00".repeat(32)).unwrap();
     let plain = example()
         .replace("env:OPENAI_API_KEY", "file:key")
         .replace("env:ANTHROPIC_API_KEY", "file:key");

@@ -15,8 +15,10 @@ pub(super) fn call(entry: &Event) -> Class {
     let class = match entry.act {
         Act::KeyCreated | Act::HoldSet => Class::new(CREATE),
         Act::ConfigLoaded | Act::ConfigRefused | Act::SwitchesRefused => Class::new(UPDATE),
-        Act::Revealed => Class::new(READ),
-        Act::KeyRevoked | Act::Pruned | Act::Erased | Act::HoldLifted => Class::new(DELETE),
+        Act::Revealed | Act::VaultRevealed => Class::new(READ),
+        Act::KeyRevoked | Act::Pruned | Act::Erased | Act::VaultErased | Act::HoldLifted => {
+            Class::new(DELETE)
+        }
         Act::GateReady => Class::other("Start"),
         Act::GateStopped => Class::other("Stop"),
         Act::AdminDenied => Class::other("Deny"),

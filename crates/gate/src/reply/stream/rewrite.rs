@@ -1,6 +1,6 @@
 //! Turns the vendor's events into the caller's, without I/O.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use terms::{Code, Place, Refusal, Slot};
@@ -9,7 +9,11 @@ use wire::{
     Surrogates, sse,
 };
 
-use super::tails::{Comes, Tails};
+use super::{
+    event::{Read, array, plain_name, write},
+    spots::Spots,
+    tails::{Comes, Tails},
+};
 use crate::reply::{Context, guard::ChannelGuard, logprobs::LogprobGuard};
 
 /// LIMIT: channels open at once in one reply.
@@ -26,6 +30,10 @@ pub(super) struct Rewrite {
     /// text. The mapper bounds how many channels a stream has.
     masked: BTreeSet<ChannelId>,
     tails: Tails,
+    spots: Spots,
+    /// Events that wait their turn, and the one that waits for the vault.
+    events: VecDeque<sse::Event>,
+    read: Option<Read>,
     /// The newest bytes as they came: a vendor's key may be cut anywhere.
     raw: Vec<u8>,
     /// The end of the newest text block, as the vendor wrote it.
@@ -57,6 +65,9 @@ impl Rewrite {
             logprobs: BTreeMap::new(),
             masked: BTreeSet::new(),
             tails: Tails::default(),
+            spots: Spots::default(),
+            events: VecDeque::new(),
+            read: None,
             raw: Vec::new(),
             block: None,
             over: false,
@@ -75,13 +86,28 @@ impl Rewrite {
             sse::SseFault::TooLong => Refusal::new(Code::ReplyLimit),
             sse::SseFault::Utf8 => Refusal::new(Code::VendorGarbage),
         })?;
+        self.events.extend(events);
+        self.go_on(context)
+    }
+
+    /// Goes on with the events that wait, up to one for which a token of
+    /// another exchange must be looked up first.
+    pub(super) fn go_on(&mut self, context: &mut Context) -> Result<Bytes, Refusal> {
         let mut out = BytesMut::new();
-        for event in events {
-            if self.over {
-                // Nothing follows the end of a stream.
-                break;
+        // Nothing follows the end of a stream.
+        while !self.over {
+            if self.read.is_none() {
+                let Some(event) = self.events.pop_front() else {
+                    break;
+                };
+                self.read = self.event(context, event)?;
+                if context.lacks() {
+                    break;
+                }
             }
-            self.event(context, &event, &mut out)?;
+            if let Some(read) = self.read.take() {
+                self.looked(context, read, &mut out)?;
+            }
         }
         self.bounded(context)?;
         Ok(out.freeze())
@@ -126,15 +152,11 @@ impl Rewrite {
         self.guards.clear();
     }
 
-    fn event(
-        &mut self,
-        context: &mut Context,
-        event: &sse::Event,
-        out: &mut BytesMut,
-    ) -> Result<(), Refusal> {
+    /// Reads an event, and notes the tokens that its pieces complete.
+    fn event(&mut self, context: &mut Context, event: sse::Event) -> Result<Option<Read>, Refusal> {
         if event.comment {
             // A comment is for proxies; it carries nothing that a client reads.
-            return Ok(());
+            return Ok(None);
         }
         if let Some(name) = &event.event {
             plain_name(name)?;
@@ -147,13 +169,38 @@ impl Rewrite {
         if let Some(document) = &document {
             context.dialect.reply_facts(document, &mut context.facts);
         }
-        let walk = self.mapper.map(event, document.as_ref()).map_err(|fault| {
-            Refusal::new(if fault.is_limit() {
-                Code::ReplyLimit
-            } else {
-                Code::VendorGarbage
-            })
-        })?;
+        let walk = self
+            .mapper
+            .map(&event, document.as_ref())
+            .map_err(|fault| {
+                Refusal::new(if fault.is_limit() {
+                    Code::ReplyLimit
+                } else {
+                    Code::VendorGarbage
+                })
+            })?;
+        if context.recalls() {
+            self.spots.take(context, &walk);
+        }
+        Ok(Some(Read {
+            event,
+            document,
+            walk,
+        }))
+    }
+
+    /// Looks at an event's texts, and writes it.
+    fn looked(
+        &mut self,
+        context: &mut Context,
+        read: Read,
+        out: &mut BytesMut,
+    ) -> Result<(), Refusal> {
+        let Read {
+            event,
+            document,
+            walk,
+        } = read;
         context
             .tally
             .not_inspected(walk.media_bytes, walk.opaque_bytes);
@@ -189,9 +236,9 @@ impl Rewrite {
             Some(document) => {
                 let data = wire::apply(&document, edits);
                 context.edited |= data != *document.raw();
-                write(event, &data, out);
+                write(&event, &data, out);
             }
-            None => write(event, event.data.as_bytes(), out),
+            None => write(&event, event.data.as_bytes(), out),
         }
         Ok(())
     }
@@ -445,45 +492,4 @@ impl Rewrite {
             }
         }
     }
-}
-
-/// LIMIT: bytes of an event's name.
-const NAME_BYTES_MAX: usize = 64;
-
-fn plain_name(name: &str) -> Result<(), Refusal> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    let fits = name.len() <= NAME_BYTES_MAX && name.bytes().all(plain);
-    if fits {
-        Ok(())
-    } else {
-        Err(Refusal::new(Code::VendorGarbage))
-    }
-}
-
-/// Writes the event in its plainest form: its name and its data, nothing
-/// else that a vendor may have put beside them.
-fn write(event: &sse::Event, data: &[u8], out: &mut BytesMut) {
-    if let Some(name) = &event.event {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\n");
-    }
-    // A document has no line break inside its strings; those between its
-    // values become blanks.
-    out.extend_from_slice(b"data: ");
-    out.extend(data.iter().map(|byte| {
-        if matches!(byte, b'\n' | b'\r') {
-            b' '
-        } else {
-            *byte
-        }
-    }));
-    out.extend_from_slice(b"\n\n");
-}
-
-fn array(entries: &[Vec<u8>]) -> Vec<u8> {
-    let mut out = vec![b'['];
-    out.extend(entries.join(&b','));
-    out.push(b']');
-    out
 }

@@ -60,7 +60,7 @@ impl Bench {
             _folder: folder,
             captures: captures.unwrap(),
             admin: Admin {
-                store: Store::in_memory().await.unwrap(),
+                store: Arc::new(Store::in_memory().await.unwrap()),
                 ledger: opened.unwrap().ledger,
                 commitments: CommitmentKey::new(Secret::new([3; 32])),
                 clock,

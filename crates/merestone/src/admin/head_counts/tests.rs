@@ -28,7 +28,7 @@ impl Bench {
         let opened = Ledger::open(Arc::new(DiskFiles), settings, Arc::clone(&clock) as _);
         Self {
             admin: Admin {
-                store: Store::in_memory().await.unwrap(),
+                store: Arc::new(Store::in_memory().await.unwrap()),
                 ledger: opened.unwrap().ledger,
                 commitments: CommitmentKey::new(Secret::new([3; 32])),
                 clock,

@@ -222,6 +222,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         "The last day of that exception (UTC), or its end as 2027-01-31T12:00:00Z.",
     ),
     setting(
+        "when_down",
+        "vault",
+        "\"closed\"",
+        false,
+        "While redacted values cannot be kept in the vault, or it is full: closed refuses the request, open lets it pass, noted in the record, until vault_until; its tokens then turn back in its own exchange only.",
+    ),
+    setting(
+        "when_down",
+        "vault_until",
+        "\"2027-01-31\"",
+        false,
+        "The last day of that exception (UTC), or its end as 2027-01-31T12:00:00Z.",
+    ),
+    setting(
         "telemetry",
         "otlp",
         "\"http://127.0.0.1:4318\"",

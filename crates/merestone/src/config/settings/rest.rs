@@ -206,4 +206,33 @@ pub(super) const SETTINGS: &[Setting] = &[
         false,
         "A request or reply larger than this is not sealed; the record says that it was left out. Changes take a restart.",
     ),
+    setting(
+        "vault",
+        "kinds",
+        "[\"email\", \"person\"]",
+        false,
+        "Kinds of redacted values that are sealed and kept, so that their tokens turn back in later exchanges of the same virtual key. Without this table nothing is kept. Card security codes and track data never are, and no card numbers under the PCI profile. Changes to the table take a restart. See docs/guide/vault.md.",
+    ),
+    setting(
+        "vault",
+        "key",
+        "\"file:vault.key\"",
+        false,
+        "The key that wraps the keys of persons: file:path, env:NAME or vault:path#field for 64 hexadecimal digits (`openssl rand -hex 32`), or transit:MOUNT/KEY.",
+    ),
+    setting(
+        "vault",
+        "days",
+        "30",
+        false,
+        "For how long a value is kept after its last use, 1 to 366.",
+    ),
+    setting(
+        "vault",
+        "entries_per_key_max",
+        "100000",
+        false,
+        "Values of one virtual key; a request that would keep more is refused.",
+    ),
+    setting("vault", "entries_max", "1000000", false, "Values in all."),
 ];

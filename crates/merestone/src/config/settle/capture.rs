@@ -56,13 +56,13 @@ pub(super) fn settle(
     };
     Ok(CaptureAt {
         reference: Some(reference.get_ref().clone()),
-        tenant: tenant(reference, sources, keys)?,
+        tenant: holder(reference, sources, keys)?,
         part_bytes_max: usize::try_from(part_bytes_max).unwrap_or(PART_BYTES_MAX),
     })
 }
 
-/// The key, unless it is left where it is.
-fn tenant(
+/// Who holds a key that wraps others, unless it is left where it is.
+pub(super) fn holder(
     reference: &Spanned<String>,
     sources: &Sources<'_>,
     keys: VendorKeys<'_>,
@@ -79,10 +79,7 @@ fn tenant(
     let fetched = sources.fetch(reference.get_ref()).map_err(at)?;
     let key = LocalKey::read(fetched.text.reveal());
     let key = key.ok_or_else(|| {
-        at(
-            "a tenant's key is 64 hexadecimal digits, as `openssl rand -hex 32` writes them"
-                .to_owned(),
-        )
+        at("such a key is 64 hexadecimal digits, as `openssl rand -hex 32` writes them".to_owned())
     })?;
     Ok(Some(Arc::new(key)))
 }

@@ -1,0 +1,233 @@
+use ledger::seal::LocalKey;
+use store::Value;
+use terms::{FixedClock, SeededEntropy};
+
+use super::*;
+
+mod keeping;
+
+const DAY_MS: u64 = 86_400_000;
+
+struct House {
+    store: Arc<Store>,
+    clock: Arc<FixedClock>,
+    vault: Vault,
+}
+
+fn rules(kinds: &[&str]) -> VaultRules {
+    VaultRules {
+        kinds: kinds.iter().map(|kind| Kind::new(kind)).collect(),
+        age_ms: 10 * DAY_MS,
+        entries_per_key_max: 5,
+        entries_max: 8,
+    }
+}
+
+fn holder(byte: u8) -> Arc<dyn Wrap> {
+    Arc::new(LocalKey::new(Secret::new([byte; 32])))
+}
+
+impl House {
+    async fn new() -> Self {
+        let store = Arc::new(Store::in_memory().await.unwrap());
+        let clock = Arc::new(FixedClock::new(1_000_000));
+        let vault = Self::another(&store, &clock, 7, 1);
+        Self {
+            store,
+            clock,
+            vault,
+        }
+    }
+
+    /// A vault of another node on the same store.
+    fn another(store: &Arc<Store>, clock: &Arc<FixedClock>, key: u8, seed: u64) -> Vault {
+        Vault::new(
+            Arc::clone(store),
+            holder(key),
+            rules(&["email"]),
+            Arc::clone(clock),
+            Arc::new(SeededEntropy::new(seed)),
+        )
+    }
+
+    async fn keep(&self, scope: u8, person: &str, tokens: &[&str]) -> Result<u64, VaultFault> {
+        let kept = tokens.iter().map(|token| Kept {
+            token: (*token).to_owned(),
+            value: Secret::new(format!("value of {token}")),
+        });
+        let person = VaultPerson::Named(person);
+        self.vault.keep(&key(scope), person, kept.collect()).await
+    }
+
+    /// The value of a token, as an operator is shown it.
+    async fn shown(&self, token: &str) -> Option<Result<(KeyId, String), VaultFault>> {
+        let found = self.vault.find(token).await.unwrap()?;
+        let shown = self.vault.value(found).await.transpose()?;
+        Some(shown.map(|shown| (shown.scope, shown.value.reveal().clone())))
+    }
+
+    async fn recall(&self, scope: u8, tokens: &[&str]) -> Vec<String> {
+        let tokens = tokens.iter().map(|token| (*token).to_owned()).collect();
+        let found = self.vault.recall(&key(scope), tokens).await.unwrap();
+        let mut tokens = Vec::new();
+        for (token, value) in found {
+            assert_eq!(value.reveal(), &format!("value of {token}"));
+            tokens.push(token);
+        }
+        tokens.sort();
+        tokens
+    }
+}
+
+fn key(number: u8) -> KeyId {
+    format!("mk-{number:012}").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_value_comes_back_for_its_key_until_it_expires() {
+    let house = House::new().await;
+    assert_eq!(house.keep(1, "ada", &["a", "b"]).await.unwrap(), 2);
+    assert_eq!(house.recall(1, &["a", "b", "c"]).await, ["a", "b"]);
+    assert!(house.recall(2, &["a", "b"]).await.is_empty());
+    let shown = house.shown("a").await.unwrap().unwrap();
+    assert_eq!(shown, (key(1), "value of a".to_owned()));
+    // What is there already is not kept again; used late, it expires later.
+    assert_eq!(house.keep(1, "ada", &["a"]).await.unwrap(), 0);
+    house.clock.advance(9 * DAY_MS);
+    assert_eq!(house.keep(1, "ada", &["a"]).await.unwrap(), 0);
+    house.clock.advance(DAY_MS);
+    assert_eq!(house.recall(1, &["a", "b"]).await, ["a"]);
+    assert!(house.shown("b").await.is_none());
+    // It is there still, and is kept anew all the same.
+    assert_eq!(house.keep(1, "ada", &["b"]).await.unwrap(), 1);
+    house.clock.advance(9 * DAY_MS);
+    assert_eq!(house.recall(1, &["a", "b"]).await, ["b"]);
+    assert_eq!(house.vault.sweep().await.unwrap(), 1);
+    house.clock.advance(DAY_MS);
+    assert_eq!(house.vault.sweep().await.unwrap(), 1);
+    assert_eq!(house.vault.status().await.unwrap().count.entries, 0);
+}
+
+#[tokio::test]
+async fn an_erased_person_is_gone_and_others_stay() {
+    let house = House::new().await;
+    house.keep(1, "ada", &["a"]).await.unwrap();
+    house.keep(1, "bob", &["a", "b"]).await.unwrap();
+    house.keep(2, "ada", &["c"]).await.unwrap();
+    let erase = |whose| house.vault.erase(whose);
+    let erased = erase(VaultPerson::Named("ada")).await.unwrap();
+    assert_eq!(
+        erased,
+        VaultErased {
+            entries: 2,
+            scrubbed: true
+        }
+    );
+    assert!(house.recall(2, &["c"]).await.is_empty());
+    // What another person told too is theirs.
+    assert_eq!(house.recall(1, &["a", "b"]).await, ["a", "b"]);
+    assert_eq!(erase(VaultPerson::Named("ada")).await.unwrap().entries, 0);
+    // Nobody is the key whose name they bear.
+    let id = key(1);
+    assert_eq!(
+        erase(VaultPerson::Named(id.as_str()))
+            .await
+            .unwrap()
+            .entries,
+        0
+    );
+    assert_eq!(erase(VaultPerson::Key(&id)).await.unwrap().entries, 2);
+    assert!(house.recall(1, &["a", "b"]).await.is_empty());
+    // And comes again like anybody.
+    assert_eq!(house.keep(2, "ada", &["c"]).await.unwrap(), 1);
+    assert_eq!(house.recall(2, &["c"]).await, ["c"]);
+}
+
+#[tokio::test]
+async fn no_more_is_kept_than_allowed() {
+    let house = House::new().await;
+    house.keep(1, "ada", &["a", "b", "c", "d"]).await.unwrap();
+    let full = house.keep(1, "bob", &["e", "f"]).await;
+    assert!(matches!(full, Err(VaultFault::Full("of one key"))));
+    house.keep(1, "bob", &["e"]).await.unwrap();
+    assert_eq!(
+        house.keep(1, "bob", &["e"]).await.unwrap(),
+        0,
+        "that is there"
+    );
+    house.keep(2, "ada", &["g", "h", "i"]).await.unwrap();
+    let full = house.keep(3, "ada", &["j"]).await;
+    assert!(matches!(full, Err(VaultFault::Full("of all keys"))));
+    house.vault.erase(VaultPerson::Key(&key(2))).await.unwrap();
+    assert_eq!(house.keep(3, "ada", &["j"]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn nodes_share_a_vault_and_another_key_does_not_open_it() {
+    let house = House::new().await;
+    house.keep(1, "ada", &["a"]).await.unwrap();
+    let same = House {
+        vault: House::another(&house.store, &house.clock, 7, 2),
+        store: Arc::clone(&house.store),
+        clock: Arc::clone(&house.clock),
+    };
+    assert_eq!(same.recall(1, &["a"]).await, ["a"]);
+    assert_eq!(same.keep(1, "ada", &["a"]).await.unwrap(), 0);
+    let other = House::another(&house.store, &house.clock, 8, 3);
+    assert!(matches!(other.open().await, Err(VaultFault::Key(_))));
+    let id = key(1);
+    let kept = other.keep(&id, VaultPerson::Named("ada"), Vec::new());
+    assert!(matches!(kept.await, Err(VaultFault::Key(_))));
+}
+
+#[tokio::test]
+async fn a_row_that_was_changed_or_moved_gives_nothing() {
+    let house = House::new().await;
+    house.keep(1, "ada", &["a", "b"]).await.unwrap();
+    house.keep(2, "ada", &["c"]).await.unwrap();
+    let run = |sql| house.store.run(sql, &[]);
+    // The sealed values of two rows exchanged, and back.
+    let both = run("SELECT sealed FROM vault_entry WHERE scope = 'mk-000000000001'").await;
+    let both = both.unwrap().concat();
+    for expected in [&[] as &[&str], &["a", "b"]] {
+        let swap = "UPDATE vault_entry SET sealed = CASE sealed WHEN $1 THEN $2 ELSE $1 END WHERE scope = 'mk-000000000001'";
+        house.store.run(swap, &both).await.unwrap();
+        assert_eq!(house.recall(1, &["a", "b"]).await, expected);
+    }
+    // A wrapped key of another person.
+    run("UPDATE vault_person SET wrapped = (SELECT o.wrapped FROM vault_person AS o WHERE o.scope = 'mk-000000000001') WHERE scope = 'mk-000000000002'").await.unwrap();
+    assert!(house.recall(2, &["c"]).await.is_empty());
+    assert!(matches!(
+        house.shown("c").await,
+        Some(Err(VaultFault::Key(_)))
+    ));
+    run("UPDATE vault_entry SET sealed = 'x' || sealed WHERE scope = 'mk-000000000001'")
+        .await
+        .unwrap();
+    assert!(house.recall(1, &["a", "b"]).await.is_empty());
+    let shown = house.shown("a").await;
+    assert!(matches!(shown, Some(Err(VaultFault::Damaged))));
+}
+
+#[tokio::test]
+async fn nothing_stands_there_in_the_clear() {
+    let house = House::new().await;
+    house.keep(1, "ada", &["MSEMAILxyz"]).await.unwrap();
+    for table in [
+        "SELECT name, wrapped FROM vault_root",
+        "SELECT name, scope, person, wrapped FROM vault_person",
+        "SELECT token, key_name, scope, sealed FROM vault_entry",
+    ] {
+        for value in house.store.run(table, &[]).await.unwrap().concat() {
+            let Value::Text(text) = value else {
+                panic!("a number")
+            };
+            assert!(
+                !["ada", "MSEMAIL", "value of"]
+                    .iter()
+                    .any(|word| text.contains(word)),
+                "{text}"
+            );
+        }
+    }
+}
