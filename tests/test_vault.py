@@ -76,10 +76,11 @@ class Vaulted:
         assert len(found) == 1
         return found[0]
 
-    def later(self, token, api="openai", key=None, text="mail {} now"):
+    def later(self, token, api="openai", key=None, text="mail {} now", person=None):
         """What a later reply with this token reads like."""
         channel = TEXTS[api]
-        reply = self.ask("what did I say?", channel.whole(text.format(token)), api, key=key)
+        body = channel.whole(text.format(token))
+        reply = self.ask("what did I say?", body, api, key=key, person=person)
         assert reply.status == 200, reply.body
         return channel.read(reply.body, False)
 
@@ -289,6 +290,21 @@ def test_one_value_of_two_persons_is_erased_with_each_alone(vaulted):
     assert here.later(token) == f"mail {token} now"
 
 
+def test_a_value_may_come_back_for_its_person_alone(vaulted):
+    here = vaulted(comes_back="person", kinds=["email", "card"])
+    for api in TEXTS:
+        token = here.token(EMAIL, api=api, person="ada")
+        assert here.later(token, api, person="ada") == f"mail {EMAIL} now"
+        for other in ("bob", None):
+            assert here.later(token, api, person=other) == f"mail {token} now"
+    nobodys = here.token(CARD)
+    assert here.later(nobodys) == f"mail {CARD} now"
+    assert here.later(nobodys, person="ada") == f"mail {nobodys} now"
+    # By default the key is enough.
+    here.gate.restart(here.config(vault={**here.vault, "comes_back": "key"}))
+    assert here.later(token, person="bob") == f"mail {EMAIL} now"
+
+
 @contextlib.contextmanager
 def locked(here):
     """The store as it is while somebody else writes and does not end."""
@@ -396,6 +412,7 @@ def test_codes_and_tracks_are_never_kept(vaulted):
         ({"kinds": ["email"], "entries_max": 0}, "write a number"),
         ({"kinds": ["email"], "key": "00" * 32}, "a key never stands in the configuration"),
         ({"kinds": ["email"], "person": "x"}, "unknown field"),
+        ({"kinds": ["email"], "comes_back": "all"}, "unknown word"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_line(build_house, vault, says):

@@ -63,6 +63,7 @@ pub use state::{Gate, Parts};
 pub use switching::{Held, Ordered};
 pub use tls::{ServerTls, TlsFault};
 pub use vault::{
-    Vault, VaultErased, VaultFault, VaultPerson, VaultRules, VaultSealed, VaultStatus, VaultToken,
+    Vault, VaultErased, VaultFault, VaultPerson, VaultReach, VaultRules, VaultSealed, VaultStatus,
+    VaultToken,
 };
 pub use vendor::{AuthorityFault, VendorClient};

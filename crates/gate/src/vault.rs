@@ -45,12 +45,24 @@ const REFRESH_MS: u64 = 6 * 3_600_000;
 pub struct VaultRules {
     /// The kinds that are kept.
     pub kinds: BTreeSet<Kind>,
+    /// For whom they come back.
+    pub comes_back: VaultReach,
     /// How long, milliseconds.
     pub age_ms: u64,
     /// LIMIT: values of one virtual key.
     pub entries_per_key_max: u64,
     /// LIMIT: values in all.
     pub entries_max: u64,
+}
+
+/// For whom a value comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VaultReach {
+    /// For the virtual key, whoever is named.
+    #[default]
+    Key,
+    /// For the virtual key, and only where the same person is named.
+    Person,
 }
 
 /// Whose values they are.

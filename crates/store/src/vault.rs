@@ -37,6 +37,8 @@ pub struct VaultFound {
     pub token: String,
     /// The virtual key whose token it is.
     pub scope: KeyId,
+    /// The mark of the person whose it is.
+    pub person: String,
     /// The sealed value, as text.
     pub sealed: String,
     /// The key that opens it.

@@ -206,6 +206,7 @@ async fn the_vault_keeps_finds_and_expires(store: &Store) {
         ("sealed anew", &key)
     );
     assert_eq!((&found[0].scope, found[0].expires_ms), (&scope, 3_000));
+    assert_eq!(found[0].person, "p");
     assert_eq!(rows.sweep(2_000, 10).await.unwrap(), many.len() - 1);
     let left = VaultCount {
         entries: 1,

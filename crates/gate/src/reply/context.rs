@@ -6,7 +6,9 @@ use detect::{Scan, Segment, StreamLimits, StreamScan, redact::Tokens};
 use ledger::commit::CommitmentKey;
 use memchr::memmem;
 use policy::{Tallied, Tally};
-use terms::{Action, Code, Direction, ExchangeId, Finding, Place, Refusal, RestoreCounts, Slot};
+use terms::{
+    Action, Code, Direction, ExchangeId, Finding, Place, Refusal, RestoreCounts, Secret, Slot,
+};
 use wire::{Dialect, Leaf, ReplyFacts};
 
 use crate::{
@@ -50,6 +52,7 @@ impl Context {
         dialect: Dialect,
         exchange: ExchangeId,
         tokens: Tokens,
+        person: Option<Secret<String>>,
     ) -> Self {
         let limits = gate.limits();
         let recall = gate.vault().zip(tokens.scope().parse().ok());
@@ -68,8 +71,9 @@ impl Context {
             signature_removed: false,
             commitments: gate.commitments().clone(),
             matches: None,
-            recall: recall
-                .map(|(vault, scope)| Recall::new(Arc::clone(vault), gate.metrics_shared(), scope)),
+            recall: recall.map(|(vault, scope)| {
+                Recall::new(Arc::clone(vault), gate.metrics_shared(), scope, person)
+            }),
             json: wire::Limits {
                 document_bytes_max: limits.reply_bytes_max,
                 depth_max: limits.json_depth_max,

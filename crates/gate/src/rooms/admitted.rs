@@ -160,7 +160,7 @@ async fn keep(
     key: &KeyId,
     keeping: Keeping,
 ) -> Result<(), Refusal> {
-    let person = exchange.person.take();
+    let person = exchange.person.clone();
     let person = person.as_ref().map(|name| name.reveal().as_str());
     let keeping = vault::keep(gate, &exchange.ruling, key, person, keeping);
     let kept = tokio::select! {

@@ -84,6 +84,7 @@ impl Answering {
             exchange.dialect,
             exchange.id,
             tokens,
+            exchange.person.clone(),
         )
         .sealing(exchange.commitments(gate), exchange.capture.is_some());
         reply::deliver(gate, ending, context, response, slot).await

@@ -12,7 +12,7 @@ use ledger::seal::WrapFault;
 use store::VaultFound;
 use terms::{Commitment, KeyId, Secret};
 
-use super::{Vault, VaultFault, apart, marks, named};
+use super::{Vault, VaultFault, VaultPerson, VaultReach, apart, marks, named};
 use crate::metrics::{Metrics, VaultDid};
 
 /// LIMIT: tokens of one reply that are looked up.
@@ -29,6 +29,7 @@ pub(crate) struct Recall {
     vault: Arc<Vault>,
     metrics: Arc<Metrics>,
     scope: KeyId,
+    person: Option<Secret<String>>,
     wanted: Vec<String>,
     /// Those that were looked up, found or not.
     looked: BTreeSet<String>,
@@ -37,12 +38,19 @@ pub(crate) struct Recall {
 }
 
 impl Recall {
-    /// Nothing yet, for the tokens of a scope.
-    pub(crate) const fn new(vault: Arc<Vault>, metrics: Arc<Metrics>, scope: KeyId) -> Self {
+    /// Nothing yet, for the tokens of a scope; `person` is whom the request
+    /// names.
+    pub(crate) const fn new(
+        vault: Arc<Vault>,
+        metrics: Arc<Metrics>,
+        scope: KeyId,
+        person: Option<Secret<String>>,
+    ) -> Self {
         Self {
             vault,
             metrics,
             scope,
+            person,
             wanted: Vec::new(),
             looked: BTreeSet::new(),
             looks: 0,
@@ -74,7 +82,9 @@ impl Recall {
         let wanted = std::mem::take(&mut self.wanted);
         self.looks += 1;
         let count = wanted.len() as u64;
-        let look = self.vault.recall(&self.scope, wanted);
+        let named = self.person.as_ref().map(|name| name.reveal().as_str());
+        let person = named.map_or(VaultPerson::Key(&self.scope), VaultPerson::Named);
+        let look = self.vault.recall(&self.scope, person, wanted);
         let found = tokio::time::timeout(LOOK_TIME, look).await;
         match found.unwrap_or(Err(VaultFault::Slow)) {
             Ok(values) => {
@@ -97,11 +107,12 @@ impl Recall {
 }
 
 impl Vault {
-    /// The values of these tokens that were kept for this scope and have not
-    /// expired.
+    /// The values of these tokens that were kept for this scope, or for this
+    /// person in it, and have not expired.
     pub(super) async fn recall(
         &self,
         scope: &KeyId,
+        person: VaultPerson<'_>,
         tokens: Vec<String>,
     ) -> Result<Vec<(String, Secret<String>)>, VaultFault> {
         let _turn = self.turns.acquire().await;
@@ -114,7 +125,14 @@ impl Vault {
         let marks: Vec<&str> = wanted.keys().map(String::as_str).collect();
         let found = self.rows().find(&marks, self.clock.now_ms()).await?;
         let mut by_key: BTreeMap<String, Vec<VaultFound>> = BTreeMap::new();
-        for row in found.into_iter().filter(|row| row.scope == *scope) {
+        let person = match self.rules.comes_back {
+            VaultReach::Key => None,
+            VaultReach::Person => Some(root.person(person).to_string()),
+        };
+        let reached = |row: &VaultFound| {
+            row.scope == *scope && person.as_ref().is_none_or(|person| *person == row.person)
+        };
+        for row in found.into_iter().filter(reached) {
             by_key.entry(row.key.name.clone()).or_default().push(row);
         }
         let mut values: BTreeMap<String, Secret<String>> = BTreeMap::new();

@@ -17,6 +17,7 @@ struct House {
 fn rules(kinds: &[&str]) -> VaultRules {
     VaultRules {
         kinds: kinds.iter().map(|kind| Kind::new(kind)).collect(),
+        comes_back: VaultReach::Key,
         age_ms: 10 * DAY_MS,
         entries_per_key_max: 5,
         entries_max: 8,
@@ -67,8 +68,14 @@ impl House {
     }
 
     async fn recall(&self, scope: u8, tokens: &[&str]) -> Vec<String> {
+        self.recall_for(scope, "ada", tokens).await
+    }
+
+    async fn recall_for(&self, scope: u8, person: &str, tokens: &[&str]) -> Vec<String> {
         let tokens = tokens.iter().map(|token| (*token).to_owned()).collect();
-        let found = self.vault.recall(&key(scope), tokens).await.unwrap();
+        let person = VaultPerson::Named(person);
+        let scope = key(scope);
+        let found = self.vault.recall(&scope, person, tokens).await.unwrap();
         let mut tokens = Vec::new();
         for (token, value) in found {
             assert_eq!(value.reveal(), &format!("value of {token}"));
@@ -141,6 +148,18 @@ async fn an_erased_person_is_gone_and_others_stay() {
     // And comes again like anybody.
     assert_eq!(house.keep(2, "ada", &["c"]).await.unwrap(), 1);
     assert_eq!(house.recall(2, &["c"]).await, ["c"]);
+}
+
+#[tokio::test]
+async fn a_value_may_come_back_for_its_person_only() {
+    let mut house = House::new().await;
+    house.keep(1, "ada", &["a", "b"]).await.unwrap();
+    house.keep(1, "bob", &["b"]).await.unwrap();
+    assert_eq!(house.recall_for(1, "bob", &["a", "b"]).await, ["a", "b"]);
+    house.vault.rules.comes_back = VaultReach::Person;
+    assert_eq!(house.recall_for(1, "bob", &["a", "b"]).await, ["b"]);
+    assert_eq!(house.recall_for(1, "ada", &["a", "b"]).await, ["a", "b"]);
+    assert!(house.recall_for(2, "ada", &["a", "b"]).await.is_empty());
 }
 
 #[tokio::test]

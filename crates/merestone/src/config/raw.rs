@@ -106,9 +106,18 @@ pub(super) struct RawTelemetry {
 pub(super) struct RawKeptValues {
     pub(super) key: Spanned<String>,
     pub(super) kinds: Spanned<Vec<Spanned<String>>>,
+    pub(super) comes_back: Option<RawReach>,
     pub(super) days: Option<Spanned<u64>>,
     pub(super) entries_per_key_max: Option<Spanned<u64>>,
     pub(super) entries_max: Option<Spanned<u64>>,
+}
+
+/// For whom a kept value comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawReach {
+    Key,
+    Person,
 }
 
 /// What is done when something is down.

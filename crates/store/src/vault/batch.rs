@@ -31,7 +31,7 @@ static REFRESH: LazyLock<String> = LazyLock::new(|| {
 
 static FIND: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT e.token, e.scope, e.sealed, e.expires_ms, p.name, p.wrapped FROM vault_entry AS e JOIN vault_person AS p ON p.name = e.key_name WHERE e.expires_ms > $1 AND e.token IN ({}) ORDER BY e.expires_ms DESC",
+        "SELECT e.token, e.scope, p.person, e.sealed, e.expires_ms, p.name, p.wrapped FROM vault_entry AS e JOIN vault_person AS p ON p.name = e.key_name WHERE e.expires_ms > $1 AND e.token IN ({}) ORDER BY e.expires_ms DESC",
         places(2)
     )
 });
@@ -136,6 +136,7 @@ impl VaultRows<'_> {
                 let [
                     Value::Text(token),
                     Value::Text(scope),
+                    Value::Text(person),
                     Value::Text(sealed),
                     Value::Int(expires),
                     Value::Text(name),
@@ -147,6 +148,7 @@ impl VaultRows<'_> {
                 found.push(VaultFound {
                     token: token.clone(),
                     scope: scope.parse().map_err(|_| StoreError::BadRow)?,
+                    person: person.clone(),
                     sealed: sealed.clone(),
                     key: VaultKey {
                         name: name.clone(),

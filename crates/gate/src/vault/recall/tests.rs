@@ -4,7 +4,7 @@ use store::Store;
 use terms::{FixedClock, Kind, SeededEntropy};
 
 use super::*;
-use crate::vault::{Kept, VaultPerson, VaultRules};
+use crate::vault::{Kept, VaultRules};
 
 const SCOPE: &str = "mk-000000000001";
 
@@ -20,6 +20,7 @@ fn token(number: usize) -> String {
 async fn vault() -> Arc<Vault> {
     let rules = VaultRules {
         kinds: [Kind::new("email")].into(),
+        comes_back: VaultReach::Key,
         age_ms: 1_000_000,
         entries_per_key_max: 10_000,
         entries_max: 10_000,
@@ -34,7 +35,12 @@ async fn vault() -> Arc<Vault> {
 }
 
 fn recall(vault: &Arc<Vault>) -> Recall {
-    Recall::new(Arc::clone(vault), Arc::default(), SCOPE.parse().unwrap())
+    Recall::new(
+        Arc::clone(vault),
+        Arc::default(),
+        SCOPE.parse().unwrap(),
+        None,
+    )
 }
 
 #[tokio::test]

@@ -222,6 +222,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     setting(
         "vault",
+        "comes_back",
+        "\"key\"",
+        false,
+        "For whom a kept value comes back: key for the virtual key, person only where the request names the same end user (safety_identifier or user, metadata.user_id).",
+    ),
+    setting(
+        "vault",
         "days",
         "30",
         false,

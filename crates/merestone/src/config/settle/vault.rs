@@ -3,14 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use detect::{Catalogue, Redaction};
-use gate::VaultRules;
+use gate::{VaultReach, VaultRules};
 use ledger::seal::Wrap;
 use terms::{Control, Kind};
 
 use super::{Fault, bounded, capture};
 use crate::config::{
     VendorKeys,
-    raw::{RawKeptValues, RawProfile},
+    raw::{RawKeptValues, RawProfile, RawReach},
     secrets::Sources,
 };
 
@@ -48,6 +48,10 @@ pub(super) fn settle(
     let Some(raw) = raw else { return Ok(None) };
     let rules = VaultRules {
         kinds,
+        comes_back: match raw.comes_back {
+            None | Some(RawReach::Key) => VaultReach::Key,
+            Some(RawReach::Person) => VaultReach::Person,
+        },
         age_ms: bounded(&raw.days, DAYS, 1, DAYS_MAX)? * DAY_MS,
         entries_per_key_max: bounded(&raw.entries_per_key_max, ENTRIES_PER_KEY, 1, 10_000_000)?,
         entries_max: bounded(&raw.entries_max, ENTRIES, 1, 100_000_000)?,
