@@ -19,6 +19,7 @@ mod evidence;
 mod headers;
 mod lockouts;
 mod metrics;
+mod names;
 mod observer;
 mod pace;
 mod parties;
@@ -49,6 +50,7 @@ pub use callers::{Callers, Principal};
 pub use canary::{CanaryFault, Shown};
 pub use capture::{PART_BYTES_MAX, Sealing, is_never_kept};
 pub use metrics::{CheckpointReading, ExportReading, Metrics, Readings, Summary, VaultDid};
+pub use names::{NamesAt, NamesService};
 pub use observer::{Ended, Observer};
 pub use parties::{Party, Use};
 pub use rooms::{

@@ -393,7 +393,7 @@ impl Metrics {
         );
         registry.register(
             "texts_unseen",
-            "Texts that passed without a whole look, by when_down.controls",
+            "Texts that passed without a whole look, by [when_down]",
             self.unseen.clone(),
         );
     }

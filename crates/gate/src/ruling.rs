@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use detect::{Cached, Engine, Scan};
 use policy::{ControlRule, Policy, permission::Permission};
-use terms::{CaptureMode, Control, Direction, PolicyVersion, Slot};
+use sha2::{Digest as _, Sha256};
+use terms::{CaptureMode, Control, Digest, Direction, PolicyVersion, Slot};
 
 use crate::{
-    VendorClient,
+    NamesService, VendorClient,
     canary::{self, CanaryFault, Shown},
     capture,
     settings::Vendor,
@@ -27,6 +28,7 @@ pub struct Ruling {
     never: Engine,
     vendors: Vec<Arc<Vendor>>,
     client: VendorClient,
+    names: Option<NamesService>,
     version: PolicyVersion,
 }
 
@@ -71,8 +73,29 @@ impl Ruling {
             engine,
             vendors: vendors.into_iter().map(Arc::new).collect(),
             client,
+            names: None,
             version,
         }
+    }
+
+    /// The same, with the operator's service for names. What it is asked for is
+    /// a part of the version.
+    #[must_use]
+    pub fn with_names(mut self, names: Option<NamesService>) -> Self {
+        if let Some(service) = &names {
+            let mut hash = Sha256::new();
+            hash.update(self.version.rules.0);
+            hash.update(format!("{:?}", service.at()));
+            self.version.rules = Digest(hash.finalize().into());
+        }
+        self.names = names;
+        self
+    }
+
+    /// The operator's service for names.
+    #[must_use]
+    pub const fn names(&self) -> Option<&NamesService> {
+        self.names.as_ref()
     }
 
     /// The policy.

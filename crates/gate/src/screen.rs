@@ -13,6 +13,7 @@ use wire::{Document, Leaf, LeafEdits, LeafKind, Walk};
 use crate::{
     Ruling,
     capture::Matches,
+    names::Named,
     replace,
     running::Cut,
     seams::{self, Cluster, Part},
@@ -35,6 +36,8 @@ pub(crate) struct Screen<'a> {
     pub(crate) matches: Option<Matches>,
     /// The tokens that are to be kept beyond the exchange, if any are.
     pub(crate) keeping: Option<Keeping>,
+    /// What the operator's service for names found.
+    pub(crate) named: Named,
 }
 
 impl Screen<'_> {
@@ -42,9 +45,10 @@ impl Screen<'_> {
     /// body to send: the same bytes when nothing was rewritten.
     pub(crate) fn document(&mut self, document: &Document, walk: &Walk) -> Result<Bytes, Refusal> {
         let mut edits = LeafEdits::default();
-        for unit in seams::units(&walk.leaves) {
+        for (number, unit) in seams::units(&walk.leaves).into_iter().enumerate() {
             self.cut.check()?;
-            self.unit(&unit, &walk.leaves, &mut edits)?;
+            let named = self.named.take(number);
+            self.unit(&unit, &walk.leaves, named, &mut edits)?;
         }
         Ok(wire::apply(document, edits))
     }
@@ -64,21 +68,21 @@ impl Screen<'_> {
     }
 
     /// One leaf, or the neighbouring text parts of one message: each alone,
-    /// and all of them joined.
+    /// and all of them joined. `findings` are those that others made of it.
     fn unit(
         &mut self,
         run: &[Part<'_>],
         leaves: &[Leaf],
+        mut findings: Vec<Finding>,
         edits: &mut LeafEdits,
     ) -> Result<(), Refusal> {
-        let mut findings = Vec::new();
         for part in run {
             let keys = part.leaf.keys.as_deref().unwrap_or_default();
             let found = self.look(keys, &part.leaf.text, part.leaf.slot)?;
             findings.extend(
                 found
                     .into_iter()
-                    .map(|finding| shifted(finding, part.start)),
+                    .map(|finding| seams::shifted(finding, part.start)),
             );
         }
         let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
@@ -186,11 +190,4 @@ fn refusal(rewritable: bool, place: &Place) -> Refusal {
         Code::NumberBlocked
     };
     Refusal::new(code).at(place.clone())
-}
-
-fn shifted(finding: Finding, by: usize) -> Finding {
-    Finding {
-        span: finding.span.start + by..finding.span.end + by,
-        ..finding
-    }
 }

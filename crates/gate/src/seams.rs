@@ -65,6 +65,14 @@ pub(crate) fn crosses(span: &Range<usize>, run: &[Part<'_>]) -> bool {
     run.get(next).is_some_and(|part| part.start < span.end)
 }
 
+/// A finding of a part, by bytes of the joined text.
+pub(crate) fn shifted(finding: Finding, by: usize) -> Finding {
+    Finding {
+        span: finding.span.start + by..finding.span.end + by,
+        ..finding
+    }
+}
+
 /// Overlapping findings, together.
 pub(crate) fn clusters(mut findings: Vec<Finding>) -> Vec<Cluster> {
     findings.sort_by_key(|finding| (finding.span.start, finding.span.end));

@@ -39,6 +39,8 @@ pub struct WhenDown {
     pub controls: WithoutIt,
     /// When what redaction took out cannot be kept in the vault.
     pub vault: WithoutIt,
+    /// When the operator's service for names does not look at a text.
+    pub names: WithoutIt,
 }
 
 #[cfg(test)]

@@ -86,6 +86,8 @@ codes! {
     ScanLimit = "MS-SCREEN-004", 413, "the request holds more than the detectors may look through";
     OpaqueDenied = "MS-SCREEN-005", 403, "the route does not allow values that cannot be inspected";
     MediaDenied = "MS-SCREEN-006", 403, "the route does not allow media that cannot be inspected";
+    NamesSilent = "MS-SCREEN-007", 503, "the service that looks for names gave no usable answer in time, so nothing was sent; try again shortly";
+    NamesStream = "MS-SCREEN-008", 400, "names are looked for in whole replies only on this gate; ask without a stream";
     VaultDown = "MS-VAULT-001", 503, "what was redacted cannot be kept in the vault, so nothing was sent; try again shortly";
     VaultFull = "MS-VAULT-002", 503, "the vault holds as many redacted values as it may, so nothing was sent; the operator must raise its limit or erase some";
     EvidenceDown = "MS-LEDGER-001", 503, "evidence cannot be written, so nothing is admitted";
@@ -104,6 +106,7 @@ codes! {
     ReplyLimit = "MS-REPLY-003", 502, "the vendor's reply is larger, or holds back more, than this gate accepts";
     CallerGone = "MS-REPLY-004", 499, "the caller left before the end";
     CallerSlow = "MS-REPLY-005", 408, "the caller did not take the reply in time";
+    ReplyNames = "MS-REPLY-006", 502, "the service that looks for names did not look at the reply, so it was not passed on";
 }
 
 impl std::fmt::Display for Code {

@@ -35,6 +35,11 @@ pub struct HeldTooMuch(());
 pub struct Held(String);
 
 impl Held {
+    /// Holds a text.
+    pub(crate) const fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

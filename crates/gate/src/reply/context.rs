@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use detect::{Scan, Segment, StreamLimits, StreamScan, redact::Tokens};
+use detect::{Scan, Segment, StreamLimits, StreamScan, names, redact::Tokens};
 use ledger::commit::CommitmentKey;
 use memchr::memmem;
 use policy::{Tallied, Tally};
@@ -269,16 +269,22 @@ impl Context {
     }
 
     /// Looks at a text that stands alone and may be rewritten; nothing is put
-    /// back into it.
+    /// back into it. `found` is what others found in it.
     ///
     /// # Errors
     /// When something in it is blocked.
-    pub(crate) fn alone(&mut self, leaf: &Leaf, text: &str) -> Result<String, Refusal> {
+    pub(crate) fn alone(
+        &mut self,
+        leaf: &Leaf,
+        text: &str,
+        found: &[Finding],
+    ) -> Result<String, Refusal> {
         self.expect(text.len());
         // Most of them stand in every reply, or in every event of a stream.
         let keys = leaf.keys.as_deref().unwrap_or_default();
         let scan = self.remembered(keys, text, leaf.slot);
-        if scan.findings.is_empty()
+        if found.is_empty()
+            && scan.findings.is_empty()
             && !scan.work_exceeded
             && leaf.slot != Slot::Opaque
             && !self.ruling.looking().has_token(text)
@@ -290,7 +296,7 @@ impl Context {
         if let Some(keys) = leaf.keys.as_deref() {
             scan.follows(keys);
         }
-        let segments = scan.whole(text);
+        let segments = names::merge(scan.whole(text), found);
         if scan.work_exceeded() {
             return Err(Refusal::new(Code::ReplyLimit).at(leaf.place.clone()));
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use detect::{
-    Segment, StreamScan,
+    Segment, StreamScan, names,
     redact::{RestoreRule, Rewriter, Root},
 };
 use terms::{Action, Code, Finding, Place, Refusal, RestoreCounts, Slot};
@@ -57,10 +57,16 @@ impl ChannelGuard {
         self.write(context, segments)
     }
 
-    /// Takes the whole text of a channel that comes in one piece.
-    pub(crate) fn whole(&mut self, context: &mut Context, text: &str) -> Result<String, Refusal> {
+    /// Takes the whole text of a channel that comes in one piece, with what
+    /// others found in it.
+    pub(crate) fn whole(
+        &mut self,
+        context: &mut Context,
+        text: &str,
+        found: &[Finding],
+    ) -> Result<String, Refusal> {
         context.expect(text.len());
-        let segments = self.scan.whole(text);
+        let segments = names::merge(self.scan.whole(text), found);
         self.end(context, segments)
     }
 

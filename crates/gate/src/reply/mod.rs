@@ -16,7 +16,7 @@ pub(crate) use context::Context;
 use source::Source;
 
 use crate::{
-    Gate, ReplySlot,
+    Gate, ReplySlot, names,
     rooms::{Closed, Ending, Unrecorded},
 };
 
@@ -24,7 +24,7 @@ use crate::{
 /// by what was asked for.
 pub(crate) async fn deliver(
     gate: &Gate,
-    ending: Ending,
+    mut ending: Ending,
     mut context: Context,
     response: Response<Incoming>,
     slot: ReplySlot,
@@ -38,6 +38,12 @@ pub(crate) async fn deliver(
         Ok(head) => head,
         Err(refusal) => return whole::refuse(ending, &mut context, &refusal, slot).await,
     };
+    if let Kind::Stream = kind {
+        let passes = names::stream_passes(gate, &context.ruling, &mut ending);
+        if let Err(refusal) = passes {
+            return whole::refuse(ending, &mut context, &refusal, slot).await;
+        }
+    }
     let source = Source::new(&context, ending.cut(), body);
     match kind {
         Kind::Whole => whole::deliver(gate, ending, context, head, source, slot).await,

@@ -1,16 +1,17 @@
 //! A reply that comes as one JSON document: a stream of one piece.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use terms::{Code, Outcome, Refusal};
+use terms::{Code, Finding, Outcome, Refusal};
 use wire::{Document, Leaf, LeafEdits, LeafKind, ReplyWalk, Surrogates};
 
 use super::{Context, guard::ChannelGuard, head::Head, logprobs, source::Source};
 use crate::{
     Gate, ReplySlot,
     budget::Gathering,
+    names::{self, NamedReply},
     respond,
     rooms::{Closed, Ending, Unrecorded},
     running::Cut,
@@ -34,7 +35,7 @@ pub(super) async fn deliver(
     });
     let cut = ending.cut();
     let inspected = match read {
-        Ok(body) => look(gate, &mut context, &cut, body).await,
+        Ok(body) => look(gate, &mut ending, &mut context, &cut, body).await,
         Err(refusal) => Err(refusal),
     };
     let settled = inspected.and_then(|body| context.settle().map(|tallied| (body, tallied)));
@@ -108,26 +109,30 @@ async fn read(
     Ok(bytes)
 }
 
-/// Reads the document, looks up what only the vault knows, and rewrites what
-/// has to be.
+/// Reads the document, asks the vault and the operator's service for names
+/// about it if there are any, and rewrites what has to be.
 async fn look(
     gate: &Gate,
+    ending: &mut Ending,
     context: &mut Context,
     cut: &Cut,
     body: Gathering,
 ) -> Result<Bytes, Refusal> {
     let (size, work) = (body.len(), gate.work());
-    if !context.recalls() {
+    let ruling = Arc::clone(&context.ruling);
+    if !context.recalls() && !names::looks_at_replies(gate, &ruling) {
         let looking = work.on(size, cut, || {
             let read = parse(context, body.finish())?;
-            inspect(context, cut, read)
+            inspect(context, cut, read, &NamedReply::default())
         });
         return looking.await.flatten();
     }
     let reading = work.on(size, cut, || parse(context, body.finish()));
     let read = reading.await.flatten()?;
     context.fetch(cut).await?;
-    work.on(size, cut, || inspect(context, cut, read))
+    let leaves = &read.walked.walk.leaves;
+    let named = names::ask_reply(gate, &ruling, ending, cut, leaves).await?;
+    work.on(size, cut, || inspect(context, cut, read, &named))
         .await
         .flatten()
 }
@@ -159,7 +164,12 @@ fn parse(context: &mut Context, body: Bytes) -> Result<Read, Refusal> {
 }
 
 /// Looks at every text of the document and rewrites what has to be.
-fn inspect(context: &mut Context, cut: &Cut, read: Read) -> Result<Bytes, Refusal> {
+fn inspect(
+    context: &mut Context,
+    cut: &Cut,
+    read: Read,
+    named: &NamedReply,
+) -> Result<Bytes, Refusal> {
     let Read { document, walked } = read;
     context.dialect.reply_facts(&document, &mut context.facts);
     let ReplyWalk {
@@ -182,7 +192,12 @@ fn inspect(context: &mut Context, cut: &Cut, read: Read) -> Result<Bytes, Refusa
     for (index, leaf) in walk.leaves.iter().enumerate() {
         cut.check()?;
         let text = crossing.get(&index).unwrap_or(&leaf.text);
-        let guarded = one(context, leaf, text)?;
+        let found = named.of(index);
+        if !found.is_empty() && crossing.contains_key(&index) {
+            // What was found has lost its place.
+            return Err(Refusal::new(Code::ReplyBlocked).at(leaf.place.clone()));
+        }
+        let guarded = one(context, leaf, text, found)?;
         if guarded.text != leaf.text {
             edits.set(&leaf.at, guarded.text);
         }
@@ -219,11 +234,16 @@ struct Guarded {
     masked: bool,
 }
 
-fn one(context: &mut Context, leaf: &Leaf, text: &str) -> Result<Guarded, Refusal> {
+fn one(
+    context: &mut Context,
+    leaf: &Leaf,
+    text: &str,
+    found: &[Finding],
+) -> Result<Guarded, Refusal> {
     let rewritable = leaf.editable && leaf.kind == LeafKind::Text;
     let Some(channel) = leaf.channel.as_ref().filter(|_| rewritable) else {
         if rewritable {
-            return context.alone(leaf, text).map(|text| Guarded {
+            return context.alone(leaf, text, found).map(|text| Guarded {
                 text,
                 edited: false,
                 masked: false,
@@ -240,7 +260,7 @@ fn one(context: &mut Context, leaf: &Leaf, text: &str) -> Result<Guarded, Refusa
     if let Some(keys) = leaf.keys.as_deref() {
         guard.follows(keys);
     }
-    let out = guard.whole(context, text)?;
+    let out = guard.whole(context, text, found)?;
     context.add(guard.counts());
     Ok(Guarded {
         text: out,

@@ -5,12 +5,13 @@ use detect::redact::Tokens;
 use http::HeaderName;
 use policy::{Passage, Tally};
 use terms::{Caller, Code, Direction, KeyId, Refusal, RequestFacts, Room};
-use wire::{Dialect, Document};
+use wire::{Document, Walk};
 
 use super::{Exchange, Screened, Turned};
 use crate::{
     Gate, Ruling,
     capture::Matches,
+    names::{self, Named},
     running::{Cut, Run},
     screen::Screen,
     vault::{self, Keeping},
@@ -72,20 +73,20 @@ impl Admitted {
         let mut tokens = Tokens::new(gate.tokens(), caller.key.as_str());
         let mut tally = Tally::new(ruling.policy(), Direction::Request, exchange.at_ms);
         let cut = run.cut();
+        let named = exchange.named(gate, &document, request.stream, &cut).await;
         let mut screen = looking(gate, &exchange, &ruling, &mut tally, &mut tokens, &cut);
-        let dialect = exchange.dialect;
-        let bytes = document.raw().len();
-        let screened = gate
-            .work()
-            .on(bytes, &cut, || {
-                look(&mut screen, dialect, &document, &passed)
-            })
-            .await
-            .flatten();
-        let unseen = screen.unseen;
-        if unseen > 0 {
-            pass_unseen(gate, &mut exchange, unseen);
-        }
+        let screened = match named {
+            Ok((walk, named)) => {
+                screen.named = named;
+                let looking = gate.work().on(document.raw().len(), &cut, || {
+                    let walk = walk.unwrap_or_else(|| exchange.dialect.walk_request(&document));
+                    look(&mut screen, &walk, &document, &passed)
+                });
+                looking.await.flatten()
+            }
+            Err(refusal) => Err(refusal),
+        };
+        exchange.unseen(gate, screen.unseen);
         if let (Some(capture), Some(matches)) = (&mut exchange.capture, screen.matches.take()) {
             capture.found(matches);
         }
@@ -125,6 +126,44 @@ impl Admitted {
     }
 }
 
+impl Exchange {
+    /// Notes texts that passed without a whole look.
+    fn unseen(&mut self, gate: &Gate, texts: u32) {
+        if texts > 0 {
+            gate.metrics().unseen(texts);
+            self.note(gate, Room::Screened, format!("{texts} texts passed that no control could look through whole, as the policy lets them for a time"));
+        }
+    }
+
+    /// Asks the operator's service for names about the request, if there is
+    /// one; answers the walk too, if that took one.
+    async fn named(
+        &mut self,
+        gate: &Gate,
+        document: &Document,
+        stream: bool,
+        cut: &Cut,
+    ) -> Result<(Option<Walk>, Named), Refusal> {
+        let ruling = self.ruling.clone();
+        if names::in_force(&ruling, self.at_ms).is_none() {
+            return Ok((None, Named::default()));
+        }
+        let bytes = document.raw().len();
+        let walking = gate
+            .work()
+            .on(bytes, cut, || self.dialect.walk_request(document));
+        let walk = walking.await?;
+        let named = names::ask_request(&ruling, &walk, (stream, self.at_ms), cut).await?;
+        if named.unseen > 0 {
+            gate.metrics().unseen(named.unseen);
+        }
+        if let Some(says) = named.note() {
+            self.note(gate, Room::Screened, says);
+        }
+        Ok((Some(walk), named))
+    }
+}
+
 /// What looks at the request.
 fn looking<'a>(
     gate: &Gate,
@@ -142,14 +181,9 @@ fn looking<'a>(
         unseen: 0,
         cut,
         matches: exchange.capture.is_some().then(Matches::default),
+        named: Named::default(),
         keeping: gate.vault().map(|vault| Keeping::of(vault)),
     }
-}
-
-/// Notes texts that no control could look through.
-fn pass_unseen(gate: &Gate, exchange: &mut Exchange, texts: u32) {
-    gate.metrics().unseen(texts);
-    exchange.note(gate, Room::Screened, format!("{texts} texts passed that no control could look through whole, as the policy lets them for a time"));
 }
 
 /// Keeps what was redacted for later exchanges, before anything is sent.
@@ -178,11 +212,10 @@ async fn keep(
 /// the walker found.
 fn look(
     screen: &mut Screen<'_>,
-    dialect: Dialect,
+    walk: &Walk,
     document: &Document,
     passed: &[(HeaderName, String)],
 ) -> Result<(Bytes, u64), Refusal> {
-    let walk = dialect.walk_request(document);
     screen
         .tally
         .not_inspected(walk.media_bytes, walk.opaque_bytes);
@@ -196,7 +229,7 @@ fn look(
         walk.opaque_places.first(),
         Code::OpaqueDenied,
     )?;
-    let body = screen.document(document, &walk)?;
+    let body = screen.document(document, walk)?;
     screen.headers(passed)?;
     if let Some(keeping) = &mut screen.keeping {
         keeping.gather(screen.ruling, screen.tokens);

@@ -31,6 +31,9 @@ pub struct Looking {
     /// What kind of text it is
     #[arg(long, value_enum, default_value_t = ProfileArg::Prompt)]
     pub profile: ProfileArg,
+    /// A service for names and addresses that looks too, as [names] of a gate (docs/specs/names.md)
+    #[arg(long, value_name = "URL")]
+    pub names: Option<String>,
     /// Rules of other scanners
     #[command(flatten)]
     pub imported: Imported,

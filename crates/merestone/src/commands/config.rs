@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
 use detect::Catalogue;
-use gate::{Ruling, VendorClient};
+use gate::{NamesService, Ruling, VendorClient};
 use serde_json::{Value, json};
 use terms::{Clock, Code, Control};
 
@@ -51,7 +51,8 @@ fn check(path: &Path) -> anyhow::Result<ExitCode> {
         client,
         // Nothing but examples is looked at.
         [0; 32],
-    );
+    )
+    .with_names(settled.names.map(NamesService::new));
     let now_ms = SystemClock::start().now_ms();
     ruling.show_canaries(now_ms).with_context(unusable)?;
     let modes: Vec<String> = Control::ALL
@@ -134,6 +135,13 @@ fn shown(settled: &Settled) -> Value {
             "in_flight_max": limits.in_flight_max,
             "connections_max": limits.connections_max,
         },
+        "names": settled.names.as_ref().map(|names| json!({
+            "url": names.url.to_string(),
+            "timeout_ms": names.time_max.as_millis(),
+            "concurrent_max": names.concurrent_max,
+            "score_min": names.score_min,
+            "replies": names.replies,
+        })),
         "export": exports(settled),
         "policy": settled.policy.digest(),
         "rules": settled.engine.digest(),

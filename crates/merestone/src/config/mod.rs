@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 pub use fault::ConfigFault;
 pub use restart::RestartOnly;
 pub use settings::{example, reference, refusals, settings};
-pub use settle::{CaptureAt, ExportAt, Settled, SinkAt, StoreAt, VaultAt, WitnessAt, Witnessing};
+pub use settle::{
+    CaptureAt, ExportAt, Settled, SinkAt, StoreAt, VaultAt, WitnessAt, Witnessing, names_url,
+};
 
 /// LIMIT: bytes of the configuration file.
 const FILE_BYTES_MAX: u64 = 1 << 20;

@@ -38,6 +38,7 @@ pub(super) struct Raw {
     pub(super) store: RawStore,
     #[serde(default)]
     pub(super) reload: RawReload,
+    pub(super) names: Option<RawNames>,
     #[serde(default)]
     pub(super) when_down: RawWhenDown,
     #[serde(default)]
@@ -120,6 +121,18 @@ pub(super) enum RawReach {
     Person,
 }
 
+/// A service for names that the operator runs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNames {
+    pub(super) url: Spanned<String>,
+    pub(super) timeout_ms: Option<Spanned<u64>>,
+    pub(super) concurrent_max: Option<Spanned<u64>>,
+    pub(super) score_min: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) replies: bool,
+}
+
 /// What is done when something is down.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -131,6 +144,8 @@ pub(super) struct RawWhenDown {
     pub(super) controls_until: Option<Spanned<String>>,
     pub(super) vault: Option<Spanned<RawWithoutIt>>,
     pub(super) vault_until: Option<Spanned<String>>,
+    pub(super) names: Option<Spanned<RawWithoutIt>>,
+    pub(super) names_until: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

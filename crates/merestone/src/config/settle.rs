@@ -4,6 +4,7 @@ mod access;
 mod capture;
 mod evidence;
 mod export;
+mod names;
 mod tls;
 mod vault;
 mod vendors;
@@ -18,7 +19,7 @@ use std::{
 };
 
 use detect::{Catalogue, Engine};
-use gate::{Limits, ServerTls, Settings, Vendor};
+use gate::{Limits, NamesAt, ServerTls, Settings, Vendor};
 use ipnet::IpNet;
 use policy::{ActionTable, ControlPolicy, ControlRule, Passage, Policy, permission::Permission};
 use rustls_pki_types::CertificateDer;
@@ -39,6 +40,7 @@ pub use capture::CaptureAt;
 pub use evidence::{WitnessAt, Witnessing};
 pub use export::{ExportAt, SinkAt};
 pub use vault::VaultAt;
+pub use names::names_url;
 
 /// A fault: its place in the file, and what to write instead.
 pub(super) type Fault = (Option<Range<usize>>, String);
@@ -64,6 +66,8 @@ pub struct Settled {
     pub policy: Policy,
     /// The detectors.
     pub engine: Engine,
+    /// The operator's service for names.
+    pub names: Option<NamesAt>,
     /// Where requests may go.
     pub vendors: Vec<Vendor>,
     /// Further certificate authorities.
@@ -167,6 +171,7 @@ pub(super) fn settle(raw: Raw, folder: &Path, keys: VendorKeys<'_>) -> Result<Se
         state,
         policy,
         engine,
+        names: names::settle(raw.names.as_ref())?,
         vendors,
         authorities,
         tls,
@@ -350,7 +355,9 @@ fn default_actions(control: Control, catalogue: &Catalogue) -> ActionTable {
         all.filter(move |detector| detector.control == control)
     };
     let table = ActionTable::new(
-        detectors().map(|detector| (detector.id.clone(), detector.default_action)),
+        detectors()
+            .map(|detector| (detector.id.clone(), detector.default_action))
+            .chain(names::actions(control)),
     );
     detectors()
         .flat_map(|detector| {

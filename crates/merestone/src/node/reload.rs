@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use gate::Ruling;
+use gate::{NamesService, Ruling};
 use store::VendorKeys as StoredKeys;
 use terms::{Act, Clock, Entropy};
 
@@ -117,6 +117,7 @@ pub async fn ruling(settled: Settled, admin: &Admin) -> anyhow::Result<Ruling> {
         policy,
         permission,
         engine,
+        names,
         mut vendors,
         authorities,
         ..
@@ -146,9 +147,8 @@ pub async fn ruling(settled: Settled, admin: &Admin) -> anyhow::Result<Ruling> {
     }
     let mut key = [0; 32];
     SystemEntropy.fill(&mut key);
-    Ok(Ruling::new(
-        policy, permission, engine, vendors, client, key,
-    ))
+    let ruling = Ruling::new(policy, permission, engine, vendors, client, key);
+    Ok(ruling.with_names(names.map(NamesService::new)))
 }
 
 /// What the ledger is told of a ruling: versions, modes, what it does at the
@@ -171,6 +171,14 @@ pub fn ruling_facts(ruling: &Ruling, admin: &Admin) -> BTreeMap<String, String> 
         );
     }
     facts.extend(ruling.weakest());
+    if let Some(service) = ruling.names() {
+        let looks = if service.at().replies {
+            "requests and whole replies"
+        } else {
+            "requests"
+        };
+        facts.insert("names".to_owned(), looks.to_owned());
+    }
     for vendor in ruling.vendors() {
         if vendor.capture != terms::CaptureMode::Nothing {
             facts.insert(

@@ -366,7 +366,7 @@ impl Rewrite {
                 return Err(Refusal::new(Code::VendorGarbage).at(leaf.place.clone()));
             }
             let mut text = if leaf.editable && leaf.kind == LeafKind::Text {
-                context.alone(leaf, &leaf.text)?
+                context.alone(leaf, &leaf.text, &[])?
             } else {
                 context.fixed(&leaf.text, leaf.slot, &leaf.place)?;
                 leaf.text.clone()

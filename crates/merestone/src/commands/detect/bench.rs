@@ -129,7 +129,7 @@ fn data_of(
         );
         let record = Record::read(lines.line(), characters).with_context(named)?;
         let (cpu_before, begun) = (cpu(), Instant::now());
-        let seen = scanner.look(&record.text, None);
+        let seen = scanner.look(&record.text, None)?;
         let findings = detect::resolve(seen.findings);
         let micros = begun.elapsed().as_micros();
         measured.cpu += cpu().saturating_sub(cpu_before);

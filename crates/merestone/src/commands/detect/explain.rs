@@ -123,7 +123,7 @@ fn explained(path: Option<&Path>, looking: &Looking, json: bool) -> anyhow::Resu
     let mut whole = true;
     let mut places = Places::start();
     let passed = pieces::each(input, |piece| {
-        let seen = scanner.look(&piece.text, name.as_deref());
+        let seen = scanner.look(&piece.text, name.as_deref())?;
         whole &= seen.whole;
         let own = |finding: &Finding| piece.own.contains(&finding.span.start);
         let owned = seen.findings.into_iter().filter(own).collect();

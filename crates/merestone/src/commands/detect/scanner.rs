@@ -1,26 +1,66 @@
 //! The built-in detectors and imported rules, as one.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path, time::Duration};
 
 use anyhow::Context;
 use detect::{
     Catalogue, Engine, Explained, Outcome, Profile,
     import::{self, Effect, ImportedFinding, Reading, Rules, Unsupported},
 };
+use gate::{NamesAt, NamesService, VendorClient};
 use terms::{Control, DetectorId, Direction, Finding, Kind, View};
 
 use crate::{
     cli::detect::{DirectionArg, Imported, Looking, ProfileArg},
-    present,
+    config, present,
 };
 
 /// LIMIT: remarks about a rule file that are printed.
 const REMARKS_MAX: usize = 20;
+/// LIMIT: for a service for names to answer about one piece of a text.
+const NAMES_TIME: Duration = Duration::from_secs(60);
+/// LIMIT: for a connection to it.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// A service for names, and what it takes to ask it.
+struct Names {
+    service: NamesService,
+    client: VendorClient,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Names {
+    fn new(url: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            service: NamesService::new(NamesAt {
+                url: config::names_url(url)?,
+                time_max: NAMES_TIME,
+                concurrent_max: 1,
+                score_min: 1,
+                replies: true,
+            }),
+            client: VendorClient::new(Vec::new(), CONNECT_TIME)?,
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()?,
+        })
+    }
+
+    fn look(&self, text: &str) -> anyhow::Result<Vec<Finding>> {
+        let texts = [text];
+        let found = self
+            .runtime
+            .block_on(self.service.ask(&self.client, &texts))?;
+        Ok(found.into_iter().flatten().collect())
+    }
+}
 
 /// What looks at texts.
 pub(super) struct Scanner {
     engine: Option<Engine>,
     rules: Vec<Rules>,
+    names: Option<Names>,
     direction: Direction,
     key: Kind,
 }
@@ -56,14 +96,15 @@ impl Scanner {
         Ok(Self {
             engine,
             rules: imported(&looking.imported)?,
+            names: looking.names.as_deref().map(Names::new).transpose()?,
             direction,
             key: Kind::new("key"),
         })
     }
 
     /// Looks at a text; the name of its file counts for rules that are for
-    /// some files.
-    pub(super) fn look(&self, text: &str, path: Option<&str>) -> Seen {
+    /// some files. It fails where a service for names was to look and did not.
+    pub(super) fn look(&self, text: &str, path: Option<&str>) -> anyhow::Result<Seen> {
         let mut seen = Seen {
             findings: Vec::new(),
             refused: Vec::new(),
@@ -85,7 +126,10 @@ impl Scanner {
                     why: each.reason.to_string(),
                 }));
         }
-        seen
+        if let Some(names) = &self.names {
+            seen.findings.extend(names.look(text)?);
+        }
+        Ok(seen)
     }
 
     /// An imported rule's finding as one of ours.

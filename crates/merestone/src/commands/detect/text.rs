@@ -96,7 +96,7 @@ pub(super) fn look(
     let mut places = Places::start();
     let mut whole = true;
     let passed = pieces::each(input, |piece| {
-        let seen = scanner.look(&piece.text, name);
+        let seen = scanner.look(&piece.text, name)?;
         whole &= seen.whole;
         let mut findings: Vec<Finding> = owned(seen.findings, piece).collect();
         if telling.overlapping {
@@ -182,7 +182,7 @@ fn redact(scanner: &Scanner, input: impl Read, name: Option<&str>) -> anyhow::Re
     let mut out = Out::new();
     let (mut done, mut found, mut whole) = (0_u64, false, true);
     let passed = pieces::each(input, |piece| {
-        let seen = scanner.look(&piece.text, name);
+        let seen = scanner.look(&piece.text, name)?;
         whole &= seen.whole;
         let findings: Vec<Finding> = owned(seen.findings, piece).collect();
         found |= !findings.is_empty();

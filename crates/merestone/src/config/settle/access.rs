@@ -80,6 +80,7 @@ pub(super) fn when_down(raw: &RawWhenDown) -> Result<WhenDown, Fault> {
         evidence: without_it(raw.evidence.as_ref(), raw.evidence_until.as_ref())?,
         controls: without_it(raw.controls.as_ref(), raw.controls_until.as_ref())?,
         vault: without_it(raw.vault.as_ref(), raw.vault_until.as_ref())?,
+        names: without_it(raw.names.as_ref(), raw.names_until.as_ref())?,
     })
 }
 
