@@ -210,11 +210,55 @@ def test_overlapping_findings_are_told_once_and_explained():
         assert one["end"] <= next_["start"]
     all_ = findings(text, "--overlapping")
     explained = json.loads(detect("explain", "--json", given=text, code=1).stdout)["matches"]
-    assert len(explained) == len(all_)
+    seen = [each for each in explained if each["told"] or each["why"].startswith("overlaps")]
+    assert len(seen) == len(all_)
     assert [each for each in explained if each["told"]] != []
     for each in explained:
         assert (each["why"] is None) == each["told"]
         assert each["told"] == any(one["start"] == each["start"] for one in told) or each["why"]
+
+
+def test_everything_that_is_let_go_is_explained(tmp_path):
+    source = rng("detect let go")
+    digits = needles.fill("4{digit:14}", source)
+    sums = sum(sum(divmod(int(digit) * (2 - at % 2), 10)) for at, digit in enumerate(digits))
+    card = f"{digits}{(-sums + 1) % 10}"
+    hexes = "".join(source.choice("0123456789abcdef") for _ in range(32))
+    secret = key("github")
+    parts = {
+        "its check says it is none (`card`)": card,
+        "it reads as a placeholder": 'password = "changeme"',
+        "no context word stands before it": hexes,
+        "it begins in the middle of another word": f"a{secret}",
+        "does not look in this direction": "![a](https://pictures.example/a.png)",
+    }
+    file = tmp_path / "text.txt"
+    file.write_text("\n".join(parts.values()))
+    done = detect("explain", "--json", file)
+    assert done.returncode in (0, 1)
+    explained = json.loads(done.stdout)
+    assert explained["whole"] and not explained["more"]
+    for why, text in parts.items():
+        start = file.read_text().index(text)
+        here = [
+            each["why"] or ""
+            for each in explained["matches"]
+            if start <= each["start"] <= each["end"] <= start + len(text)
+        ]
+        assert any(why in each for each in here), (why, here)
+    table = detect("explain", file)
+    for output in (done.stdout + done.stderr, table.stdout + table.stderr):
+        assert not any(text.encode() in output for text in (card, hexes, secret, "changeme"))
+    assert b"other detectors" in table.stdout, "one row for one reason at one place"
+    shown = detect("explain", "--show-secrets", "--json", file)
+    assert any(each.get("text") == card for each in json.loads(shown.stdout)["matches"])
+    # Bounded, and that it is so is said.
+    file.write_text(" ".join(needles.fill("000-{digit:2}-{digit:4}", source) for _ in range(12_000)))
+    done = detect("explain", "--json", file)
+    explained = json.loads(done.stdout)
+    let_go = [each for each in explained["matches"] if not each["told"]]
+    assert explained["more"] and explained["whole"] and len(let_go) <= 10_000
+    assert b"than is told" in done.stderr
 
 
 def test_imported_rules_look_too_and_what_is_not_supported_is_told(tmp_path):

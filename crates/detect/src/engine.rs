@@ -1,5 +1,6 @@
 //! The engine: all detectors over all views of a text, whole or in a stream.
 
+mod explain;
 mod hits;
 mod look;
 mod matches;
@@ -22,6 +23,8 @@ use crate::{
 use look::{Reached, Task};
 use plan::Plan;
 
+pub use explain::Explanation;
+use refused::Refusals;
 pub use refused::{Refused, Why};
 pub use stream::{Held, HeldTooMuch, Segment, StreamLimits, StreamScan};
 
@@ -143,6 +146,11 @@ impl Engine {
     /// # Errors
     /// When a detector cannot be used.
     pub fn with_profile(catalogue: Catalogue, profile: Profile) -> Result<Self, EngineFault> {
+        Self::those(&catalogue, |detector| detector.looks(profile))
+    }
+
+    /// The detectors of a catalogue that are kept, switched on or not.
+    fn those(catalogue: &Catalogue, keep: impl Fn(&Detector) -> bool) -> Result<Self, EngineFault> {
         let kinds: Vec<&str> = catalogue
             .detectors()
             .iter()
@@ -152,7 +160,7 @@ impl Engine {
         let rules = catalogue
             .detectors()
             .iter()
-            .filter(|detector| detector.enabled && detector.profiles.contains(&profile))
+            .filter(|detector| keep(detector))
             .enumerate()
             .map(|(number, detector)| Rule::new(number, detector))
             .collect::<Result<Vec<_>, _>>()?;
@@ -248,26 +256,20 @@ impl Engine {
         scan.findings.is_empty() && !scan.work_exceeded
     }
 
-    /// Likewise, with the matches that are no findings, and why.
-    #[must_use]
-    pub fn explain(&self, text: &str, direction: Direction) -> (Scan, Vec<Refused>) {
-        self.look("", text, Some(direction), true)
-    }
-
     fn look(
         &self,
         before: &str,
         text: &str,
         direction: Option<Direction>,
         explain: bool,
-    ) -> (Scan, Vec<Refused>) {
+    ) -> (Scan, Refusals) {
         let mut scan = Scan {
             findings: Vec::new(),
             bytes: 0,
             work_exceeded: false,
             work: 0,
         };
-        let mut refused = Vec::new();
+        let mut refused = Refusals::default();
         if direction.is_some_and(|direction| !self.looks(direction)) {
             // Nothing looks: no byte counts as looked at.
             return (scan, refused);

@@ -191,6 +191,29 @@ impl Validator {
             .map_or(span.start, |value| value.start)
     }
 
+    /// Whether a match for a secret, or what stands last in it, reads as a word
+    /// that people write where one is to be filled in, or is too dull for one.
+    pub(crate) fn is_placeholder(self, text: &str, span: &Range<usize>) -> bool {
+        let secret = matches!(
+            self,
+            Self::Password
+                | Self::Secret
+                | Self::Glued
+                | Self::Address
+                | Self::Argument
+                | Self::Pair
+                | Self::Token
+                | Self::Basic
+                | Self::Entropy
+                | Self::Key
+                | Self::Config
+        );
+        let found = text.get(span.clone()).unwrap_or_default();
+        let parts = |char: char| char.is_whitespace() || "=:\"'`".contains(char);
+        let last = found.rsplit(parts).find(|part| !part.is_empty());
+        secret && (value::placeholder(found) || last.is_some_and(value::placeholder))
+    }
+
     /// The value behind a name, for the validators that take a match apart.
     fn value(self, text: &str, span: &Range<usize>) -> Option<Range<usize>> {
         match self {

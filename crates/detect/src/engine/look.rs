@@ -1,11 +1,12 @@
 //! All matches in one view: one pass for what patterns can be found by, then
 //! each pattern only where it can begin.
 
+mod bytes;
 mod edits;
 mod judge;
 mod reached;
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
 use terms::{Direction, Finding, View as Reading};
 
@@ -13,10 +14,12 @@ use super::{
     Engine, Rule,
     hits::{Hits, hits},
     plan::{Plan, Spot},
-    refused::Refused,
+    refused::{Refusals, Why},
 };
-use crate::{catalogue::CONTEXT_BYTES, view::View};
+use crate::{anchor::Anchor, catalogue::CONTEXT_BYTES, view::View};
 
+pub(super) use bytes::tail;
+use bytes::{is_whole, next_char, run};
 use edits::{Around, Edits};
 pub(super) use reached::Reached;
 
@@ -62,7 +65,7 @@ pub(super) struct Seen {
     pub(super) work: usize,
     /// A pattern could not be tried, or there was too much to look at.
     pub(super) failed: bool,
-    pub(super) refused: Vec<Refused>,
+    pub(super) refused: Refusals,
     pub(super) hits: Hits,
 }
 
@@ -88,6 +91,8 @@ struct Looking<'a> {
     /// Likewise, for any rule.
     any_upto: usize,
     work_max: usize,
+    /// Up to where a rule's matches were refused, by the reason.
+    refused_upto: BTreeMap<(usize, Why), usize>,
     seen: Seen,
 }
 
@@ -113,6 +118,7 @@ pub(super) fn in_view(
         reached,
         any_upto: 0,
         work_max,
+        refused_upto: BTreeMap::new(),
         seen: Seen {
             work: view.text.len() + hits.work,
             ..Seen::default()
@@ -121,6 +127,7 @@ pub(super) fn in_view(
     let rows = looking.rows(&hits);
     looking.pass(&hits, &rows);
     looking.ahead();
+    looking.unnamed();
     looking.try_all();
     looking.seen.hits = hits;
     let seen = looking.seen;
@@ -269,6 +276,19 @@ impl Looking<'_> {
         }
     }
 
+    /// Who explains tells also what no context word stands before.
+    fn unnamed(&mut self) {
+        if !self.task.explain {
+            return;
+        }
+        let (plan, all) = (self.plan, 0..self.view.text.len());
+        for (number, spot) in plan.spots.iter().enumerate() {
+            if spot.pattern.anchors().contains(&Anchor::Words) {
+                self.place(number, all.clone());
+            }
+        }
+    }
+
     /// A pattern may begin somewhere here: it is tried when all such places are
     /// known.
     fn place(&mut self, number: usize, range: Range<usize>) {
@@ -375,7 +395,9 @@ impl Looking<'_> {
         let fits = |(index, byte): (usize, &u8)| {
             let at = from + index;
             let begins = spot.first.has(*byte) && text.is_char_boundary(at);
-            (begins && self.left_fits(spot, at) && self.is_long(spot, at)).then_some(at)
+            // Who explains tells also what begins in the middle of a word.
+            let left = || self.task.explain || self.left_fits(spot, at);
+            (begins && left() && self.is_long(spot, at)).then_some(at)
         };
         bytes.iter().enumerate().find_map(fits)
     }
@@ -422,6 +444,10 @@ impl Looking<'_> {
         let Some(rule) = self.rules.get(number) else {
             return Some(next);
         };
+        if self.task.explain && !self.left_fits(spot, start) {
+            self.refuse(rule, &(start..end), Why::Before);
+            return Some(next);
+        }
         if rule.closer.is_some() {
             return Some(self.opened(rule, number, &(start..end)));
         }
@@ -440,56 +466,14 @@ impl Looking<'_> {
             }
             Err(why) => {
                 if self.task.explain {
-                    let span = self.view.source(&(start..end));
-                    self.seen
-                        .refused
-                        .push(Refused::new(&rule.detector, span, why));
+                    self.refuse(rule, &(start..end), why);
+                    if why == Why::Context {
+                        // It is only told: what begins in it is one with it.
+                        return Some(end.max(next));
+                    }
                 }
                 Some(next)
             }
         }
     }
-}
-
-/// How many such bytes stand in a row. LIMIT: no pattern asks for more.
-fn run(bytes: &[u8], at: usize, fits: impl Fn(&u8) -> bool) -> usize {
-    const BYTES_MAX: usize = 128;
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter()
-        .take(BYTES_MAX)
-        .take_while(|byte| fits(byte))
-        .count()
-}
-
-/// Whether no word goes on before or behind: another letter or digit, unless a
-/// capital begins a new word, as in `apiKey`.
-fn is_whole(text: &str, span: Range<usize>) -> bool {
-    let bytes = text.as_bytes();
-    let at = |place: Option<usize>| place.and_then(|place| bytes.get(place)).copied();
-    let parted = |before: Option<u8>, after: Option<u8>| match (before, after) {
-        (Some(before), Some(after)) => {
-            !before.is_ascii_alphanumeric()
-                || !after.is_ascii_alphanumeric()
-                || (before.is_ascii_lowercase() && after.is_ascii_uppercase())
-        }
-        _ => true,
-    };
-    parted(at(span.start.checked_sub(1)), at(Some(span.start)))
-        && parted(at(span.end.checked_sub(1)), at(Some(span.end)))
-}
-
-/// The last bytes of a text, whole characters only.
-pub(super) fn tail(text: &str, bytes_max: usize) -> &str {
-    let mut from = text.len().saturating_sub(bytes_max);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    text.get(from..).unwrap_or_default()
-}
-
-fn next_char(text: &str, at: usize) -> usize {
-    at + text
-        .get(at..)
-        .and_then(|rest| rest.chars().next())
-        .map_or(1, char::len_utf8)
 }

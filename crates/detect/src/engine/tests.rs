@@ -1,5 +1,6 @@
 mod alone;
 mod begun;
+mod explain;
 mod keys;
 mod opaque;
 mod opened;

@@ -126,6 +126,9 @@ pub enum DetectCommand {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Print what matched, too; without this no output holds any of it
+        #[arg(long)]
+        show_secrets: bool,
     },
     /// Try every example and counter-example in the surroundings of prompts; ends with 1 if any fails
     Check {

@@ -16,6 +16,7 @@ mod text;
 use std::process::ExitCode;
 
 use crate::{cli::detect::DetectCommand, present};
+use explain::Telling;
 
 /// What a command ends with where not everything could be looked at, and
 /// where it could not be done: neither clean nor found.
@@ -47,7 +48,8 @@ fn done(command: DetectCommand) -> anyhow::Result<ExitCode> {
             what,
             looking,
             json,
-        } => explain::run(what.as_deref(), &looking, json),
+            show_secrets,
+        } => explain::run(what.as_deref(), &looking, Telling { json, show_secrets }),
         DetectCommand::Check { imported, json } => check::run(&imported, json),
         DetectCommand::Bench(args) => bench::run(&args),
     }

@@ -7,7 +7,7 @@ use terms::{Finding, View as Reading};
 use super::{Found, Looking, UNCLOSED_BYTES_MAX};
 use crate::{
     catalogue::{CONTEXT_BYTES, SCORE_MIN},
-    engine::{Rule, Why},
+    engine::{Refused, Rule, Why},
     validate::Valid,
 };
 
@@ -24,7 +24,14 @@ impl Looking<'_> {
             (false, Some(_)) => detector.score,
         };
         let valid = detector.validator.accept(text, span);
-        let valid = valid.ok_or(Why::Validator)?;
+        let valid = valid.ok_or_else(|| {
+            let reads = self.task.explain && detector.validator.is_placeholder(text, span);
+            if reads {
+                Why::Placeholder
+            } else {
+                Why::Validator
+            }
+        })?;
         let after = text.get(valid.end..).and_then(|after| after.chars().next());
         if !detector.right.allows(after) {
             return Err(Why::Neighbour);
@@ -97,6 +104,19 @@ impl Looking<'_> {
         let opened = waits.then_some((opener.end, number));
         self.found(rule, &span, rule.detector.score, self.view.open, opened);
         span.end
+    }
+
+    /// Keeps a match that is no finding, and why. What begins in one of the
+    /// same detector that was refused for the same reason is one with it.
+    pub(super) fn refuse(&mut self, rule: &Rule, span: &Range<usize>, why: Why) {
+        let upto = self.refused_upto.entry((rule.number, why)).or_default();
+        if span.start < *upto {
+            return;
+        }
+        *upto = span.end;
+        let source = self.view.source(span);
+        let refused = Refused::new(&rule.detector, source, why);
+        self.seen.refused.push(refused);
     }
 
     pub(super) fn found(

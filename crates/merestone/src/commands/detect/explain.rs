@@ -21,12 +21,23 @@ use crate::{cli::detect::Looking, present};
 /// LIMIT: matches of one input that are explained.
 const EXPLAINED_MAX: usize = 100_000;
 
-pub(super) fn run(what: Option<&str>, looking: &Looking, json: bool) -> anyhow::Result<ExitCode> {
+/// What is told of a text, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Telling {
+    pub(super) json: bool,
+    pub(super) show_secrets: bool,
+}
+
+pub(super) fn run(
+    what: Option<&str>,
+    looking: &Looking,
+    telling: Telling,
+) -> anyhow::Result<ExitCode> {
     let catalogue = Catalogue::embedded()?;
     let mut detectors = catalogue.detectors().iter();
     let named = |detector: &&Detector| Some(detector.id.as_str()) == what;
     if let Some(detector) = detectors.find(named) {
-        return about(detector, json);
+        return about(detector, telling.json);
     }
     let path = what.map(Path::new);
     if let Some(path) = path.filter(|path| *path != Path::new("-") && !path.exists()) {
@@ -35,7 +46,7 @@ pub(super) fn run(what: Option<&str>, looking: &Looking, json: bool) -> anyhow::
             path.display()
         );
     }
-    explained(path, looking, json)
+    explained(path, looking, telling)
 }
 
 /// The seed of the examples that are shown.
@@ -116,15 +127,16 @@ struct Line {
     why: Option<String>,
 }
 
-fn explained(path: Option<&Path>, looking: &Looking, json: bool) -> anyhow::Result<ExitCode> {
-    let scanner = Scanner::new(looking)?;
+fn explained(path: Option<&Path>, looking: &Looking, telling: Telling) -> anyhow::Result<ExitCode> {
+    let scanner = Scanner::explaining(looking)?;
     let (input, name) = text::open(path)?;
     let mut lines: Vec<Line> = Vec::new();
-    let mut whole = true;
+    let (mut found, mut whole, mut more) = (false, true, false);
     let mut places = Places::start();
     let passed = pieces::each(input, |piece| {
         let seen = scanner.look(&piece.text, name.as_deref())?;
         whole &= seen.whole;
+        more |= seen.more;
         let own = |finding: &Finding| piece.own.contains(&finding.span.start);
         let owned = seen.findings.into_iter().filter(own).collect();
         let told = resolve_explained(owned).into_iter().map(|each: Explained| {
@@ -135,18 +147,26 @@ fn explained(path: Option<&Path>, looking: &Looking, json: bool) -> anyhow::Resu
         let refused = seen.refused.into_iter().filter(|each| own(&each.finding));
         let refused = refused.map(|each| (each.finding, Some(each.why)));
         let mut all: Vec<(Finding, Option<String>)> = told.chain(refused).collect();
-        all.sort_by_key(|(finding, _)| finding.span.start);
+        all.sort_by(|(a, why), (b, other)| {
+            let place = |finding: &Finding| (finding.span.start, finding.span.end);
+            (place(a), why).cmp(&(place(b), other))
+        });
         let mut at = places.go_on();
         for (finding, why) in all {
+            found |= why.is_none();
             if lines.len() == EXPLAINED_MAX {
-                whole = false;
-                break;
+                more = true;
+                whole &= why.is_some();
+                continue;
             }
             let located = Located {
                 start: piece.base + finding.span.start as u64,
                 end: piece.base + finding.span.end as u64,
                 place: at.of(&piece.text, finding.span.start),
-                text: None,
+                text: telling
+                    .show_secrets
+                    .then(|| piece.text.get(finding.span.clone()).map(str::to_owned))
+                    .flatten(),
                 finding,
             };
             lines.push(Line { located, why });
@@ -157,16 +177,19 @@ fn explained(path: Option<&Path>, looking: &Looking, json: bool) -> anyhow::Resu
         Ok(())
     })?;
     let whole = whole && !passed.more;
-    if json {
-        as_lines(&lines, whole)?;
+    if telling.json {
+        as_lines(&lines, whole, more)?;
     } else {
-        as_table(&lines)?;
+        as_table(&lines, telling.show_secrets)?;
+    }
+    if more {
+        present::note("more matched and was let go than is told");
     }
     text::notes(&passed, whole);
-    Ok(ending(lines.iter().any(|line| line.why.is_none()), whole))
+    Ok(ending(found, whole))
 }
 
-fn as_lines(lines: &[Line], whole: bool) -> anyhow::Result<()> {
+fn as_lines(lines: &[Line], whole: bool, more: bool) -> anyhow::Result<()> {
     let all: Vec<Value> = lines
         .iter()
         .map(|line| {
@@ -178,20 +201,36 @@ fn as_lines(lines: &[Line], whole: bool) -> anyhow::Result<()> {
             value
         })
         .collect();
-    present::say!("{}", json!({ "matches": all, "whole": whole }))
+    present::say!(
+        "{}",
+        json!({ "matches": all, "whole": whole, "more": more })
+    )
 }
 
-fn as_table(lines: &[Line]) -> anyhow::Result<()> {
+fn as_table(lines: &[Line], show_secrets: bool) -> anyhow::Result<()> {
     if lines.is_empty() {
         return present::say!("nothing was seen");
     }
-    let headings: Vec<&str> = HEADINGS.into_iter().chain(["outcome"]).collect();
+    let headings: Vec<&str> = HEADINGS
+        .into_iter()
+        .chain(show_secrets.then_some("text"))
+        .chain(["outcome"])
+        .collect();
     let mut table = present::table(&headings);
-    for line in lines {
+    // What many detectors let go at one place for one reason is one row.
+    let alike = |a: &Line, b: &Line| {
+        a.why.is_some()
+            && a.why == b.why
+            && (a.located.start, a.located.end) == (b.located.start, b.located.end)
+    };
+    for group in lines.chunk_by(alike) {
+        let Some(line) = group.first() else { continue };
         let mut row = line.located.row();
-        row.push(match &line.why {
-            None => "told".to_owned(),
-            Some(why) => format!("not told: {why}"),
+        row.push(match (&line.why, group.len() - 1) {
+            (None, _) => "told".to_owned(),
+            (Some(why), 0) => format!("not told: {why}"),
+            (Some(why), 1) => format!("not told: {why}; nor by another detector"),
+            (Some(why), more) => format!("not told: {why}; nor by {more} other detectors"),
         });
         table.add_row(row);
     }

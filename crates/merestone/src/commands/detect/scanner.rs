@@ -1,10 +1,10 @@
 //! The built-in detectors and imported rules, as one.
 
-use std::{fs::File, io::Read, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::Duration};
 
 use anyhow::Context;
 use detect::{
-    Catalogue, Engine, Explained, Outcome, Profile,
+    Catalogue, Detector, Engine, Explained, Outcome, Profile, Why,
     import::{self, Effect, ImportedFinding, Reading, Rules, Unsupported},
 };
 use gate::{NamesAt, NamesService, VendorClient};
@@ -61,8 +61,29 @@ pub(super) struct Scanner {
     engine: Option<Engine>,
     rules: Vec<Rules>,
     names: Option<Names>,
+    /// Detectors that do not look, for who wants to know what they would find.
+    left_out: Option<Engine>,
+    /// What is to be told of detectors besides, if anything is.
+    about: BTreeMap<DetectorId, About>,
     direction: Direction,
     key: Kind,
+}
+
+/// What is told of a detector besides its name.
+struct About {
+    check: Option<String>,
+    score: u8,
+    control: Control,
+}
+
+impl About {
+    fn of(detector: &Detector) -> Self {
+        Self {
+            check: detector.check(),
+            score: detector.score,
+            control: detector.control,
+        }
+    }
 }
 
 /// A match that is no finding, and why.
@@ -76,6 +97,8 @@ pub(super) struct Seen {
     /// Findings, which may overlap.
     pub(super) findings: Vec<Finding>,
     pub(super) refused: Vec<Refused>,
+    /// Whether more was refused than is told.
+    pub(super) more: bool,
     /// Whether everything was looked at.
     pub(super) whole: bool,
 }
@@ -86,20 +109,72 @@ impl Scanner {
             DirectionArg::Request => Direction::Request,
             DirectionArg::Reply => Direction::Reply,
         };
-        let profile = match looking.profile {
-            ProfileArg::Prompt => Profile::Prompt,
-            ProfileArg::Code => Profile::Code,
-        };
+        let profile = profile(looking);
         let engine = (!looking.imported.only_rules)
             .then(|| anyhow::Ok(Engine::with_profile(Catalogue::embedded()?, profile)?))
             .transpose()?;
         Ok(Self {
             engine,
+            left_out: None,
+            about: BTreeMap::new(),
             rules: imported(&looking.imported)?,
             names: looking.names.as_deref().map(Names::new).transpose()?,
             direction,
             key: Kind::new("key"),
         })
+    }
+
+    /// Likewise, to tell also what is let go, and why.
+    pub(super) fn explaining(looking: &Looking) -> anyhow::Result<Self> {
+        let mut scanner = Self::new(looking)?;
+        if scanner.engine.is_some() {
+            let catalogue = Catalogue::embedded()?;
+            let profile = profile(looking);
+            scanner.left_out = Some(Engine::left_out(&catalogue, profile)?);
+            let all = catalogue.detectors().iter();
+            scanner.about = all
+                .map(|detector| (detector.id.clone(), About::of(detector)))
+                .collect();
+        }
+        Ok(scanner)
+    }
+
+    /// What the built-in detectors see in a text.
+    fn engine(&self, engine: &Engine, text: &str, seen: &mut Seen) {
+        let scan = match &self.left_out {
+            None => engine.scan(text, self.direction),
+            left_out => {
+                let explained = engine.explain(text, self.direction, left_out.as_ref());
+                seen.more |= explained.more;
+                let refused = explained.refused.into_iter();
+                seen.refused.extend(refused.map(|each| self.refused(each)));
+                explained.scan
+            }
+        };
+        seen.findings = scan.findings;
+        seen.whole = !scan.work_exceeded;
+    }
+
+    fn refused(&self, refused: detect::Refused) -> Refused {
+        let about = self.about.get(&refused.detector);
+        let check = about.and_then(|about| about.check.as_deref());
+        let why = match (refused.why, check) {
+            (Why::Validator | Why::Placeholder, Some(check)) => {
+                format!("{} (`{check}`)", refused.why)
+            }
+            (why, _) => why.to_string(),
+        };
+        Refused {
+            finding: Finding {
+                detector: refused.detector,
+                kind: refused.kind,
+                control: about.map_or(Control::Redaction, |about| about.control),
+                span: refused.span,
+                score: about.map_or(0, |about| about.score),
+                view: View::Plain,
+            },
+            why,
+        }
     }
 
     /// Looks at a text; the name of its file counts for rules that are for
@@ -108,12 +183,11 @@ impl Scanner {
         let mut seen = Seen {
             findings: Vec::new(),
             refused: Vec::new(),
+            more: false,
             whole: true,
         };
         if let Some(engine) = &self.engine {
-            let scan = engine.scan(text, self.direction);
-            seen.findings = scan.findings;
-            seen.whole = !scan.work_exceeded;
+            self.engine(engine, text, &mut seen);
         }
         for rules in &self.rules {
             let found = rules.look(text, path);
@@ -142,6 +216,13 @@ impl Scanner {
             score: finding.score,
             view: View::Plain,
         }
+    }
+}
+
+const fn profile(looking: &Looking) -> Profile {
+    match looking.profile {
+        ProfileArg::Prompt => Profile::Prompt,
+        ProfileArg::Code => Profile::Code,
     }
 }
 
