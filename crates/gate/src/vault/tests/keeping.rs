@@ -28,6 +28,7 @@ static RULING: LazyLock<Ruling> = LazyLock::new(|| {
         Engine::new(Catalogue::embedded().unwrap()).unwrap(),
         Vec::new(),
         VendorClient::new(Vec::new(), std::time::Duration::from_secs(1)).unwrap(),
+        [0; 32],
     )
 });
 
