@@ -135,11 +135,12 @@ impl Screen<'_> {
     }
 
     fn look(&mut self, keys: &str, text: &str, slot: Slot) -> Result<Vec<Finding>, Refusal> {
-        let scan =
-            self.whole(
-                self.ruling
-                    .look(self.tokens.scope(), (keys, text), slot, Direction::Request),
-            )?;
+        let scan = self.whole(self.ruling.look(
+            self.tokens.scope(),
+            (keys, text),
+            slot,
+            Direction::Request,
+        ))?;
         self.tally.looked(slot, scan.bytes);
         Ok(scan.findings)
     }

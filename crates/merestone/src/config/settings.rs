@@ -41,7 +41,12 @@ const fn setting(
 
 /// Tables that mean something by being there: they are there whole, or not.
 const WHOLE_TABLES: &[&str] = &[
-    "gate.tls", "secrets.vault", "lockout", "names", "vault", "[export]",
+    "gate.tls",
+    "secrets.vault",
+    "lockout",
+    "names",
+    "vault",
+    "[export]",
 ];
 
 /// All settings, in the order of the example.

@@ -39,8 +39,8 @@ use super::{
 pub use capture::CaptureAt;
 pub use evidence::{WitnessAt, Witnessing};
 pub use export::{ExportAt, SinkAt};
-pub use vault::VaultAt;
 pub use names::names_url;
+pub use vault::VaultAt;
 
 /// A fault: its place in the file, and what to write instead.
 pub(super) type Fault = (Option<Range<usize>>, String);
