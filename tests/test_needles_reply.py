@@ -285,3 +285,27 @@ def test_a_value_that_only_its_key_tells(blocking, number):
         (row,) = run(blocking, channel, [Row(key, channel.whole(text), False, text=text)])
         assert (row.reply.status >= 400) == blocked, row.reply.body
         assert (ssn.encode() in row.reply.body) != blocked
+
+
+@pytest.mark.parametrize("place", ["beside the choices", "in the message"])
+@pytest.mark.parametrize("number", [False, True], ids=["text", "number"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+def test_a_value_that_only_its_key_tells_where_nobody_expects_one(
+    blocking, streamed, number, place
+):
+    channel = CHANNELS[0]
+    ssn = "219099" + str(rng("named", place).randrange(101, 999))
+    for key, blocked in (("ssn", True), ("order", False)):
+        lines = [channel.whole("hi")]
+        if streamed:
+            lines = channel.stream(["hi"]).decode().split("\n\n")
+        at = 1 if streamed else 0
+        text = lines[at].removeprefix("data: ") if streamed else lines[at]
+        document = json.loads(text)
+        choice = document["choices"][0]
+        home = document if place == "beside the choices" else choice["delta" if streamed else "message"]
+        home["extra"] = {key: int(ssn) if number else ssn}
+        lines[at] = ("data: " if streamed else "") + json.dumps(document)
+        body = "\n\n".join(lines) if streamed else lines[0]
+        (row,) = run(blocking, channel, [Row(key, body.encode(), streamed, text="hi")])
+        assert (ssn.encode() in row.reply.body) != blocked, row.reply.body

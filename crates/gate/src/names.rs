@@ -139,7 +139,7 @@ pub(crate) fn in_force(ruling: &Ruling, now_ms: u64) -> Option<(&NamesService, b
 
 /// Whether a text may hold prose: what can be rewritten, and is neither a
 /// parameter of the call nor a value that only the vendor reads.
-fn is_prose(leaf: &Leaf) -> bool {
+pub(crate) fn is_prose(leaf: &Leaf) -> bool {
     let slot = match leaf.slot {
         Slot::System
         | Slot::Turn

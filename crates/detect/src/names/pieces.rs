@@ -1,5 +1,7 @@
 //! How texts are handed to a model: long ones in pieces, many at once.
 
+use std::fmt;
+
 use terms::Finding;
 
 use super::{NamesFault, SPOT_BYTES_MAX, answer};
@@ -14,7 +16,7 @@ const PIECE_BYTES_MAX: usize = 64 << 10;
 const OVERLAP_BYTES: usize = 2 * SPOT_BYTES_MAX;
 
 /// A piece of one of the texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Piece<'t> {
     /// Which text.
     text: usize,
@@ -24,10 +26,21 @@ struct Piece<'t> {
 }
 
 /// Texts that are handed over at once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Batch<'t> {
     pieces: Vec<Piece<'t>>,
     bytes: usize,
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Batch({} texts, {} bytes)",
+            self.pieces.len(),
+            self.bytes
+        )
+    }
 }
 
 /// What a model found in some texts, batch by batch.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use terms::{Finding, Refusal, Room};
-use wire::Leaf;
 
-use super::{ask, in_force, is_prose, unanswered};
+use super::{ask, in_force, unanswered};
 use crate::{Gate, Ruling, rooms::Ending, running::Cut};
 
 /// What the service found in a whole reply, by the number of the leaf.
@@ -52,7 +51,7 @@ pub(crate) fn looks_at_replies(gate: &Gate, ruling: &Ruling) -> bool {
     replies(ruling, gate.clock().now_ms()).is_some()
 }
 
-/// Asks about the texts of a whole reply, where a service is in force that
+/// Asks about the texts of a whole reply, each with the number of its leaf, where a service is in force that
 /// looks at replies.
 ///
 /// # Errors
@@ -62,7 +61,7 @@ pub(crate) async fn ask_reply(
     ruling: &Ruling,
     ending: &mut Ending,
     cut: &Cut,
-    leaves: &[Leaf],
+    prose: &[(usize, String)],
 ) -> Result<NamedReply, Refusal> {
     let now_ms = gate.clock().now_ms();
     let Some((service, needed)) =
@@ -70,13 +69,7 @@ pub(crate) async fn ask_reply(
     else {
         return Ok(NamedReply::default());
     };
-    let prose: Vec<(usize, &str)> = leaves
-        .iter()
-        .enumerate()
-        .filter(|(_, leaf)| is_prose(leaf))
-        .map(|(number, leaf)| (number, leaf.text.as_str()))
-        .collect();
-    let texts: Vec<&str> = prose.iter().map(|(_, text)| *text).collect();
+    let texts: Vec<&str> = prose.iter().map(|(_, text)| text.as_str()).collect();
     match ask(ruling, service, cut, &texts).await? {
         Ok(found) => {
             let count = texts.len();

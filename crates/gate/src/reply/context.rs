@@ -15,6 +15,9 @@ use crate::{
     Gate, Ruling, capture::Matches, replace, rooms::Ending, running::Cut, seams, vault::Recall,
 };
 
+/// LIMIT: bytes that values put back may make one reply longer: a value may be
+/// two hundred times as long as its token.
+const RESTORED_BYTES_MAX: usize = 4 << 20;
 /// LIMIT: calls of tools in one reply.
 const CALLS_MAX: usize = 4_096;
 
@@ -29,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) tally: Tally,
     pub(crate) facts: ReplyFacts,
     pub(crate) restored: RestoreCounts,
+    /// Bytes that the reply grew by values that were put back.
+    grown_bytes: usize,
     pub(crate) edited: bool,
     pub(crate) logprobs_removed: bool,
     pub(crate) signature_removed: bool,
@@ -66,6 +71,7 @@ impl Context {
             tokens,
             facts: ReplyFacts::default(),
             restored: RestoreCounts::default(),
+            grown_bytes: 0,
             edited: false,
             logprobs_removed: false,
             signature_removed: false,
@@ -403,6 +409,13 @@ impl Context {
         self.restored.restored = self.restored.restored.saturating_add(counts.restored);
         self.restored.withheld = self.restored.withheld.saturating_add(counts.withheld);
         self.restored.foreign = self.restored.foreign.saturating_add(counts.foreign);
+    }
+
+    /// Counts by how much a value that was put back is longer than its token;
+    /// whether the reply may grow so far.
+    pub(crate) const fn grows(&mut self, bytes: usize) -> bool {
+        self.grown_bytes = self.grown_bytes.saturating_add(bytes);
+        self.grown_bytes <= RESTORED_BYTES_MAX
     }
 
     /// Whether a reply holds one of the vendors' own keys, as an error about

@@ -93,7 +93,12 @@ impl ChannelGuard {
                 Segment::Plain(text) => self.rewriter.plain(&text, &mut out),
                 Segment::Token(token) => {
                     self.edited = true;
+                    let before = out.len();
                     self.rewriter.token(&token, &context.tokens, &mut out);
+                    let more = out.len().saturating_sub(before + token.len());
+                    if !context.grows(more) {
+                        return Err(Refusal::new(Code::ReplyLimit).at(self.place.clone()));
+                    }
                 }
                 Segment::Found { text, findings } => {
                     self.found(context, text.as_str(), &findings, &mut out)?

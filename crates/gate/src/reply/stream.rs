@@ -142,9 +142,10 @@ impl Walking<'_> {
                 // A switch does not wait for all that the vendor sent at once.
                 source.cut().check()?;
                 gathered += piece.len();
+                let size = gathered;
                 let looking = gate
                     .work()
-                    .on(gathered, source.cut(), || rewrite.push(context, piece));
+                    .on(size, source.cut(), || rewrite.push(context, piece));
                 let mut out = looking.await.flatten()?;
                 loop {
                     if !out.is_empty() {
@@ -163,7 +164,7 @@ impl Walking<'_> {
                     context.fetch(source.cut()).await?;
                     let goes_on = gate
                         .work()
-                        .on(piece.len(), source.cut(), || rewrite.go_on(context));
+                        .on(size, source.cut(), || rewrite.go_on(context));
                     out = goes_on.await.flatten()?;
                 }
             }

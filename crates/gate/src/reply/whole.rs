@@ -109,8 +109,9 @@ async fn read(
     Ok(bytes)
 }
 
-/// Reads the document, asks the vault and the operator's service for names
-/// about it if there are any, and rewrites what has to be.
+/// Looks at the reply and rewrites what has to be. If the vault or the
+/// operator's service for names is to be asked, it is read once more after
+/// that: documents are large, and none is held over a wait.
 async fn look(
     gate: &Gate,
     ending: &mut Ending,
@@ -120,63 +121,72 @@ async fn look(
 ) -> Result<Bytes, Refusal> {
     let (size, work) = (body.len(), gate.work());
     let ruling = Arc::clone(&context.ruling);
-    if !context.recalls() && !names::looks_at_replies(gate, &ruling) {
+    let names = names::looks_at_replies(gate, &ruling);
+    if !context.recalls() && !names {
         let looking = work.on(size, cut, || {
-            let read = parse(context, body.finish())?;
-            inspect(context, cut, read, &NamedReply::default())
+            let document = first_read(context, body.finish())?;
+            inspect(context, cut, &document, &NamedReply::default())
         });
         return looking.await.flatten();
     }
-    let reading = work.on(size, cut, || parse(context, body.finish()));
-    let read = reading.await.flatten()?;
+    let surveying = work.on(size, cut, || survey(context, body.finish(), names));
+    let (body, prose) = surveying.await.flatten()?;
+    ending.grow(prose.iter().map(|(_, text)| text.len()).sum())?;
     context.fetch(cut).await?;
-    let leaves = &read.walked.walk.leaves;
-    let named = names::ask_reply(gate, &ruling, ending, cut, leaves).await?;
-    work.on(size, cut, || inspect(context, cut, read, &named))
-        .await
-        .flatten()
+    let named = names::ask_reply(gate, &ruling, ending, cut, &prose).await?;
+    let looking = work.on(size, cut, || {
+        let document = parse(context, body)?;
+        inspect(context, cut, &document, &named)
+    });
+    looking.await.flatten()
 }
 
-/// A document and what the walker found in it.
-struct Read {
-    document: Document,
-    walked: ReplyWalk,
+fn parse(context: &Context, body: Bytes) -> Result<Document, Refusal> {
+    Document::parse(body, &context.json, Surrogates::Keep)
+        .map_err(|_| Refusal::new(Code::VendorGarbage))
 }
 
-fn parse(context: &mut Context, body: Bytes) -> Result<Read, Refusal> {
+/// Reads a reply for the first time, and what it tells of itself.
+fn first_read(context: &mut Context, body: Bytes) -> Result<Document, Refusal> {
     if context.tells_key(&body) {
         return Err(Refusal::new(Code::VendorGarbage));
     }
-    let document = Document::parse(body, &context.json, Surrogates::Keep)
-        .map_err(|_| Refusal::new(Code::VendorGarbage))?;
-    let walked = context.dialect.walk_reply(&document);
+    let document = parse(context, body)?;
+    context.dialect.reply_facts(&document, &mut context.facts);
+    Ok(document)
+}
+
+/// Notes the tokens that only the vault may know, and answers the texts that
+/// the service for names is asked about, by the number of the leaf.
+fn survey(
+    context: &mut Context,
+    body: Bytes,
+    names: bool,
+) -> Result<(Bytes, Vec<(usize, String)>), Refusal> {
+    let document = first_read(context, body.clone())?;
+    let leaves = context.dialect.walk_reply(&document).walk.leaves;
     if context.recalls() {
-        for leaf in walked
-            .walk
-            .leaves
-            .iter()
-            .filter(|leaf| leaf.channel.is_some())
-        {
+        for leaf in leaves.iter().filter(|leaf| leaf.channel.is_some()) {
             context.spot(&leaf.text);
         }
     }
-    Ok(Read { document, walked })
+    let prose = leaves.into_iter().enumerate();
+    let prose = prose.filter(|(_, leaf)| names && names::is_prose(leaf));
+    Ok((body, prose.map(|(at, leaf)| (at, leaf.text)).collect()))
 }
 
 /// Looks at every text of the document and rewrites what has to be.
 fn inspect(
     context: &mut Context,
     cut: &Cut,
-    read: Read,
+    document: &Document,
     named: &NamedReply,
 ) -> Result<Bytes, Refusal> {
-    let Read { document, walked } = read;
-    context.dialect.reply_facts(&document, &mut context.facts);
     let ReplyWalk {
         walk,
         logprobs,
         signatures,
-    } = walked;
+    } = context.dialect.walk_reply(document);
     context
         .tally
         .not_inspected(walk.media_bytes, walk.opaque_bytes);
@@ -223,7 +233,7 @@ fn inspect(
             edits.set_raw(*signature, b"\"\"".to_vec());
         }
     }
-    let body = wire::apply(&document, edits);
+    let body = wire::apply(document, edits);
     context.edited = body != *document.raw();
     Ok(body)
 }

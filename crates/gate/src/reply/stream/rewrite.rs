@@ -280,7 +280,7 @@ impl Rewrite {
         }
         for (position, leaf) in deltas.iter().enumerate() {
             let Some(channel) = &leaf.channel else {
-                context.fixed(&leaf.text, leaf.slot, &leaf.place)?;
+                context.unedited(leaf, &leaf.text)?;
                 continue;
             };
             if self.guards.len() >= CHANNELS_MAX && !self.guards.contains_key(&channel.id) {
@@ -291,7 +291,8 @@ impl Rewrite {
             let before = self.before(channel, came);
             let guard = self.guards.entry(channel.id.clone()).or_insert_with(|| {
                 let mut guard = ChannelGuard::new(context, leaf, channel);
-                guard.follows(&before);
+                // A value stands behind its keys, a text block behind another.
+                guard.follows(leaf.keys.as_deref().unwrap_or(&before));
                 guard
             });
             let mut text = guard.push(context, came)?;
@@ -368,7 +369,7 @@ impl Rewrite {
             let mut text = if leaf.editable && leaf.kind == LeafKind::Text {
                 context.alone(leaf, &leaf.text, &[])?
             } else {
-                context.fixed(&leaf.text, leaf.slot, &leaf.place)?;
+                context.unedited(leaf, &leaf.text)?;
                 leaf.text.clone()
             };
             if let Some(joined) = self.tails.read(context, leaf, &text, Comes::Whole)? {
