@@ -6,6 +6,7 @@ an image, markup or a header, and in a tool's arguments only where the route
 allows that kind for that tool.
 """
 
+import base64
 import itertools
 import json
 import re
@@ -166,6 +167,24 @@ def test_nothing_carries_it_out_of_text(unsanitised, name, carrier):
         assert not leaks(reply.body, EMAIL)
         assert not leaks(channel.read(reply.body, streamed) or "", EMAIL)
         assert counts(house, reply)["restored"] == 0
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+def test_values_put_back_make_a_reply_so_much_longer_and_no_more(house, streamed):
+    """A token may stand for a value two hundred times as long."""
+    source = rng("long value")
+    part = lambda data: base64.urlsafe_b64encode(data).decode().rstrip("=")
+    claims = json.dumps({"sub": source.randbytes(600).hex()}).encode()
+    head = json.dumps({"alg": "HS256", "typ": "JWT"}).encode()
+    long = ".".join(part(data) for data in (head, claims, source.randbytes(32)))
+    token = placeholder(house, long)
+    channel = CHANNEL["openai content"]
+    for count, fits in ((100, True), ((5 << 20) // len(long), False)):
+        text = " ".join([token] * count)
+        body = channel.stream([text]) if streamed else channel.whole(text)
+        reply, _ = ask(house, f"take {long} please", stream=streamed, body=body)
+        assert reply.body.count(long.encode()) == (count if fits else 0)
+        assert (b"MS-REPLY-003" in reply.body) != fits
 
 
 @pytest.mark.parametrize("after", ["fine.", "fine", "", "{}", " {} x"])

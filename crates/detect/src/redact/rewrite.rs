@@ -88,6 +88,7 @@ pub struct Rewriter {
     rule: RestoreRule,
     queue: VecDeque<Piece>,
     waiting_bytes: usize,
+    grown_bytes: usize,
     counts: RestoreCounts,
 }
 
@@ -100,6 +101,7 @@ impl Rewriter {
             rule,
             queue: VecDeque::new(),
             waiting_bytes: 0,
+            grown_bytes: 0,
             counts: RestoreCounts::default(),
         }
     }
@@ -161,6 +163,8 @@ impl Rewriter {
                 Bracket::None
             };
             let value = escaped(value, depth);
+            let more = value.len().saturating_sub(token.len());
+            self.grown_bytes = self.grown_bytes.saturating_add(more);
             self.waiting_bytes += token.len();
             self.queue.push_back(Piece::Token(Waiting {
                 token: token.to_owned(),
@@ -190,6 +194,12 @@ impl Rewriter {
     #[must_use]
     pub const fn counts(&self) -> RestoreCounts {
         self.counts
+    }
+
+    /// By how many bytes values are longer than the tokens that they replace.
+    #[must_use]
+    pub const fn grown_bytes(&self) -> usize {
+        self.grown_bytes
     }
 
     /// Bytes that wait for a decision.

@@ -93,9 +93,9 @@ impl ChannelGuard {
                 Segment::Plain(text) => self.rewriter.plain(&text, &mut out),
                 Segment::Token(token) => {
                     self.edited = true;
-                    let before = out.len();
+                    let before = self.rewriter.grown_bytes();
                     self.rewriter.token(&token, &context.tokens, &mut out);
-                    let more = out.len().saturating_sub(before + token.len());
+                    let more = self.rewriter.grown_bytes().saturating_sub(before);
                     if !context.grows(more) {
                         return Err(Refusal::new(Code::ReplyLimit).at(self.place.clone()));
                     }

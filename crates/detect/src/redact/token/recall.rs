@@ -127,7 +127,8 @@ mod tests {
             altered[at] = ALPHABET[other];
             let altered = String::from_utf8(altered).unwrap();
             // Two letters: one in a thousand passes, and is no secret.
-            prop_assume!(altered != token && !key(9).made(&altered) && !key(8).made(&token));
+            prop_assume!(altered != token && !key(8).made(&token));
+            prop_assume!([8, 9].iter().all(|byte| !key(*byte).made(&altered)));
             let text = format!("{around}{token}.{altered}{around}{token}");
             prop_assert_eq!(tokens(9, "b").unknown_in(&text, 9), vec![token.clone()]);
             prop_assert!(tokens(9, "b").unknown_in(&text, 0).is_empty());
