@@ -17,6 +17,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use detect::redact::Tokens;
 use ledger::seal::{RecordKey, SealFault, Wrap, WrapFault, Wrapped};
 use store::{Store, StoreError, VaultKey, VaultRows, VaultValue};
 use terms::{Clock, Commitment, Entropy, ExchangeId, KeyId, Kind, Secret};
@@ -155,6 +156,12 @@ impl Vault {
     #[must_use]
     pub const fn rules(&self) -> &VaultRules {
         &self.rules
+    }
+
+    /// Whether a token is of a kind that is kept now: what was kept under an
+    /// earlier configuration no longer comes back.
+    pub(crate) fn keeps(&self, token: &str) -> bool {
+        Tokens::kind_of(token).is_some_and(|kind| self.rules.kinds.contains(&kind))
     }
 
     fn rows(&self) -> VaultRows<'_> {

@@ -165,6 +165,15 @@ impl Tokens {
         self.issued.get(token)
     }
 
+    /// The kind that the letters of a token or mask name, whoever made it.
+    #[must_use]
+    pub fn kind_of(token: &str) -> Option<Kind> {
+        let code = token.len().checked_sub(CODE_CHARS + CHECK_CHARS)?;
+        let name = token.strip_prefix("MS")?.get(..code.checked_sub(2)?)?;
+        let upper = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase());
+        upper.then(|| Kind::new(&name.to_ascii_lowercase()))
+    }
+
     fn form(&self, domain: &[u8], kind: &Kind, value: &str) -> String {
         let mut token = format!("MS{}", kind.as_str().to_ascii_uppercase());
         let code = self.code(&[
@@ -244,6 +253,10 @@ mod tests {
             1..1 + token.len()
         );
         assert!(pattern.find("the MS-DOS card email").is_none());
+        assert_eq!(Tokens::kind_of(&token), Some(email));
+        for text in ["", "MS", "MSéaa", &token[1..], &token[..token.len() - 1]] {
+            assert_ne!(Tokens::kind_of(text), Some(Kind::new("email")), "{text}");
+        }
     }
 
     #[test]

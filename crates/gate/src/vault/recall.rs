@@ -65,7 +65,7 @@ impl Recall {
         }
         let left = TOKENS_MAX.saturating_sub(self.looked.len());
         for token in tokens.unknown_in(text, left) {
-            if self.looked.insert(token.clone()) {
+            if self.vault.keeps(&token) && self.looked.insert(token.clone()) {
                 self.wanted.push(token);
             }
         }
@@ -107,8 +107,8 @@ impl Recall {
 }
 
 impl Vault {
-    /// The values of these tokens that were kept for this scope, or for this
-    /// person in it, and have not expired.
+    /// The values of these tokens, of kinds that are kept, that were kept for
+    /// this scope, or for this person in it, and have not expired.
     pub(super) async fn recall(
         &self,
         scope: &KeyId,
@@ -118,7 +118,7 @@ impl Vault {
         let _turn = self.turns.acquire().await;
         let root = self.root().await?;
         let mut wanted: BTreeMap<String, (Commitment, String)> = BTreeMap::new();
-        for token in tokens {
+        for token in tokens.into_iter().filter(|token| self.keeps(token)) {
             let mark = root.token(&token);
             wanted.insert(mark.to_string(), (mark, token));
         }

@@ -89,12 +89,15 @@ impl Vault {
         })
     }
 
-    /// The sealed value of a token, of whichever virtual key, if it is here
-    /// and has not expired.
+    /// The sealed value of a token, of whichever virtual key, if it is here,
+    /// has not expired and is of a kind that is kept.
     ///
     /// # Errors
     /// When the store or the vault's key is out of reach.
     pub async fn find(&self, token: &str) -> Result<Option<VaultSealed>, VaultFault> {
+        if !self.keeps(token) {
+            return Ok(None);
+        }
         let mark = self.root().await?.token(token);
         let name = mark.to_string();
         let found = self.rows().find(&[&name], self.clock.now_ms()).await?;

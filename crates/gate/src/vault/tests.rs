@@ -52,9 +52,9 @@ impl House {
     }
 
     async fn keep(&self, scope: u8, person: &str, tokens: &[&str]) -> Result<u64, VaultFault> {
-        let kept = tokens.iter().map(|token| Kept {
-            token: (*token).to_owned(),
-            value: Secret::new(format!("value of {token}")),
+        let kept = tokens.iter().map(|name| Kept {
+            token: token(name),
+            value: Secret::new(format!("value of {name}")),
         });
         let person = VaultPerson::Named(person);
         self.vault.keep(&key(scope), person, kept.collect()).await
@@ -62,7 +62,7 @@ impl House {
 
     /// The value of a token, as an operator is shown it.
     async fn shown(&self, token: &str) -> Option<Result<(KeyId, String), VaultFault>> {
-        let found = self.vault.find(token).await.unwrap()?;
+        let found = self.vault.find(&self::token(token)).await.unwrap()?;
         let shown = self.vault.value(found).await.transpose()?;
         Some(shown.map(|shown| (shown.scope, shown.value.reveal().clone())))
     }
@@ -72,17 +72,28 @@ impl House {
     }
 
     async fn recall_for(&self, scope: u8, person: &str, tokens: &[&str]) -> Vec<String> {
-        let tokens = tokens.iter().map(|token| (*token).to_owned()).collect();
+        let names: BTreeMap<String, &str> =
+            tokens.iter().map(|name| (token(name), *name)).collect();
+        let tokens = names.keys().cloned().collect();
         let person = VaultPerson::Named(person);
         let scope = key(scope);
         let found = self.vault.recall(&scope, person, tokens).await.unwrap();
         let mut tokens = Vec::new();
         for (token, value) in found {
-            assert_eq!(value.reveal(), &format!("value of {token}"));
-            tokens.push(token);
+            let name = names[&token];
+            assert_eq!(value.reveal(), &format!("value of {name}"));
+            tokens.push(name.to_owned());
         }
         tokens.sort();
         tokens
+    }
+}
+
+/// A token of the form of one; `KIND-name` is of that kind.
+fn token(name: &str) -> String {
+    match name.split_once('-') {
+        Some((kind, code)) => format!("MS{kind}{code:a<26}"),
+        None => format!("MSEMAIL{name:a<26}"),
     }
 }
 
@@ -113,6 +124,18 @@ async fn a_value_comes_back_for_its_key_until_it_expires() {
     house.clock.advance(DAY_MS);
     assert_eq!(house.vault.sweep().await.unwrap(), 1);
     assert_eq!(house.vault.status().await.unwrap().count.entries, 0);
+}
+
+#[tokio::test]
+async fn what_is_of_a_kind_that_is_no_longer_kept_stays_where_it_is() {
+    let mut house = House::new().await;
+    house.vault.rules.kinds.insert(Kind::new("card"));
+    house.keep(1, "ada", &["a", "CARD-b"]).await.unwrap();
+    assert_eq!(house.recall(1, &["a", "CARD-b"]).await, ["CARD-b", "a"]);
+    assert!(house.shown("CARD-b").await.is_some());
+    house.vault.rules.kinds.remove(&Kind::new("card"));
+    assert_eq!(house.recall(1, &["a", "CARD-b"]).await, ["a"]);
+    assert!(house.shown("CARD-b").await.is_none());
 }
 
 #[tokio::test]
@@ -231,7 +254,7 @@ async fn a_row_that_was_changed_or_moved_gives_nothing() {
 #[tokio::test]
 async fn nothing_stands_there_in_the_clear() {
     let house = House::new().await;
-    house.keep(1, "ada", &["MSEMAILxyz"]).await.unwrap();
+    house.keep(1, "ada", &["xyz"]).await.unwrap();
     for table in [
         "SELECT name, wrapped FROM vault_root",
         "SELECT name, scope, person, wrapped FROM vault_person",

@@ -146,7 +146,7 @@ impl Admin {
         let found = vault
             .find(token)
             .await?
-            .context("no such token is in the vault, or it has expired")?;
+            .context("no such token is in the vault, it has expired, or its kind is no longer kept")?;
         let mut facts = BTreeMap::from([
             ("reason".to_owned(), reason),
             ("key".to_owned(), found.scope().to_string()),

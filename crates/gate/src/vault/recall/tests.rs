@@ -84,6 +84,16 @@ async fn a_token_is_looked_up_once_and_a_reply_takes_so_many_looks() {
 }
 
 #[tokio::test]
+async fn a_token_of_a_kind_that_is_not_kept_is_not_looked_for() {
+    let (mut recall, later) = (recall(&vault().await), tokens());
+    let other = tokens().issue(&Kind::new("card"), "1").unwrap();
+    recall.spot(&later, &other);
+    assert!(!recall.lacks());
+    recall.spot(&later, &token(1));
+    assert!(recall.lacks(), "the negative control");
+}
+
+#[tokio::test]
 async fn after_a_look_that_fails_there_is_none() {
     let vault = vault().await;
     vault
