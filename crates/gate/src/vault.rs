@@ -27,7 +27,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::state::{SharedClock, SharedEntropy};
 use counts::Counts;
 pub(crate) use keeping::{Keeping, keep};
-use marks::Root;
+use marks::{Place, Root};
 pub(crate) use recall::Recall;
 pub use steer::{VaultErased, VaultSealed, VaultStatus, VaultToken};
 
@@ -247,7 +247,7 @@ impl Vault {
             true => key,
             false => self.data_key(scope, &person, now_ms).await?,
         };
-        let sealed = self.sealed(&key, wanted).await?;
+        let sealed = self.sealed(&key, scope, person, wanted).await?;
         self.rows().put(&key, scope, expires_ms, &sealed).await?;
         self.counts.add(scope, more);
         Ok(more)
@@ -268,17 +268,25 @@ impl Vault {
         Ok(rows.add_data_key(scope, person, &new, now_ms).await?)
     }
 
-    /// Seals values under a data key.
+    /// Seals values of a person of a virtual key, under their data key.
     async fn sealed(
         &self,
         key: &VaultKey,
+        scope: &KeyId,
+        person: String,
         values: BTreeMap<String, (Commitment, Kept)>,
     ) -> Result<Vec<VaultValue>, VaultFault> {
         let (name, data_key) = (named(key)?, self.unwrap(key).await?);
-        let entropy = Arc::clone(&self.entropy);
+        let (entropy, scope) = (Arc::clone(&self.entropy), scope.clone());
         let sealing = move || {
             let each = values.into_iter().map(|(token, (mark, kept))| {
-                let frame = marks::seal(&data_key, name, &mark, &kept.value, &*entropy)?;
+                let place = Place {
+                    key: name,
+                    token: &mark,
+                    person: &person,
+                    scope: &scope,
+                };
+                let frame = marks::seal(&data_key, place, &kept.value, &*entropy)?;
                 Ok(VaultValue {
                     token,
                     sealed: STANDARD.encode(frame),

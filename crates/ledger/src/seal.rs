@@ -67,7 +67,7 @@ impl<'a> Context<'a> {
     }
 
     /// Something in the vault of redacted values: `purpose` says what, `key`
-    /// names the data key, and `beside` is the entry's own mark.
+    /// names the data key, and `beside` is what else the entry is bound to.
     #[must_use]
     pub const fn vault(key: ExchangeId, purpose: VaultPurpose, beside: &'a [u8]) -> Self {
         Self {

@@ -1,8 +1,8 @@
 //! What stands in the vault: marks under the vault's own key, and values that
-//! are padded and sealed for one mark.
+//! are padded and sealed for one mark, person and virtual key.
 
 use ledger::seal::{Context, Frame, RecordKey, SealFault, VaultPurpose};
-use terms::{Commitment, Entropy, ExchangeId, Secret};
+use terms::{Commitment, Entropy, ExchangeId, KeyId, Secret};
 use zeroize::Zeroizing;
 
 use super::VaultPerson;
@@ -43,11 +43,35 @@ impl Root {
     }
 }
 
-/// Seals a value for one mark, under the data key of this name.
+/// What a value is sealed for. It opens for nothing else, so a row that is put
+/// under another person, virtual key or token is worth nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The name of the data key.
+    pub(super) key: ExchangeId,
+    /// The mark of the token.
+    pub(super) token: &'a Commitment,
+    /// The mark of the person, as it is written in the store.
+    pub(super) person: &'a str,
+    /// The virtual key.
+    pub(super) scope: &'a KeyId,
+}
+
+impl Place<'_> {
+    fn beside(&self) -> Vec<u8> {
+        let mut beside = self.token.0.to_vec();
+        // The length goes first, so that no two places read alike.
+        beside.extend_from_slice(&(self.person.len() as u64).to_be_bytes());
+        beside.extend_from_slice(self.person.as_bytes());
+        beside.extend_from_slice(self.scope.as_str().as_bytes());
+        beside
+    }
+}
+
+/// Seals a value for one place, under its data key.
 pub(super) fn seal(
     key: &RecordKey,
-    name: ExchangeId,
-    mark: &Commitment,
+    place: Place<'_>,
     value: &Secret<String>,
     entropy: &dyn Entropy,
 ) -> Result<Vec<u8>, SealFault> {
@@ -57,21 +81,22 @@ pub(super) fn seal(
     let padded = text.len().next_multiple_of(PAD_BYTES);
     text.resize(padded, 0);
     key.seal(
-        &Context::vault(name, VaultPurpose::Value, &mark.0),
+        &Context::vault(place.key, VaultPurpose::Value, &place.beside()),
         &text,
         entropy,
     )
 }
 
-/// Opens what was sealed for this mark, under the data key of this name.
+/// Opens what was sealed for this place.
 pub(super) fn open(
     key: &RecordKey,
-    name: ExchangeId,
-    mark: &Commitment,
+    place: Place<'_>,
     sealed: &[u8],
 ) -> Result<Secret<String>, SealFault> {
     let frame = Frame::read(sealed)?;
-    let text = key.open(&Context::vault(name, VaultPurpose::Value, &mark.0), &frame)?;
+    let beside = place.beside();
+    let context = Context::vault(place.key, VaultPurpose::Value, &beside);
+    let text = key.open(&context, &frame)?;
     let value = text.reveal().iter().rposition(|byte| *byte != 0);
     let (value, end) = text
         .reveal()
@@ -103,21 +128,34 @@ mod tests {
         Commitment([byte; 32])
     }
 
+    fn scope(number: u8) -> KeyId {
+        format!("mk-{number:012}").parse().unwrap()
+    }
+
     proptest! {
         #[test]
-        fn a_value_opens_for_its_own_mark_key_and_name_only(value in ".{0,200}", at in 0_usize..10_000, flip in 1_u8..) {
+        fn a_value_opens_for_its_own_place_only(value in ".{0,200}", at in 0_usize..10_000, flip in 1_u8..) {
             let secret = Secret::new(value.clone());
-            let sealed = seal(&key(1), name(1), &mark(1), &secret, &SeededEntropy::new(1)).unwrap();
-            let opened = open(&key(1), name(1), &mark(1), &sealed).unwrap();
+            let (scopes, marks) = ([scope(1), scope(2)], [mark(1), mark(2)]);
+            let own = Place { key: name(1), token: &marks[0], person: "p", scope: &scopes[0] };
+            let sealed = seal(&key(1), own, &secret, &SeededEntropy::new(1)).unwrap();
+            let opened = open(&key(1), own, &sealed).unwrap();
             prop_assert_eq!(opened.reveal(), &value);
-            prop_assert!(open(&key(2), name(1), &mark(1), &sealed).is_err());
-            prop_assert!(open(&key(1), name(2), &mark(1), &sealed).is_err());
-            prop_assert!(open(&key(1), name(1), &mark(2), &sealed).is_err());
+            prop_assert!(open(&key(2), own, &sealed).is_err());
+            for other in [
+                Place { key: name(2), ..own },
+                Place { token: &marks[1], ..own },
+                Place { person: "q", ..own },
+                Place { person: "pm", ..own },
+                Place { scope: &scopes[1], ..own },
+            ] {
+                prop_assert!(open(&key(1), other, &sealed).is_err());
+            }
             let mut altered = sealed.clone();
             let at = at % altered.len();
             altered[at] ^= flip;
-            prop_assert!(open(&key(1), name(1), &mark(1), &altered).is_err());
-            prop_assert!(open(&key(1), name(1), &mark(1), &sealed[..at]).is_err());
+            prop_assert!(open(&key(1), own, &altered).is_err());
+            prop_assert!(open(&key(1), own, &sealed[..at]).is_err());
         }
     }
 
@@ -125,7 +163,13 @@ mod tests {
     fn lengths_tell_little() {
         let length = |value: &str| {
             let value = Secret::new(value.to_owned());
-            let sealed = seal(&key(1), name(1), &mark(1), &value, &SeededEntropy::new(1));
+            let place = Place {
+                key: name(1),
+                token: &mark(1),
+                person: "p",
+                scope: &scope(1),
+            };
+            let sealed = seal(&key(1), place, &value, &SeededEntropy::new(1));
             sealed.unwrap().len()
         };
         assert_eq!(length(""), length(&"x".repeat(PAD_BYTES - 1)));

@@ -12,7 +12,11 @@ use ledger::seal::WrapFault;
 use store::VaultFound;
 use terms::{Commitment, KeyId, Secret};
 
-use super::{Vault, VaultFault, VaultPerson, VaultReach, apart, marks, named};
+use super::{
+    Vault, VaultFault, VaultPerson, VaultReach, apart,
+    marks::{self, Place},
+    named,
+};
 use crate::metrics::{Metrics, VaultDid};
 
 /// LIMIT: tokens of one reply that are looked up.
@@ -173,14 +177,20 @@ impl Vault {
         let mut sealed = Vec::with_capacity(rows.len());
         for row in rows {
             if let Some((mark, _)) = wanted.get(&row.token) {
-                sealed.push((row.token, *mark, row.sealed));
+                sealed.push((*mark, row));
             }
         }
         let opening = move || {
-            let open = |(token, mark, sealed): (String, Commitment, String)| {
-                let bytes = STANDARD.decode(sealed).ok()?;
-                let value = marks::open(&key, name, &mark, &bytes).ok()?;
-                Some((token, value))
+            let open = |(mark, row): (Commitment, VaultFound)| {
+                let bytes = STANDARD.decode(row.sealed).ok()?;
+                let place = Place {
+                    key: name,
+                    token: &mark,
+                    person: &row.person,
+                    scope: &row.scope,
+                };
+                let value = marks::open(&key, place, &bytes).ok()?;
+                Some((row.token, value))
             };
             let count = sealed.len();
             let opened: Vec<_> = sealed.into_iter().filter_map(open).collect();

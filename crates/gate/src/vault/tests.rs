@@ -252,6 +252,31 @@ async fn a_row_that_was_changed_or_moved_gives_nothing() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_put_under_another_person_or_key_opens_for_nobody() {
+    let mut house = House::new().await;
+    house.vault.rules.comes_back = VaultReach::Person;
+    house.keep(1, "ada", &["a"]).await.unwrap();
+    let root = house.vault.root().await.unwrap();
+    let mark = |name| Value::Text(root.person(VaultPerson::Named(name)).to_string());
+    let (ada, bob) = (mark("ada"), mark("bob"));
+    let person = "UPDATE vault_person SET person = $1";
+    house.store.run(person, &[bob]).await.unwrap();
+    assert!(house.recall_for(1, "bob", &["a"]).await.is_empty());
+    let shown = house.shown("a").await;
+    assert!(matches!(shown, Some(Err(VaultFault::Damaged))));
+    house.store.run(person, &[ada]).await.unwrap();
+    assert_eq!(house.recall_for(1, "ada", &["a"]).await, ["a"]);
+    // Person and value, or the value alone, under another virtual key.
+    for table in [
+        "UPDATE vault_entry SET scope = 'mk-000000000002'",
+        "UPDATE vault_person SET scope = 'mk-000000000002'",
+    ] {
+        house.store.run(table, &[]).await.unwrap();
+        assert!(house.recall_for(2, "ada", &["a"]).await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn nothing_stands_there_in_the_clear() {
     let house = House::new().await;
     house.keep(1, "ada", &["xyz"]).await.unwrap();
