@@ -194,7 +194,7 @@ async fn the_vault_keeps_finds_and_expires(store: &Store) {
         .await
         .unwrap();
     assert!(held.contains(&("token-3".into(), 3_000)) && held.contains(&("token-4".into(), 2_000)));
-    let found = rows.find(&names, 1_000).await.unwrap();
+    let found = rows.find(&names, None, None, 1_000).await.unwrap();
     let order: Vec<&str> = found.iter().map(|found| found.token.as_str()).collect();
     assert_eq!(
         order,
@@ -237,13 +237,13 @@ async fn the_vault_erases_whom_it_is_told(store: &Store) {
             rows.put(&key, scope, 9_000, &values).await.unwrap();
         }
     }
-    assert_eq!(rows.find(&["token-1"], 0).await.unwrap().len(), 4);
+    the_vault_finds_one_of_each(rows, &scopes).await;
     let erased = rows.erase(&VaultWhose::Person("p".into())).await.unwrap();
     assert_eq!(erased, (4, 2));
-    assert_eq!(rows.find(&["token-1"], 0).await.unwrap().len(), 2);
     let erased = rows.erase(&VaultWhose::Key(scopes[0].clone())).await;
     assert_eq!(erased.unwrap(), (2, 1));
-    let left = rows.find(&["token-1", "token-2"], 0).await.unwrap();
+    let left = rows.find(&["token-1", "token-2"], None, None, 0);
+    let left = left.await.unwrap();
     assert!(left.len() == 2 && left.iter().all(|found| found.scope == scopes[1]));
     let none = rows.erase(&VaultWhose::Person("nobody".into())).await;
     assert_eq!(none.unwrap(), (0, 0));
@@ -254,6 +254,39 @@ async fn the_vault_erases_whom_it_is_told(store: &Store) {
     rows.erase(&VaultWhose::Person("q".into())).await.unwrap();
     assert_eq!(rows.count().await.unwrap(), VaultCount::default());
     rows.scrub().await.unwrap();
+}
+
+/// Of four values of one token, two persons' under two keys.
+async fn the_vault_finds_one_of_each(rows: VaultRows<'_>, scopes: &[KeyId]) {
+    let find = async |scope: Option<&KeyId>, person: Option<&str>| {
+        let found = rows.find(&["token-1", "token-2", "none"], scope, person, 0);
+        let found = found.await.unwrap().into_iter();
+        let mut found: Vec<_> = found
+            .map(|found| (found.token, found.scope, found.person))
+            .collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        found
+    };
+    let both = |scope: &KeyId, person: &str| {
+        ["token-1", "token-2"].map(|token| (token.to_owned(), scope.clone(), person.to_owned()))
+    };
+    for scope in scopes {
+        for person in ["p", "q"] {
+            let found = find(Some(scope), Some(person)).await;
+            assert_eq!(found, both(scope, person));
+        }
+        let found = find(Some(scope), None).await;
+        assert!(found.len() == 2 && found.iter().all(|found| found.1 == *scope));
+    }
+    assert_eq!(find(None, None).await.len(), 2);
+    assert!(find(Some(&scopes[0]), Some("nobody")).await.is_empty());
+    let nobodys = "mk-00000000000f".parse().unwrap();
+    assert!(find(Some(&nobodys), None).await.is_empty());
+    // What expires last is the one that is found.
+    let key = rows.data_key(&scopes[1], "q").await.unwrap().unwrap();
+    rows.refresh(&key, &["token-2"], 9_001).await.unwrap();
+    let found = rows.find(&["token-2"], None, None, 0).await.unwrap();
+    assert_eq!((found.len(), &found[0].key), (1, &key));
 }
 
 async fn a_newer_schema_is_refused(store: &Store) {

@@ -127,25 +127,18 @@ impl Vault {
             wanted.insert(mark.to_string(), (mark, token));
         }
         let marks: Vec<&str> = wanted.keys().map(String::as_str).collect();
-        let found = self.rows().find(&marks, self.clock.now_ms()).await?;
-        let mut by_key: BTreeMap<String, Vec<VaultFound>> = BTreeMap::new();
         let person = match self.rules.comes_back {
             VaultReach::Key => None,
             VaultReach::Person => Some(root.person(person).to_string()),
         };
-        let reached = |row: &VaultFound| {
-            row.scope == *scope && person.as_ref().is_none_or(|person| *person == row.person)
-        };
-        for row in found.into_iter().filter(reached) {
+        let (rows, now_ms) = (self.rows(), self.clock.now_ms());
+        let found = rows.find(&marks, Some(scope), person.as_deref(), now_ms);
+        let mut by_key: BTreeMap<String, Vec<VaultFound>> = BTreeMap::new();
+        for row in found.await? {
             by_key.entry(row.key.name.clone()).or_default().push(row);
         }
         let mut values: BTreeMap<String, Secret<String>> = BTreeMap::new();
         for rows in by_key.into_values() {
-            // One of them is enough, whosever it is.
-            let rows: Vec<VaultFound> = rows
-                .into_iter()
-                .filter(|row| !values.contains_key(&row.token))
-                .collect();
             match self.opened(rows, &wanted).await {
                 Ok(opened) => values.extend(opened),
                 // One person's damage is not the others'.

@@ -100,12 +100,17 @@ impl Vault {
         }
         let mark = self.root().await?.token(token);
         let name = mark.to_string();
-        let found = self.rows().find(&[&name], self.clock.now_ms()).await?;
+        let found = self.found(&name).await?;
         Ok(found.into_iter().next().map(|row| VaultSealed {
             row,
             mark,
             token: token.to_owned(),
         }))
+    }
+
+    async fn found(&self, mark: &str) -> Result<Vec<VaultFound>, VaultFault> {
+        let (rows, now_ms) = (self.rows(), self.clock.now_ms());
+        Ok(rows.find(&[mark], None, None, now_ms).await?)
     }
 
     /// Opens it, unless it was erased meanwhile.
@@ -116,7 +121,7 @@ impl Vault {
     pub async fn value(&self, sealed: VaultSealed) -> Result<Option<VaultToken>, VaultFault> {
         let VaultSealed { row, mark, token } = sealed;
         let name = mark.to_string();
-        let still = self.rows().find(&[&name], self.clock.now_ms()).await?;
+        let still = self.found(&name).await?;
         if !still.contains(&row) {
             return Ok(None);
         }

@@ -31,8 +31,8 @@ static REFRESH: LazyLock<String> = LazyLock::new(|| {
 
 static FIND: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT e.token, e.scope, p.person, e.sealed, e.expires_ms, p.name, p.wrapped FROM vault_entry AS e JOIN vault_person AS p ON p.name = e.key_name WHERE e.expires_ms > $1 AND e.token IN ({}) ORDER BY e.expires_ms DESC",
-        places(2)
+        "SELECT e.token, e.scope, p.person, e.sealed, e.expires_ms, p.name, p.wrapped FROM (SELECT b.token, b.key_name, ROW_NUMBER() OVER (PARTITION BY b.token ORDER BY b.expires_ms DESC, b.key_name) AS place FROM vault_entry AS b JOIN vault_person AS q ON q.name = b.key_name AND q.scope = b.scope WHERE b.expires_ms > $1 AND (b.scope = $2 OR $2 = '') AND (q.person = $3 OR $3 = '') AND b.token IN ({})) AS f JOIN vault_entry AS e ON e.token = f.token AND e.key_name = f.key_name JOIN vault_person AS p ON p.name = e.key_name WHERE f.place = 1 ORDER BY e.expires_ms DESC, e.token",
+        places(4)
     )
 });
 
@@ -123,15 +123,27 @@ impl VaultRows<'_> {
         Ok(())
     }
 
-    /// What there is of these tokens that has not expired, under every data
-    /// key and every virtual key; what expires last goes first.
+    /// What there is of these tokens that has not expired, of a virtual key
+    /// and a person if they are given: for each token the one that expires
+    /// last, whoever else has it too. What expires last goes first.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn find(self, tokens: &[&str], now_ms: u64) -> Result<Vec<VaultFound>, StoreError> {
+    pub async fn find(
+        self,
+        tokens: &[&str],
+        scope: Option<&terms::KeyId>,
+        person: Option<&str>,
+        now_ms: u64,
+    ) -> Result<Vec<VaultFound>, StoreError> {
+        // No scope and no mark is blank.
+        let whose = [scope.map_or("", terms::KeyId::as_str), person.unwrap_or("")];
         let mut found = Vec::new();
         for some in tokens.chunks(BATCH_MAX) {
-            let values = padded(vec![number(now_ms)], some);
+            let values = padded(
+                [vec![number(now_ms)], whose.map(text).to_vec()].concat(),
+                some,
+            );
             for row in self.0.run(FIND.as_str(), &values).await? {
                 let [
                     Value::Text(token),
