@@ -294,6 +294,29 @@ def test_one_value_of_two_persons_is_erased_with_each_alone(vaulted):
     assert here.later(token) == f"mail {token} now"
 
 
+def test_nobody_is_kept_who_cannot_be_erased(vaulted, build_house):
+    here = vaulted()
+    for api in TEXTS:
+        vendor = here.house.vendors[api]
+        vendor.forget()
+        for name in ("x" * 1025, "a\nb", "a\x00", "\x1b[2J"):
+            refused = here.ask(f"take {EMAIL} please", api=api, person=name)
+            assert refused.status == 400 and "MS-VAULT-003" in refused.message, name[:9]
+            (leaf,) = here.gate.leaves_of(refused.exchange)
+            assert (leaf["type"], leaf["code"]) == ("refused", "MS-VAULT-003")
+        assert vendor.requests() == []
+    assert here.entries() == 0
+    longest = "é" * 512
+    here.token(EMAIL, person=longest)
+    assert here.erase("--person", longest).json["erased"] == 1
+    for name in ("x" * 1025, "a\nb"):
+        assert "without control characters" in here.erase("--person", name).text
+    # Where nothing is kept the name is the vendor's alone.
+    plain = build_house()
+    request = {"model": "m", "user": "x" * 1025, "messages": [{"role": "user", "content": "hi"}]}
+    assert raw.post(plain.url, TEXTS["openai"].route, request, plain.key).status == 200
+
+
 def test_a_value_may_come_back_for_its_person_alone(vaulted):
     here = vaulted(comes_back="person", kinds=["email", "card"])
     for api in TEXTS:

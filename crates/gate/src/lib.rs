@@ -65,7 +65,7 @@ pub use state::{Gate, Parts};
 pub use switching::{Held, Ordered};
 pub use tls::{ServerTls, TlsFault};
 pub use vault::{
-    Vault, VaultErased, VaultFault, VaultPerson, VaultReach, VaultRules, VaultSealed, VaultStatus,
-    VaultToken,
+    VAULT_PERSON_BYTES_MAX, Vault, VaultErased, VaultFault, VaultPerson, VaultReach, VaultRules,
+    VaultSealed, VaultStatus, VaultToken, is_vault_person,
 };
 pub use vendor::{AuthorityFault, VendorClient};

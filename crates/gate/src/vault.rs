@@ -34,6 +34,8 @@ pub use steer::{VaultErased, VaultSealed, VaultStatus, VaultToken};
 /// LIMIT: bytes of a value that is kept; longer ones turn back in their own
 /// exchange only.
 pub(crate) const VALUE_BYTES_MAX: usize = 8 << 10;
+/// LIMIT: bytes of the name of a person whose values are kept.
+pub const VAULT_PERSON_BYTES_MAX: usize = 1_024;
 /// LIMIT: exchanges that use the vault at once; the others wait their turn.
 const AT_ONCE_MAX: usize = 32;
 /// For the values of one request to be kept, the wait for a turn included.
@@ -73,6 +75,14 @@ pub enum VaultPerson<'a> {
     Named(&'a str),
     /// Nobody is named: the virtual key itself.
     Key(&'a KeyId),
+}
+
+/// Whether a name is one that an operator can type to have the person's values
+/// erased; nobody else's are kept. Not blank, at most
+/// [`VAULT_PERSON_BYTES_MAX`] bytes and without control characters.
+#[must_use]
+pub fn is_vault_person(name: &str) -> bool {
+    !name.is_empty() && name.len() <= VAULT_PERSON_BYTES_MAX && !name.chars().any(char::is_control)
 }
 
 /// Why the vault does not do it.

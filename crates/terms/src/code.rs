@@ -90,6 +90,7 @@ codes! {
     NamesStream = "MS-SCREEN-008", 400, "names are looked for in whole replies only on this gate; ask without a stream";
     VaultDown = "MS-VAULT-001", 503, "what was redacted cannot be kept in the vault, so nothing was sent; try again shortly";
     VaultFull = "MS-VAULT-002", 503, "the vault holds as many redacted values as it may, so nothing was sent; the operator must raise its limit or erase some";
+    VaultPerson = "MS-VAULT-003", 400, "the end user's name is longer than 1,024 bytes or holds control characters, so nobody could have their values erased; name them otherwise";
     EvidenceDown = "MS-LEDGER-001", 503, "evidence cannot be written, so nothing is admitted";
     ShuttingDown = "MS-LEDGER-002", 503, "this gate is shutting down; try again on another";
     VendorUnreachable = "MS-VENDOR-001", 502, "the vendor could not be reached";

@@ -22,6 +22,7 @@ use crate::{
     pace::Pace,
     parties::Party,
     running::Run,
+    vault,
 };
 
 /// LIMIT: bytes of a model's name.
@@ -210,6 +211,10 @@ impl Judging<'_> {
         *request = Some(known.clone());
         exchange.asked = (known.model.clone(), known.stream);
         let person = facts.person.clone().filter(|_| gate.vault().is_some());
+        let named = person.as_deref();
+        if named.is_some_and(|name| !vault::is_vault_person(name)) {
+            return Err(Refusal::new(Code::VaultPerson));
+        }
         exchange.person = person.map(Secret::new);
         principal
             .allowed

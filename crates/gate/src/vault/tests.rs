@@ -185,6 +185,18 @@ async fn a_value_may_come_back_for_its_person_only() {
     assert!(house.recall_for(2, "ada", &["a", "b"]).await.is_empty());
 }
 
+#[test]
+fn a_person_is_whom_an_operator_can_name() {
+    let long = "é".repeat(VAULT_PERSON_BYTES_MAX / 2);
+    for name in ["a", "a b", "-x", "{\"id\":7}", &long] {
+        assert!(is_vault_person(name), "{name}");
+    }
+    let longer = format!("{long}a");
+    for name in ["", &longer, "a\0", "a\nb", "\u{1b}[0m", "a\u{85}"] {
+        assert!(!is_vault_person(name), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn no_more_is_kept_than_allowed() {
     let house = House::new().await;

@@ -12,9 +12,6 @@ use terms::{Act, ExchangeId, KeyId, Secret};
 use super::{Admin, Answer, revealed};
 use crate::source::SystemEntropy;
 
-/// LIMIT: bytes of a person's name.
-const PERSON_BYTES_MAX: usize = 1_024;
-
 /// Whose values are to be erased.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -109,8 +106,9 @@ impl Admin {
             }
             Whose::Person(name) => {
                 anyhow::ensure!(
-                    !name.is_empty() && name.len() <= PERSON_BYTES_MAX,
-                    "a person's name is 1 to {PERSON_BYTES_MAX} bytes"
+                    gate::is_vault_person(name),
+                    "a person's name is 1 to {} bytes without control characters",
+                    gate::VAULT_PERSON_BYTES_MAX
                 );
                 facts.insert("asked".to_owned(), "person".to_owned());
                 let mark = self.mark("person", name, &mut facts);
@@ -143,10 +141,9 @@ impl Admin {
         reason: String,
         by: &str,
     ) -> anyhow::Result<Answer> {
-        let found = vault
-            .find(token)
-            .await?
-            .context("no such token is in the vault, it has expired, or its kind is no longer kept")?;
+        let found = vault.find(token).await?.context(
+            "no such token is in the vault, it has expired, or its kind is no longer kept",
+        )?;
         let mut facts = BTreeMap::from([
             ("reason".to_owned(), reason),
             ("key".to_owned(), found.scope().to_string()),
