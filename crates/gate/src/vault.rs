@@ -100,6 +100,9 @@ pub enum VaultFault {
     /// It has as many values as it may.
     #[error("the vault holds as many values as it may ({0})")]
     Full(&'static str),
+    /// The person's key was destroyed while values were on their way to it.
+    #[error("the person's key in the vault was destroyed just now")]
+    Gone,
     /// A row is not what a vault writes.
     #[error("the vault holds a row that cannot be read")]
     Damaged,
@@ -234,9 +237,37 @@ impl Vault {
             let mark = root.token(&kept.token);
             wanted.insert(mark.to_string(), (mark, kept));
         }
-        let key = self.data_key(scope, &person, now_ms).await?;
+        let key = self.rows().data_key(scope, &person).await?;
+        if let Some(key) = &key {
+            self.drop_held(key, &mut wanted, now_ms, expires_ms).await?;
+        }
+        if wanted.is_empty() {
+            return Ok(0);
+        }
+        let more = wanted.len() as u64;
+        self.room(scope, more).await?;
+        let key = match key {
+            Some(key) if self.rows().touch(&key, now_ms).await? => key,
+            // INVARIANT: what came before an erasure is not kept after it.
+            Some(_) => return Err(VaultFault::Gone),
+            None => self.make_data_key(scope, &person, now_ms).await?,
+        };
+        let sealed = self.sealed(&key, scope, person, wanted).await?;
+        self.rows().put(&key, scope, expires_ms, &sealed).await?;
+        self.counts.add(scope, more);
+        Ok(more)
+    }
+
+    /// Leaves what is not kept yet, and lets the rest expire later.
+    async fn drop_held(
+        &self,
+        key: &VaultKey,
+        wanted: &mut BTreeMap<String, (Commitment, Kept)>,
+        now_ms: u64,
+        expires_ms: u64,
+    ) -> Result<(), VaultFault> {
         let marks: Vec<&str> = wanted.keys().map(String::as_str).collect();
-        let held = self.rows().held(&key, &marks).await?;
+        let held = self.rows().held(key, &marks).await?;
         let held: BTreeMap<String, u64> = held.into_iter().collect();
         let later =
             now_ms.saturating_add(self.rules.age_ms.saturating_sub(refresh_ms(&self.rules)));
@@ -245,34 +276,18 @@ impl Vault {
             .filter(|(_, expires)| (now_ms + 1..later).contains(*expires))
             .map(|(mark, _)| mark.as_str())
             .collect();
-        self.rows().refresh(&key, &old, expires_ms).await?;
+        self.rows().refresh(key, &old, expires_ms).await?;
         wanted.retain(|mark, _| held.get(mark).is_none_or(|expires| *expires <= now_ms));
-        if wanted.is_empty() {
-            return Ok(0);
-        }
-        let more = wanted.len() as u64;
-        self.room(scope, more).await?;
-        // It may have gone since, with its person; then it is made anew.
-        let key = match self.rows().touch(&key, now_ms).await? {
-            true => key,
-            false => self.data_key(scope, &person, now_ms).await?,
-        };
-        let sealed = self.sealed(&key, scope, person, wanted).await?;
-        self.rows().put(&key, scope, expires_ms, &sealed).await?;
-        self.counts.add(scope, more);
-        Ok(more)
+        Ok(())
     }
 
-    /// The data key of a person under a virtual key, made if there is none.
-    async fn data_key(
+    /// A data key of a person who has none under a virtual key.
+    async fn make_data_key(
         &self,
         scope: &KeyId,
         person: &str,
         now_ms: u64,
     ) -> Result<VaultKey, VaultFault> {
-        if let Some(key) = self.rows().data_key(scope, person).await? {
-            return Ok(key);
-        }
         let new = self.new_key().await?;
         let rows = self.rows();
         Ok(rows.add_data_key(scope, person, &new, now_ms).await?)

@@ -214,21 +214,26 @@ impl<'a> VaultRows<'a> {
     }
 
     /// Removes values that have expired, and data keys of nothing that were
-    /// not used since; at most a thousand of each. Answers how many values.
+    /// not used since; at most a thousand of each. Answers how many values and
+    /// how many keys.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn sweep(self, now_ms: u64, unused_since_ms: u64) -> Result<usize, StoreError> {
+    pub async fn sweep(
+        self,
+        now_ms: u64,
+        unused_since_ms: u64,
+    ) -> Result<(usize, usize), StoreError> {
         let most = Value::Int(i64::try_from(SWEEP_MAX).unwrap_or(i64::MAX));
         let gone = self.0.run(
             "DELETE FROM vault_entry WHERE (token, key_name) IN (SELECT token, key_name FROM vault_entry WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2) RETURNING key_name",
             &[number(now_ms), most.clone()],
         ).await?;
-        self.0.run(
-            "DELETE FROM vault_person WHERE name IN (SELECT name FROM vault_person WHERE used_ms < $1 AND NOT EXISTS (SELECT 1 FROM vault_entry WHERE vault_entry.key_name = vault_person.name) LIMIT $2)",
+        let keys = self.0.run(
+            "DELETE FROM vault_person WHERE name IN (SELECT name FROM vault_person WHERE used_ms < $1 AND NOT EXISTS (SELECT 1 FROM vault_entry WHERE vault_entry.key_name = vault_person.name) LIMIT $2) RETURNING name",
             &[number(unused_since_ms), most],
         ).await?;
-        Ok(gone.len())
+        Ok((gone.len(), keys.len()))
     }
 
     /// Makes sure that no file of the database keeps what was removed, as far

@@ -207,7 +207,7 @@ async fn the_vault_keeps_finds_and_expires(store: &Store) {
     );
     assert_eq!((&found[0].scope, found[0].expires_ms), (&scope, 3_000));
     assert_eq!(found[0].person, "p");
-    assert_eq!(rows.sweep(2_000, 10).await.unwrap(), many.len() - 1);
+    assert_eq!(rows.sweep(2_000, 10).await.unwrap(), (many.len() - 1, 0));
     let left = VaultCount {
         entries: 1,
         persons: 1,
@@ -216,9 +216,9 @@ async fn the_vault_keeps_finds_and_expires(store: &Store) {
     assert_eq!(rows.count().await.unwrap(), left);
     // A data key of nothing goes once it was not used for a while.
     assert!(rows.touch(&key, 500).await.unwrap());
-    assert_eq!(rows.sweep(3_000, 500).await.unwrap(), 1);
+    assert_eq!(rows.sweep(3_000, 500).await.unwrap(), (1, 0));
     assert_eq!(rows.data_key(&scope, "p").await.unwrap(), Some(key.clone()));
-    rows.sweep(3_000, 501).await.unwrap();
+    assert_eq!(rows.sweep(3_000, 501).await.unwrap(), (0, 1));
     assert_eq!(rows.count().await.unwrap(), VaultCount::default());
     assert!(!rows.touch(&key, 500).await.unwrap());
 }

@@ -116,6 +116,7 @@ pub(crate) async fn keep(
                 VaultFault::Store(_)
                 | VaultFault::Key(_)
                 | VaultFault::Slow
+                | VaultFault::Gone
                 | VaultFault::Damaged => Code::VaultDown,
             }))
         }

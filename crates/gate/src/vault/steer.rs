@@ -10,7 +10,7 @@ use super::{Vault, VaultFault, VaultPerson, VaultRules};
 
 /// A data key of nothing stays for so long: somebody may be about to use it.
 const UNUSED_MS: u64 = 3_600_000;
-/// LIMIT: steps of one sweep, a thousand values each.
+/// LIMIT: steps of one sweep, a thousand values and persons each.
 const SWEEP_STEPS_MAX: usize = 100;
 
 /// How the vault is.
@@ -136,22 +136,23 @@ impl Vault {
         }))
     }
 
-    /// Removes what has expired, in small steps; answers how many values.
+    /// Removes what has expired, and keys of nothing, in small steps; answers how many values.
     ///
     /// # Errors
     /// When the store fails; the rest goes the next time.
     pub async fn sweep(&self) -> Result<u64, VaultFault> {
-        let mut gone = 0_u64;
+        let (mut gone, mut changed) = (0_u64, false);
         for _ in 0..SWEEP_STEPS_MAX {
             let now_ms = self.clock.now_ms();
             let unused = now_ms.saturating_sub(UNUSED_MS);
-            let step = self.rows().sweep(now_ms, unused).await?;
-            if step == 0 {
+            let (values, keys) = self.rows().sweep(now_ms, unused).await?;
+            if values == 0 && keys == 0 {
                 break;
             }
-            gone += step as u64;
+            gone += values as u64;
+            changed = true;
         }
-        if gone > 0 {
+        if changed {
             self.counts.forget();
             // If somebody reads just now, the next sweep does it.
             let _ = self.rows().scrub().await;

@@ -217,6 +217,45 @@ async fn no_more_is_kept_than_allowed() {
 }
 
 #[tokio::test]
+async fn a_full_vault_makes_no_key_for_a_person_who_has_none() {
+    let house = House::new().await;
+    house
+        .keep(1, "ada", &["a", "b", "c", "d", "e"])
+        .await
+        .unwrap();
+    for number in 0..3 {
+        let full = house.keep(1, &format!("bob {number}"), &["f"]).await;
+        assert!(matches!(full, Err(VaultFault::Full("of one key"))));
+    }
+    assert_eq!(house.vault.status().await.unwrap().count.persons, 1);
+}
+
+#[tokio::test]
+async fn a_sweep_takes_all_persons_of_nothing() {
+    let house = House::new().await;
+    // More than one step removes, under nothing that is kept.
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) INSERT INTO vault_person (name, scope, person, wrapped, used_ms) SELECT 'n' || i, 's', 'p' || i, 'w', 0 FROM n";
+    house.store.run(many, &[]).await.unwrap();
+    house.keep(1, "ada", &["a"]).await.unwrap();
+    house.clock.advance(DAY_MS);
+    assert_eq!(house.vault.sweep().await.unwrap(), 0);
+    assert_eq!(house.vault.status().await.unwrap().count.persons, 1);
+    assert_eq!(house.recall(1, &["a"]).await, ["a"]);
+}
+
+#[tokio::test]
+async fn what_came_before_an_erasure_is_not_kept_after_it() {
+    let house = House::new().await;
+    house.keep(1, "ada", &["a"]).await.unwrap();
+    // The key goes after it was found and before it is used.
+    let erasing = "CREATE TRIGGER erasing BEFORE UPDATE OF used_ms ON vault_person BEGIN DELETE FROM vault_person; END";
+    house.store.run(erasing, &[]).await.unwrap();
+    let kept = house.keep(1, "ada", &["b"]).await;
+    assert!(matches!(kept, Err(VaultFault::Gone)), "{kept:?}");
+    assert_eq!(house.vault.status().await.unwrap().count.persons, 0);
+}
+
+#[tokio::test]
 async fn nodes_share_a_vault_and_another_key_does_not_open_it() {
     let house = House::new().await;
     house.keep(1, "ada", &["a"]).await.unwrap();
