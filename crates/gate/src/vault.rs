@@ -12,7 +12,7 @@ mod steer;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -137,6 +137,9 @@ pub struct Vault {
     root: OnceCell<Root>,
     counts: Counts,
     turns: Semaphore,
+    /// Whether the database's files may keep what was removed. At the start
+    /// nobody knows.
+    unscrubbed: AtomicBool,
 }
 
 impl Vault {
@@ -162,6 +165,7 @@ impl Vault {
             root: OnceCell::new(),
             counts: Counts::default(),
             turns: Semaphore::new(AT_ONCE_MAX),
+            unscrubbed: AtomicBool::new(true),
         }
     }
 

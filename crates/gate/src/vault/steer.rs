@@ -1,7 +1,7 @@
 //! What an operator does to the vault: erase, look, show one value; and the
 //! sweep of what has expired.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use store::{VaultCount, VaultFound, VaultWhose};
 use terms::{Commitment, KeyId, Secret};
@@ -85,8 +85,20 @@ impl Vault {
         self.counts.forget();
         Ok(VaultErased {
             entries,
-            scrubbed: self.rows().scrub().await.is_ok(),
+            scrubbed: self.scrub().await,
         })
+    }
+
+    /// Rids the database's files of what was removed; answers whether it did.
+    /// If somebody reads just now, the next sweep tries again.
+    async fn scrub(&self) -> bool {
+        // Before: what is removed meanwhile is left to the next time.
+        self.unscrubbed.store(false, Ordering::SeqCst);
+        let scrubbed = self.rows().scrub().await.is_ok();
+        if !scrubbed {
+            self.unscrubbed.store(true, Ordering::SeqCst);
+        }
+        scrubbed
     }
 
     /// The sealed value of a token, of whichever virtual key, if it is here,
@@ -154,8 +166,9 @@ impl Vault {
         }
         if changed {
             self.counts.forget();
-            // If somebody reads just now, the next sweep does it.
-            let _ = self.rows().scrub().await;
+        }
+        if changed || self.unscrubbed.load(Ordering::SeqCst) {
+            self.scrub().await;
         }
         Ok(gone)
     }

@@ -327,6 +327,36 @@ async fn a_row_that_is_put_under_another_person_or_key_opens_for_nobody() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_scrubs_what_an_erasure_could_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = Arc::new(Store::open(&path).await.unwrap());
+    let clock = Arc::new(FixedClock::new(1_000_000));
+    let vault = House::another(&store, &clock, 7, 1);
+    let house = House {
+        store,
+        clock,
+        vault,
+    };
+    house.keep(1, "ada", &["a"]).await.unwrap();
+    // The first sweep of a node leaves nothing from before.
+    house.vault.sweep().await.unwrap();
+    let journal = || std::fs::metadata(folder.path().join("store.db-wal")).unwrap();
+    assert_eq!(journal().len(), 0);
+    let reader = Store::open(&path).await.unwrap();
+    for sql in ["BEGIN", "SELECT COUNT(*) FROM vault_entry"] {
+        reader.run(sql, &[]).await.unwrap();
+    }
+    let erased = house.vault.erase(VaultPerson::Named("ada")).await.unwrap();
+    assert_eq!((erased.entries, erased.scrubbed), (1, false));
+    assert_eq!(house.vault.sweep().await.unwrap(), 0);
+    assert_ne!(journal().len(), 0, "somebody reads still");
+    reader.run("COMMIT", &[]).await.unwrap();
+    assert_eq!(house.vault.sweep().await.unwrap(), 0);
+    assert_eq!(journal().len(), 0);
+}
+
 #[tokio::test]
 async fn nothing_stands_there_in_the_clear() {
     let house = House::new().await;

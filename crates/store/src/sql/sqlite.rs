@@ -13,6 +13,10 @@ use super::{ROWS_MAX, Row, StoreError, Value};
 /// How long a statement waits for another process.
 const BUSY_TIME: Duration = Duration::from_secs(5);
 
+/// How long emptying the journal waits for who reads. Every other statement
+/// waits behind it, so it is not long.
+const SCRUB_TIME: Duration = Duration::from_millis(100);
+
 impl rusqlite::ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
@@ -91,9 +95,11 @@ impl Sqlite {
     /// Writes the journal's pages into the file and empties the journal.
     pub(super) async fn scrub(&self) -> Result<(), StoreError> {
         self.apart(|connection| {
-            let busy: i64 =
-                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-            if busy == 0 {
+            connection.busy_timeout(SCRUB_TIME)?;
+            let busy: rusqlite::Result<i64> =
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+            connection.busy_timeout(BUSY_TIME)?;
+            if busy? == 0 {
                 Ok(())
             } else {
                 Err(StoreError::Engine(
