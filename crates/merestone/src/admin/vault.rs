@@ -1,7 +1,7 @@
 //! The vault of redacted values: how much it holds, erasing, and showing one
 //! value with the log told first.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use anyhow::Context;
 use gate::{Vault, VaultPerson};
@@ -13,13 +13,22 @@ use super::{Admin, Answer, revealed};
 use crate::source::SystemEntropy;
 
 /// Whose values are to be erased.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Whose {
     /// A person's, as callers name them.
     Person(String),
     /// All those of a virtual key.
     Key(KeyId),
+}
+
+impl fmt::Debug for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(_) => f.write_str("Person(..)"),
+            Self::Key(key) => write!(f, "Key({key})"),
+        }
+    }
 }
 
 /// Which value is to be shown.
@@ -63,7 +72,7 @@ pub struct Erased {
 }
 
 /// What was shown.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Shown {
     /// The virtual key whose token it is.
     pub key: KeyId,
@@ -71,6 +80,12 @@ pub struct Shown {
     pub value: String,
     /// When it expires, milliseconds since 1970.
     pub expires_ms: u64,
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shown({}, ..)", self.key)
+    }
 }
 
 impl Admin {
@@ -167,5 +182,23 @@ impl Admin {
         facts.insert(format!("{field}_reference"), reference.to_string());
         let mark = self.commitments.commit(&reference, field, word.as_bytes());
         mark.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_and_no_value_is_printed() {
+        let key: KeyId = "mk-000000000001".parse().unwrap();
+        let shown = Shown {
+            key: key.clone(),
+            value: "hush".to_owned(),
+            expires_ms: 1,
+        };
+        let whose = [Whose::Person("hush".to_owned()), Whose::Key(key)];
+        let text = format!("{whose:?} {:?}", Answer::VaultRevealed(shown));
+        assert!(!text.contains("hush") && text.contains("mk-000000000001"));
     }
 }
