@@ -35,6 +35,22 @@ pub struct NamesAt {
     pub replies: bool,
 }
 
+impl NamesAt {
+    /// What decides which findings it makes, as records name it: the same for
+    /// every build.
+    pub(crate) fn version(&self) -> String {
+        let Self {
+            url,
+            time_max,
+            concurrent_max,
+            score_min,
+            replies,
+        } = self;
+        let time_ms = time_max.as_millis();
+        format!("names {url} {time_ms} {concurrent_max} {score_min} {replies}")
+    }
+}
+
 /// The service, as all exchanges of a ruling share it.
 #[derive(Debug)]
 pub struct NamesService {

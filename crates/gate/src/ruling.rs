@@ -85,7 +85,7 @@ impl Ruling {
         if let Some(service) = &names {
             let mut hash = Sha256::new();
             hash.update(self.version.rules.0);
-            hash.update(format!("{:?}", service.at()));
+            hash.update(service.at().version());
             self.version.rules = Digest(hash.finalize().into());
         }
         self.names = names;

@@ -51,8 +51,8 @@ pub(crate) fn looks_at_replies(gate: &Gate, ruling: &Ruling) -> bool {
     replies(ruling, gate.clock().now_ms()).is_some()
 }
 
-/// Asks about the texts of a whole reply, each with the number of its leaf, where a service is in force that
-/// looks at replies.
+/// Asks about the texts of a whole reply, each with the number of its leaf,
+/// where a service is in force that looks at replies.
 ///
 /// # Errors
 /// When its word is needed and did not come; when the exchange must end.

@@ -291,8 +291,10 @@ impl Rewrite {
             let before = self.before(channel, came);
             let guard = self.guards.entry(channel.id.clone()).or_insert_with(|| {
                 let mut guard = ChannelGuard::new(context, leaf, channel);
-                // A value stands behind its keys, a text block behind another.
-                guard.follows(leaf.keys.as_deref().unwrap_or(&before));
+                // The key of a text block says nothing; what the block before
+                // it ends with may begin a value.
+                let keys = leaf.keys.as_deref().unwrap_or_default();
+                guard.follows(if before.is_empty() { keys } else { &before });
                 guard
             });
             let mut text = guard.push(context, came)?;
