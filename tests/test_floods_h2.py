@@ -39,11 +39,13 @@ def test_the_frames_by_hand_are_right(siege):
     """The twin of all others: what they vary is answered as it is."""
     besieged = siege()
     block = frames.head(besieged.url, besieged.house.key, len(HELLO))
-    with besieged.attacked(), Peer(besieged.url) as peer:
-        for stream in ids(5):
-            peer.send(frames.open_stream(stream, block, HELLO))
-            assert peer.await_that(lambda peer, stream=stream: ok(peer, stream))
-        assert not peer.goaways and not peer.resets and not peer.ended
+    with besieged.attacked() as attack:
+        while attack.again():
+            with Peer(besieged.url) as peer:
+                for stream in ids(5):
+                    peer.send(frames.open_stream(stream, block, HELLO))
+                    assert peer.await_that(lambda peer, stream=stream: ok(peer, stream))
+                assert not peer.goaways and not peer.resets and not peer.ended
 
 
 @pytest.mark.parametrize("key", ["known", "unknown"])
@@ -53,12 +55,13 @@ def test_streams_that_are_reset_at_once(siege, key):
     count = 20_000
     block = frames.head(besieged.url, besieged.house.key if key == "known" else "nobody", 5)
     data = b"".join(frames.open_stream(n, block) + frames.reset(n) for n in ids(count))
-    with besieged.attacked():
-        for _ in range(3):
-            with Peer(besieged.url) as peer:
-                peer.send(data)
-                assert peer.await_end(), "the connection goes on"
-                assert peer.goaways[-1:] == [CALM]
+    with besieged.attacked() as attack:
+        while attack.again():
+            for _ in range(3):
+                with Peer(besieged.url) as peer:
+                    peer.send(data)
+                    assert peer.await_end(), "the connection goes on"
+                    assert peer.goaways[-1:] == [CALM]
     assert besieged.house.openai.bodies().get("m") is None
 
 
@@ -67,32 +70,36 @@ def test_streams_that_are_reset_after_a_moment(siege):
     and there are never more at once than are allowed."""
     besieged = siege()
     block = frames.head(besieged.url, "nobody", 5)
-    with besieged.attacked(), Peer(besieged.url) as peer:
-        for at in range(0, 2_000, 50):
-            batch = list(ids(2_000))[at : at + 50]
-            peer.send(b"".join(frames.open_stream(n, block) for n in batch))
-            peer.send(b"".join(frames.reset(n) for n in batch))
-            peer.await_that(lambda _: False, 0.01)
-            if peer.ended:
-                assert peer.goaways[-1:] == [CALM]
-                break
+    with besieged.attacked() as attack:
+        while attack.again():
+            with Peer(besieged.url) as peer:
+                for at in range(0, 2_000, 50):
+                    batch = list(ids(2_000))[at : at + 50]
+                    peer.send(b"".join(frames.open_stream(n, block) for n in batch))
+                    peer.send(b"".join(frames.reset(n) for n in batch))
+                    peer.await_that(lambda _: False, 0.01)
+                    if peer.ended:
+                        assert peer.goaways[-1:] == [CALM]
+                        break
 
 
 def test_a_head_that_never_ends(siege):
     """CONTINUATION frames without END_HEADERS, of any size."""
     besieged = siege()
+    # A field that is longer than all of them, so that nothing is malformed.
+    begin = b"\x00" + b"\x01x" + frames._length(1 << 27, 7, 0)
     for size in (16_000, 100, 0):
-        with besieged.attacked(), Peer(besieged.url) as peer:
-            # A field that is longer than all of them, so that nothing is malformed.
-            begin = b"\x00" + b"\x01x" + frames._length(1 << 27, 7, 0)
-            more = frame(frames.CONTINUATION, b"y" * size, stream=1)
-            peer.send(frame(frames.HEADERS, begin, stream=1))
-            total = min(64 * MIB, 200_000 * len(more))
-            took = peer.send(more * (total // len(more)))
-            assert peer.await_end(), f"frames of {size} bytes go on for ever"
-            assert took < total or peer.goaways, "it took all of it"
-            if peer.goaways:
-                assert peer.goaways[-1] != 0
+        more = frame(frames.CONTINUATION, b"y" * size, stream=1)
+        total = min(64 * MIB, 200_000 * len(more))
+        with besieged.attacked() as attack:
+            while attack.again():
+                with Peer(besieged.url) as peer:
+                    peer.send(frame(frames.HEADERS, begin, stream=1))
+                    took = peer.send(more * (total // len(more)))
+                    assert peer.await_end(), f"frames of {size} bytes go on for ever"
+                    assert took < total or peer.goaways, "it took all of it"
+                    if peer.goaways:
+                        assert peer.goaways[-1] != 0
 
 
 # name: the frames that are sent again and again
@@ -113,17 +120,19 @@ def test_chatter(siege, kind, reads):
     """Frames that cost little to send and want an answer, or none."""
     besieged = siege()
     data = CHATTER[kind] * 100_000
-    with besieged.attacked(), Peer(besieged.url, buffer_bytes=None if reads else 4096) as peer:
-        if reads:
-            peer.send(data, 5)
-        else:
-            peer.line.settimeout(3)
-            try:
-                peer.line.sendall(data)
-            except OSError:
-                pass  # No more is taken, or it was ended.
-        answers = 0 if not peer.ended else len(peer.frames)
-        assert answers <= 100_000 + 10
+    with besieged.attacked() as attack:
+        while attack.again():
+            with Peer(besieged.url, buffer_bytes=None if reads else 4096) as peer:
+                if reads:
+                    peer.send(data, 5)
+                else:
+                    peer.line.settimeout(3)
+                    try:
+                        peer.line.sendall(data)
+                    except OSError:
+                        pass  # No more is taken, or it was ended.
+                answers = 0 if not peer.ended else len(peer.frames)
+                assert answers <= 100_000 + 10
 
 
 def test_windows_of_zero_and_replies_that_wait(siege):
@@ -177,23 +186,26 @@ def test_heads_that_unpack_to_very_much(siege, how):
     besieged = siege()
     block = frames.head(besieged.url, besieged.house.key, len(HELLO))
     large = frames.field("x-a", "b" * 4_000, indexed=True)
-    with besieged.attacked(), Peer(besieged.url) as peer:
-        if how == "one large field again and again":
-            # Stands for 48 MB each.
-            heads = [block + large] + [block + frames.NEWEST * 12_000] * 200
-        elif how == "many fields":
-            heads = [block + frames.field("a", "b") * 3_000] * 200
-        else:
-            # The table is told to be larger than the gate lets it be.
-            heads = [b"\x3f\xe1\xff\xff\x7f" + block]
-        for n, fields in zip(ids(len(heads)), heads):
-            peer.send(frames.open_stream(n, fields, HELLO))
-        told = lambda peer: len(peer.resets) + len(peer.of(frames.HEADERS)) >= len(heads)
-        assert peer.await_that(told, 20) or peer.ended, "some got no answer"
-        last = ids(len(heads))[-1]
-        assert not ok(peer, last), "what is more than is allowed was taken"
+    if how == "one large field again and again":
+        # Stands for 48 MB each.
+        heads = [block + large] + [block + frames.NEWEST * 12_000] * 200
+    elif how == "many fields":
+        heads = [block + frames.field("a", "b") * 3_000] * 200
+    else:
+        # The table is told to be larger than the gate lets it be.
+        heads = [b"\x3f\xe1\xff\xff\x7f" + block]
+    told = lambda peer: len(peer.resets) + len(peer.of(frames.HEADERS)) >= len(heads)
+    last, times = ids(len(heads))[-1], 0
+    with besieged.attacked() as attack:
+        while attack.again():
+            times += 1
+            with Peer(besieged.url) as peer:
+                for n, fields in zip(ids(len(heads)), heads):
+                    peer.send(frames.open_stream(n, fields, HELLO))
+                assert peer.await_that(told, 20) or peer.ended, "some got no answer"
+                assert not ok(peer, last), "what is more than is allowed was taken"
     # The very first of the large fields is within what a head may have.
-    fair = 1 if how == "one large field again and again" else 0
+    fair = times if how == "one large field again and again" else 0
     assert len(besieged.house.openai.bodies().get("m", [])) <= fair
 
 
@@ -202,17 +214,20 @@ def test_more_streams_than_may_be_at_once(siege):
     when it goes on so."""
     besieged = siege()
     block = frames.head(besieged.url, besieged.house.key, len(HELLO))
-    with besieged.attacked(), Peer(besieged.url) as peer:
-        peer.send(b"".join(frames.open_stream(n, block) for n in ids(STREAMS_MAX + 200)))
-        refused = lambda peer: sum(code == REFUSED_STREAM for code in peer.resets.values()) >= 200
-        assert peer.await_that(refused, 10) and not peer.ended
-        # Those within it are as good as any.
-        peer.send(frame(frames.DATA, HELLO, frames.END_STREAM, 1))
-        assert peer.await_that(lambda peer: ok(peer, 1))
-        begin = 2 * (STREAMS_MAX + 200) + 1
-        peer.send(b"".join(frames.open_stream(n, block) for n in range(begin, begin + 1_000, 2)))
-        assert peer.await_end(), "it may go on for ever"
-        assert peer.goaways[-1:] == [CALM]
+    refused = lambda peer: sum(code == REFUSED_STREAM for code in peer.resets.values()) >= 200
+    begin = 2 * (STREAMS_MAX + 200) + 1
+    with besieged.attacked() as attack:
+        while attack.again():
+            with Peer(besieged.url) as peer:
+                peer.send(b"".join(frames.open_stream(n, block) for n in ids(STREAMS_MAX + 200)))
+                assert peer.await_that(refused, 10) and not peer.ended
+                # Those within it are as good as any.
+                peer.send(frame(frames.DATA, HELLO, frames.END_STREAM, 1))
+                assert peer.await_that(lambda peer: ok(peer, 1))
+                more = range(begin, begin + 1_000, 2)
+                peer.send(b"".join(frames.open_stream(n, block) for n in more))
+                assert peer.await_end(), "it may go on for ever"
+                assert peer.goaways[-1:] == [CALM]
 
 
 @pytest.mark.skipif(not paths.LONG, reason="it takes minutes")
@@ -275,10 +290,11 @@ def test_all_of_it_on_one_gate_leaves_no_memory_behind(siege):
     metrics = Metrics(besieged.house.gate)
     block = frames.head(besieged.url, "nobody", 5)
     data = b"".join(frames.open_stream(n, block) + frames.reset(n) for n in ids(2_000))
-    with besieged.attacked():
-        for _ in range(40):
-            with Peer(besieged.url) as peer:
-                peer.send(data)
+    with besieged.attacked() as attack:
+        while attack.again():
+            for _ in range(40):
+                with Peer(besieged.url) as peer:
+                    peer.send(data)
     await_that(lambda: metrics("connections") <= 1, 10, "connections are left behind")
     assert metrics("in_flight") == 0
     assert peak_mib(besieged.house.gate) < 256

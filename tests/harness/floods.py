@@ -16,6 +16,9 @@ from .http1 import Request
 
 MEMORY_MIB_MAX = 256
 QUIET_SECONDS = 10 if paths.LONG else 1
+SEND_BYTES = 512 << 10
+# A percentile wants calls: an attack that is over in a moment goes on for so long.
+ATTACK_SECONDS = 10 if paths.LONG else 0
 
 
 def peak_mib(gate):
@@ -137,6 +140,38 @@ def on_idle_processors():
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
+@contextlib.contextmanager
+def a_little_at_a_time():
+    """Connections that are made meanwhile send little in one call: nobody gets
+    the processor back from the kernel while it copies megabytes, and that
+    would be the attacker's machine."""
+    connect = socket.create_connection
+
+    def connect_small(*args, **kwargs):
+        line = connect(*args, **kwargs)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+        return line
+
+    socket.create_connection = connect_small
+    try:
+        yield
+    finally:
+        socket.create_connection = connect
+
+
+class Attack:
+    """How long an attack goes on, and who wants to be served meanwhile."""
+
+    def __init__(self, witness):
+        self.witness = witness
+        self._until, self._begun = time.monotonic() + ATTACK_SECONDS, False
+
+    def again(self):
+        """Whether to attack: once, and in a long run again and again."""
+        first, self._begun = not self._begun, True
+        return first or time.monotonic() < self._until
+
+
 class Siege:
     """A house, what its caller sees in peace, and what it sees under attack."""
 
@@ -154,8 +189,8 @@ class Siege:
         the gate keeps its memory."""
         witness = Witness(self.url, self.house.key)
         try:
-            with on_idle_processors():
-                yield witness
+            with on_idle_processors(), a_little_at_a_time():
+                yield Attack(witness)
         finally:
             witness.stop(calls=served)
         assert not witness.failed, witness.failed[:3]

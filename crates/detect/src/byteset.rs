@@ -5,10 +5,12 @@ use std::ops::RangeInclusive;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
 /// A set of bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ByteSet([u64; 4]);
 
 impl ByteSet {
+    pub(crate) const ALL: Self = Self([u64::MAX; 4]);
+
     /// The bytes that a match of this pattern may begin with. It matches
     /// nothing empty.
     pub(crate) fn first(hir: &Hir) -> Self {

@@ -18,6 +18,8 @@ static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/detectors
 /// stream keeps as many.
 pub(crate) const CONTEXT_BYTES: usize = 128;
 
+/// LIMIT: published values of one detector.
+const PUBLISHED_MAX: usize = 1_024;
 /// LIMIT: context words of one detector.
 const CONTEXT_WORDS_MAX: usize = 128;
 /// What scores less is not reported.
@@ -94,6 +96,8 @@ struct Raw {
     replacement: Option<String>,
     #[serde(default)]
     fixed_contexts: bool,
+    #[serde(default)]
+    published: Vec<Digest>,
     examples: Vec<String>,
     counter_examples: Vec<String>,
 }
@@ -130,6 +134,9 @@ pub struct Detector {
     /// Whether it looks unless somebody switches it on: one that fires on
     /// clean text too often does not.
     pub enabled: bool,
+    /// SHA-256 of values that are no secrets, since everybody can read them:
+    /// no detector finds them.
+    pub(crate) published: Vec<Digest>,
     /// In which texts it looks.
     pub profiles: Vec<Profile>,
     /// How sure a finding is, 1 to 100.
@@ -263,6 +270,9 @@ fn plain_faults(raw: &Raw) -> Result<(), String> {
                 .to_owned(),
         );
     }
+    if raw.published.len() > PUBLISHED_MAX {
+        return Err(format!("published has at most {PUBLISHED_MAX} hashes"));
+    }
     if raw.context.len() > CONTEXT_WORDS_MAX || raw.context.iter().any(String::is_empty) {
         return Err(format!(
             "context has at most {CONTEXT_WORDS_MAX} words, none empty"
@@ -308,6 +318,7 @@ fn check(raw: Raw) -> Result<Detector, String> {
         counter_examples: raw.counter_examples,
         fixed_contexts: raw.fixed_contexts,
         enabled: raw.enabled,
+        published: raw.published,
         profiles: raw.profiles.unwrap_or_else(|| Profile::ALL.to_vec()),
         score: raw.score,
         context_score: raw.context_score,

@@ -5,6 +5,7 @@ mod hits;
 mod look;
 mod matches;
 mod plan;
+mod published;
 mod refused;
 mod stream;
 
@@ -22,6 +23,7 @@ use crate::{
 
 use look::{Reached, Task};
 use plan::Plan;
+use published::Published;
 
 pub use explain::Explanation;
 use refused::Refusals;
@@ -68,6 +70,8 @@ struct Rule {
     closer: Option<Closer>,
     /// Whether no random bytes will match.
     sure: bool,
+    /// Whether it finds what is none once it is published.
+    secret: bool,
 }
 
 impl Rule {
@@ -83,6 +87,7 @@ impl Rule {
             number,
             closer,
             sure: patterns.all(|pattern| sure(pattern.text())),
+            secret: published::can_be(&detector.kind),
             detector: detector.clone(),
         })
     }
@@ -123,6 +128,7 @@ struct Inner {
     plan: Plan,
     token: Regex,
     token_pattern: Arc<Pattern>,
+    published: Published,
     digest: Digest,
     redactions: BTreeMap<DetectorId, Redaction>,
 }
@@ -174,6 +180,7 @@ impl Engine {
             .collect();
         Ok(Self(Arc::new(Inner {
             plan: Plan::new(&rules, &token_pattern).ok_or_else(|| fault("all"))?,
+            published: Published::of(catalogue.detectors()),
             rules,
             token,
             token_pattern,
@@ -207,6 +214,7 @@ impl Engine {
             .collect();
         Some(Self(Arc::new(Inner {
             plan: Plan::new(&rules, &inner.token_pattern)?,
+            published: inner.published.clone(),
             rules,
             token: inner.token.clone(),
             token_pattern: Arc::clone(&inner.token_pattern),

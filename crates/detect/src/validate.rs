@@ -163,7 +163,7 @@ impl Validator {
             Self::Number(number) => {
                 return number.fits(found).then(|| alone(text, span)).flatten();
             }
-            Self::Entropy => varied(found).then_some(found.len()),
+            Self::Entropy => (varied(found) && !value::says_so(found)).then_some(found.len()),
             Self::Key => key(text, span).then_some(found.len()),
             Self::Jwt => jwt(found).then_some(found.len()),
             Self::Password
@@ -434,7 +434,7 @@ fn key(text: &str, span: &Range<usize>) -> bool {
     let mixed = secret.iter().any(u8::is_ascii_uppercase)
         && secret.iter().any(u8::is_ascii_lowercase)
         && secret.iter().any(u8::is_ascii_digit);
-    varied(found) && (mixed || !glued)
+    varied(found) && !value::says_so(found) && (mixed || !glued)
 }
 
 /// Whether a text is varied enough for a secret.
@@ -447,7 +447,9 @@ fn varied(text: &str) -> bool {
     }
     let kinds = seen.iter().filter(|count| **count > 0).count();
     let most = seen.iter().copied().max().unwrap_or(0) as usize;
-    kinds * 3 >= text.len().min(36) && most * 3 <= text.len()
+    let alike = text.as_bytes().windows(2);
+    let alike = alike.filter(|two| matches!(two, [a, b] if a == b)).count();
+    kinds * 3 >= text.len().min(36) && most * 3 <= text.len() && alike * 2 <= text.len()
 }
 
 #[cfg(test)]

@@ -8,12 +8,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One permit stands for this many bytes.
 const UNIT_BYTES: usize = 1_024;
+/// An exchange that holds more is a large one.
+const SMALL_UNITS: usize = 1_024;
+/// One part in so many of the bytes is kept for those that are not.
+const KEPT_PART: usize = 8;
 
 /// The gate's whole allowance.
 #[derive(Debug)]
 pub(crate) struct Budget {
     exchanges: Arc<Semaphore>,
     units: Arc<Semaphore>,
+    /// Of those, what large exchanges may take.
+    large: Arc<Semaphore>,
     units_max: usize,
 }
 
@@ -21,9 +27,17 @@ pub(crate) struct Budget {
 #[derive(Debug)]
 pub(crate) struct Share {
     _exchange: OwnedSemaphorePermit,
-    held: Option<OwnedSemaphorePermit>,
+    held: Held,
     units: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     bytes: usize,
+}
+
+/// What was taken of both.
+#[derive(Debug, Default)]
+struct Held {
+    units: Option<OwnedSemaphorePermit>,
+    large: Option<OwnedSemaphorePermit>,
 }
 
 impl Budget {
@@ -33,6 +47,7 @@ impl Budget {
         Self {
             exchanges: Arc::new(Semaphore::new(exchanges)),
             units: Arc::new(Semaphore::new(units)),
+            large: Arc::new(Semaphore::new(units - units / KEPT_PART)),
             units_max: units,
         }
     }
@@ -50,8 +65,9 @@ impl Budget {
             .map_err(|_| Refusal::new(Code::TooBusy))?;
         Ok(Share {
             _exchange: permit,
-            held: None,
+            held: Held::default(),
             units: Arc::clone(&self.units),
+            large: Arc::clone(&self.large),
             bytes: 0,
         })
     }
@@ -59,35 +75,51 @@ impl Budget {
 
 /// The room for an exchange's bytes, after the exchange itself has ended.
 #[derive(Debug)]
-pub(crate) struct Room(
-    #[expect(dead_code, reason = "holding it is its use")] Option<OwnedSemaphorePermit>,
-);
+pub(crate) struct Room(#[expect(dead_code, reason = "holding it is its use")] Held);
 
 impl Share {
     /// Leaves the room for the bytes to somebody else, who still has them.
     pub(crate) fn leave_room(&mut self) -> Room {
         self.bytes = 0;
-        Room(self.held.take())
+        Room(std::mem::take(&mut self.held))
     }
 
-    /// Makes room for this many more bytes in memory.
+    /// Makes room for this many more bytes in memory. What is large leaves
+    /// some for what is small, so that a few large bodies do not turn
+    /// everybody else away.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let after = self.bytes.saturating_add(bytes);
-        let wanted = after
-            .div_ceil(UNIT_BYTES)
-            .saturating_sub(self.bytes.div_ceil(UNIT_BYTES));
-        if wanted > 0 {
-            let wanted = u32::try_from(wanted).map_err(|_| Refusal::new(Code::TooBusy))?;
-            let permit = Arc::clone(&self.units)
-                .try_acquire_many_owned(wanted)
-                .map_err(|_| Refusal::new(Code::TooBusy))?;
-            match &mut self.held {
-                Some(held) => held.merge(permit),
-                None => self.held = Some(permit),
-            }
-        }
-        self.bytes = after;
+        let sum = self.bytes.saturating_add(bytes);
+        let (before, after) = (self.bytes.div_ceil(UNIT_BYTES), sum.div_ceil(UNIT_BYTES));
+        // All of it, as soon as it is no longer small.
+        let was_small = before <= SMALL_UNITS;
+        let large = match after {
+            0..=SMALL_UNITS => None,
+            _ if was_small => take(&self.large, after)?,
+            _ => take(&self.large, after - before)?,
+        };
+        let units = take(&self.units, after - before)?;
+        join(&mut self.held.large, large);
+        join(&mut self.held.units, units);
+        self.bytes = sum;
         Ok(())
+    }
+}
+
+fn take(from: &Arc<Semaphore>, units: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+    if units == 0 {
+        return Ok(None);
+    }
+    let busy = || Refusal::new(Code::TooBusy);
+    let units = u32::try_from(units).map_err(|_| busy())?;
+    let taken = Arc::clone(from).try_acquire_many_owned(units);
+    Ok(Some(taken.map_err(|_| busy())?))
+}
+
+fn join(held: &mut Option<OwnedSemaphorePermit>, more: Option<OwnedSemaphorePermit>) {
+    match (held, more) {
+        (Some(held), Some(more)) => held.merge(more),
+        (held @ None, more) => *held = more,
+        (Some(_), None) => {}
     }
 }
 
@@ -189,6 +221,27 @@ mod tests {
         drop(room);
         assert!(!budget.is_pressed());
         second.grow(4 * UNIT_BYTES).unwrap();
+    }
+
+    #[test]
+    fn what_is_large_leaves_room_for_what_is_small() {
+        let small = SMALL_UNITS * UNIT_BYTES;
+        let budget = Budget::new(9, 8 * small);
+        let mut large: Vec<_> = (0..3).map(|_| budget.enter().unwrap()).collect();
+        let grow = |share: &mut Share| share.grow(small / 2).is_ok();
+        while large
+            .iter_mut()
+            .filter_map(|share| grow(share).then_some(()))
+            .count()
+            > 0
+        {}
+        let mut other = budget.enter().unwrap();
+        assert!(other.grow(small / 2).is_ok());
+        assert!(other.grow(small / 2 + 1).is_err(), "it would be large, too");
+        drop((large, other));
+        let mut alone = budget.enter().unwrap();
+        assert!(alone.grow(7 * small + 1).is_err());
+        assert!(alone.grow(7 * small).is_ok());
     }
 
     #[test]

@@ -11,6 +11,11 @@ use crate::running::Cut;
 
 /// From this size on, work is announced to the runtime and waits its turn.
 const HEAVY_BYTES: usize = 64 << 10;
+/// From this size on, it gives way to others on its processor, who would wait
+/// for some milliseconds otherwise.
+const YIELDING_BYTES: usize = 256 << 10;
+/// How much it gives way: its share beside one other thread is a tenth.
+const NICENESS: i32 = 10;
 /// From this size on, it waits among its like: a small text is not behind
 /// large ones.
 const HUGE_BYTES: usize = 1 << 20;
@@ -43,11 +48,11 @@ impl Work {
     ///
     /// # Errors
     /// When the exchange must end: before the work, or as soon as it is done.
-    pub(crate) async fn on<T>(
+    pub(crate) async fn on<T: Send>(
         &self,
         bytes: usize,
         cut: &Cut,
-        work: impl FnOnce() -> T,
+        work: impl FnOnce() -> T + Send,
     ) -> Result<T, Refusal> {
         if bytes < HEAVY_BYTES {
             return Ok(work());
@@ -62,13 +67,39 @@ impl Work {
             code = cut.wait() => return Err(Refusal::new(code)),
             turn = turns.acquire() => turn,
         };
-        let done = cut.busy(|| tokio::task::block_in_place(work));
+        let done = cut.busy(|| {
+            tokio::task::block_in_place(|| {
+                if bytes < YIELDING_BYTES {
+                    work()
+                } else {
+                    yielding(work)
+                }
+            })
+        });
         drop(turn);
         // INVARIANT: whoever was counted as ended while it was busy passes
         // nothing on.
         cut.check()?;
         Ok(done)
     }
+}
+
+/// Does work on a thread of its own that gives way to all others: nobody can
+/// take back what a thread of the runtime gave.
+fn yielding<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let done = thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            // Of this thread alone, which is Linux's way; elsewhere it would be
+            // the whole process.
+            if cfg!(target_os = "linux") {
+                let own = rustix::process::getpriority_process(None).unwrap_or_default();
+                let _ = rustix::process::setpriority_process(None, own + NICENESS);
+            }
+            work()
+        });
+        worker.join()
+    });
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 #[cfg(test)]
@@ -109,6 +140,18 @@ mod tests {
             task.await.unwrap().unwrap();
         }
         assert_eq!(most.load(Ordering::SeqCst), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn large_work_gives_way_and_its_thread_alone() {
+        let work = Work::of(2);
+        let niceness = || rustix::process::getpriority_process(None);
+        let before = niceness().unwrap();
+        let large = work.on(YIELDING_BYTES, &Cut::default(), niceness).await;
+        assert_eq!(large.unwrap().unwrap(), (before + NICENESS).min(19));
+        let small = work.on(HEAVY_BYTES, &Cut::default(), niceness).await;
+        assert_eq!(small.unwrap().unwrap(), before);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ use super::{
     Engine, Rule,
     hits::{Hits, hits},
     plan::{Plan, Spot},
+    published::Published,
     refused::{Refusals, Why},
 };
 use crate::{anchor::Anchor, catalogue::CONTEXT_BYTES, view::View};
@@ -80,6 +81,7 @@ struct Word {
 struct Looking<'a> {
     plan: &'a Plan,
     rules: &'a [Rule],
+    published: &'a Published,
     view: &'a View<'a>,
     task: Task,
     words: Vec<Word>,
@@ -110,6 +112,7 @@ pub(super) fn in_view(
     let mut looking = Looking {
         plan: &engine.0.plan,
         rules: &engine.0.rules,
+        published: &engine.0.published,
         view,
         task,
         words: Vec::new(),
@@ -228,8 +231,12 @@ impl Looking<'_> {
             &[]
         };
         let rows = plan.rows.of(digits, after, self.view.open);
+        let behind = bytes.get(at + digits + 1).copied();
         let mut letters = None;
         for row in rows.iter().chain(named) {
+            if !row.goes_on(behind) {
+                continue;
+            }
             let Some(spot) = plan.spots.get(row.spot) else {
                 continue;
             };

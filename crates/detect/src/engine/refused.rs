@@ -17,6 +17,8 @@ pub enum Why {
     Validator,
     /// Likewise, and it reads as what stands in a value's place.
     Placeholder,
+    /// It is a value that stands in public documents and tests.
+    Published,
     /// A character before it that it may not have.
     Before,
     /// A character behind it that it may not have.
@@ -40,6 +42,7 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::Validator => "its check says it is none",
             Self::Placeholder => "its check says it is none: it reads as a placeholder",
+            Self::Published => "it is printed in public documents or tests, and no secret",
             Self::Before => "it begins in the middle of another word",
             Self::Neighbour => "it runs on into another word",
             Self::Entropy => "it is not varied enough",

@@ -17,6 +17,7 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
+    task::coop,
     time::Sleep,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -25,6 +26,8 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// LIMIT: bytes read to see which protocol is spoken.
 const FIRST_BYTES_MAX: usize = 1_024;
+/// Bytes read that count as one step of a task. It has 128 in a turn.
+const STEP_BYTES: usize = 1_024;
 
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,9 +162,24 @@ impl AsyncRead for Line {
             self.first.advance(here);
             return Poll::Ready(Ok(()));
         }
-        match &mut self.carrier {
+        let before = buf.filled().len();
+        let outcome = match &mut self.carrier {
             Carrier::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
             Carrier::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        take_turns(cx, buf.filled().len() - before);
+        outcome
+    }
+}
+
+/// Counts what was read against the task's turn. The runtime counts each read
+/// as one step, however large: who sends much, or many small frames in one
+/// read, would keep everybody else waiting for milliseconds.
+fn take_turns(cx: &mut Context<'_>, bytes: usize) {
+    for _ in 0..bytes / STEP_BYTES {
+        // When the turn is over, the task is woken for the next one.
+        if let Poll::Ready(step) = coop::poll_proceed(cx) {
+            step.made_progress();
         }
     }
 }
@@ -216,5 +234,57 @@ impl AsyncWrite for Line {
             Carrier::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         };
         this.flushing.watch(cx, outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::{io::AsyncWriteExt, net::TcpListener};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_turn_ends_after_some_bytes_however_many_there_are() {
+        const TURN_BYTES_MAX: usize = 256 << 10;
+        const ALL_BYTES: usize = 8 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let sender = tokio::spawn(async move {
+            let mut stream = TcpStream::connect(at).await.unwrap();
+            stream.write_all(&vec![b'x'; ALL_BYTES]).await.unwrap();
+        });
+        let (stream, _) = listener.accept().await.unwrap();
+        let carrier = Carrier::Clear(stream);
+        let mut line = Line::new(BytesMut::new(), carrier, Duration::from_secs(60));
+        let reader = tokio::spawn(async move {
+            let (mut most, mut all) = (0, 0);
+            while all < ALL_BYTES {
+                let mut turn = 0;
+                let ended = poll_fn(|cx| {
+                    let mut room = [0; 16 << 10];
+                    loop {
+                        let mut buf = ReadBuf::new(&mut room);
+                        match Pin::new(&mut line).poll_read(cx, &mut buf) {
+                            Poll::Ready(read) => read.unwrap(),
+                            Poll::Pending if turn == 0 => return Poll::Pending,
+                            Poll::Pending => return Poll::Ready(()),
+                        }
+                        turn += buf.filled().len();
+                        if all + turn == ALL_BYTES {
+                            return Poll::Ready(());
+                        }
+                    }
+                });
+                ended.await;
+                most = most.max(turn);
+                all += turn;
+            }
+            most
+        });
+        let most = reader.await.unwrap();
+        assert!(most <= TURN_BYTES_MAX, "{most}");
+        sender.await.unwrap();
     }
 }

@@ -43,6 +43,12 @@ impl Looking<'_> {
         if score < SCORE_MIN {
             return Err(Why::Score);
         }
+        if rule.secret {
+            let value = detector.validator.value_start(text, span)..valid.end;
+            if self.published.has(text.get(value).unwrap_or_default()) {
+                return Err(Why::Published);
+            }
+        }
         Ok((valid, score))
     }
 
