@@ -107,8 +107,8 @@ pub(crate) struct Index {
     /// A table with open addressing, at most half full.
     slots: Box<[Slot]>,
     windowed: Vec<Windowed>,
-    /// Texts that begin a match, in a request and in a reply, in order.
-    begins: [Vec<Box<[u8]>>; 2],
+    /// Texts that begin a match, in a request and in a reply.
+    begins: [Beginnings; 2],
     reach_bytes: usize,
 }
 
@@ -144,7 +144,7 @@ impl Index {
             filters: std::array::from_fn(|_| Filter::new()),
             slots: vec![Slot::default(); (by_window.len() * 2).next_power_of_two()].into(),
             windowed: Vec::with_capacity(texts.len()),
-            begins: [0, 1].map(|direction| sorted(texts, direction)),
+            begins: [0, 1].map(|direction| Beginnings::new(texts, direction)),
             reach_bytes: texts.iter().map(|(text, _)| text.len()).max().unwrap_or(1) - 1,
         };
         for ((bytes, window), mut windowed) in by_window {
@@ -256,19 +256,22 @@ impl Index {
     }
 
     /// How many bytes at the end of a text may be the beginning of a match, in
-    /// a request and in a reply.
-    pub(crate) fn begun(&self, text: &[u8]) -> [usize; 2] {
+    /// a direction or either.
+    pub(crate) fn begun(&self, text: &[u8], direction: Option<Direction>) -> usize {
         let bytes = text.len().min(self.reach_bytes + 1);
         let end = text.get(text.len() - bytes..).unwrap_or_default();
         let end = end.to_ascii_lowercase();
-        self.begins.each_ref().map(|begins| {
+        let [requests, replies] = &self.begins;
+        let begun = |begins: &Beginnings| {
             let suffixes = (0..end.len()).filter_map(|from| end.get(from..));
-            let mut begun = suffixes.filter(|suffix| {
-                let at = begins.partition_point(|text| **text < **suffix);
-                begins.get(at).is_some_and(|text| text.starts_with(suffix))
-            });
+            let mut begun = suffixes.filter(|suffix| begins.has_one_with(suffix));
             begun.next().map_or(0, <[u8]>::len)
-        })
+        };
+        match direction {
+            Some(Direction::Request) => begun(requests),
+            Some(Direction::Reply) => begun(replies),
+            None => begun(requests).max(begun(replies)),
+        }
     }
 
     /// Bytes before a place that an occurrence over it can have.
@@ -277,15 +280,60 @@ impl Index {
     }
 }
 
-/// Those that begin a match in a direction, in order.
-fn sorted(texts: &[(Vec<u8>, Role)], direction: usize) -> Vec<Box<[u8]>> {
-    let begins = |role: &Role| role.begins.get(direction) == Some(&true);
-    let texts = texts.iter().filter(|(_, role)| begins(role));
-    let mut texts: Vec<Box<[u8]>> = texts
-        .map(|(text, _)| text.to_ascii_lowercase().into())
-        .collect();
-    texts.sort_unstable();
-    texts
+/// Texts that are asked for by their first bytes.
+#[derive(Debug)]
+struct Beginnings {
+    /// In order, in lower case.
+    texts: Vec<Box<[u8]>>,
+    /// Which windows they begin with, by a hash.
+    windows: Box<[u64; WINDOW_WORDS]>,
+}
+
+/// Windows of texts are spread over so many words of bits.
+const WINDOW_WORDS: usize = 256;
+const WINDOW_BITS: u32 = (WINDOW_WORDS * u64::BITS as usize).ilog2();
+
+impl Beginnings {
+    /// Those that begin a match in a direction.
+    fn new(texts: &[(Vec<u8>, Role)], direction: usize) -> Self {
+        let begins = |role: &Role| role.begins.get(direction) == Some(&true);
+        let texts = texts.iter().filter(|(_, role)| begins(role));
+        let mut texts: Vec<Box<[u8]>> = texts
+            .map(|(text, _)| text.to_ascii_lowercase().into())
+            .collect();
+        texts.sort_unstable();
+        let mut windows = Box::new([0_u64; WINDOW_WORDS]);
+        for window in texts.iter().filter_map(|text| text.first_chunk()) {
+            let (word, bit) = place(*window);
+            windows
+                .get_mut(word)
+                .into_iter()
+                .for_each(|word| *word |= bit);
+        }
+        Self { texts, windows }
+    }
+
+    /// Whether one of them begins with all of this, which is in lower case.
+    fn has_one_with(&self, bytes: &[u8]) -> bool {
+        let may = bytes.first_chunk().is_none_or(|window| {
+            let (word, bit) = place(*window);
+            self.windows.get(word).is_some_and(|word| word & bit > 0)
+        });
+        may && {
+            let at = self.texts.partition_point(|text| **text < *bytes);
+            let text = self.texts.get(at);
+            text.is_some_and(|text| text.starts_with(bytes))
+        }
+    }
+}
+
+/// Where a window stands in a table of bits.
+const fn place(window: [u8; WINDOW_BYTES]) -> (usize, u64) {
+    let number = hash(u32::from_le_bytes(window), WINDOW_BITS);
+    (
+        number / u64::BITS as usize,
+        1 << (number % u64::BITS as usize),
+    )
 }
 
 /// A window as a number in lower case, its first byte the lowest.
@@ -298,7 +346,7 @@ fn packed(window: &[u8]) -> u32 {
 
 /// Whether a text stands there: its capitals as they are, other letters in
 /// either case.
-fn is(found: &[u8], wanted: &[u8]) -> bool {
+pub(crate) fn is(found: &[u8], wanted: &[u8]) -> bool {
     found.len() == wanted.len()
         && found
             .iter()

@@ -18,9 +18,8 @@ pub(super) struct Hits {
     pub(super) hits: Vec<Hit>,
     /// Where rows of digits begin, in order.
     pub(super) rows: Vec<u32>,
-    /// How many bytes at an open end may begin a match, in a request and in a
-    /// reply.
-    pub(super) begun: [usize; 2],
+    /// How many bytes at an open end may begin a match.
+    pub(super) begun: usize,
     /// Bytes that were read.
     pub(super) work: usize,
 }
@@ -35,7 +34,7 @@ pub(super) fn hits(
     let mut found = Hits::default();
     let text = view.text.as_bytes();
     if view.open {
-        found.begun = plan.index.begun(text);
+        found.begun = plan.index.begun(text, direction);
     }
     let (Some(edits), Some(plain)) = (view.edits(), plain) else {
         let hits = &mut found.hits;

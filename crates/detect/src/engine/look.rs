@@ -193,14 +193,8 @@ impl Looking<'_> {
             }
         }
         rows.for_each(|row| self.row(row, edits_of_rows.around(&(row..row))));
-        let [request, reply] = hits.begun;
-        let begun = match self.task.direction {
-            Some(Direction::Request) => request,
-            Some(Direction::Reply) => reply,
-            None => request.max(reply),
-        };
-        if view.open && begun > 0 {
-            self.alive(view.text.len() - begun);
+        if view.open && hits.begun > 0 {
+            self.alive(view.text.len() - hits.begun);
         }
     }
 
@@ -276,10 +270,9 @@ impl Looking<'_> {
         if !self.view.open {
             return;
         }
-        let end = self.view.text.len();
-        let plan = self.plan;
-        for (spot, reach) in &plan.ahead {
-            self.place(*spot, end.saturating_sub(*reach)..end);
+        let (plan, view) = (self.plan, self.view);
+        for ahead in &plan.ahead {
+            self.place(ahead.spot, ahead.starts(view.text.as_bytes()));
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
     boundary::Boundary,
     byteset::ByteSet,
     catalogue::CONTEXT_BYTES,
-    index::{Index, Role},
+    index::{Index, Role, is},
     pattern::Pattern,
 };
 
@@ -112,6 +112,42 @@ impl Begin {
     }
 }
 
+/// A pattern that may begin before anything of its own is seen: at the end of
+/// a text that goes on.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    pub(super) spot: usize,
+    /// Bytes of a match before what it is found by, at most.
+    most: usize,
+    /// What they can be.
+    within: ByteSet,
+    /// What it is found by, none of them whole yet; empty for a digit.
+    texts: Vec<Vec<u8>>,
+}
+
+impl Ahead {
+    /// Where a match can have begun that ends behind this text.
+    pub(super) fn starts(&self, text: &[u8]) -> Range<usize> {
+        let begun = self.texts.iter().flat_map(|wanted| begun(text, wanted));
+        let first = begun.chain([0]).map(|begun| {
+            let upto = text.len() - begun;
+            let before = text.get(upto.saturating_sub(self.most)..upto);
+            let fits = before.unwrap_or_default().iter().rev();
+            upto - fits.take_while(|byte| self.within.has(**byte)).count()
+        });
+        first.min().unwrap_or(text.len())..text.len()
+    }
+}
+
+/// How many bytes of a text of the index can stand at an end.
+fn begun<'a>(text: &'a [u8], wanted: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let most = text.len().min(wanted.len().saturating_sub(1));
+    (1..=most).filter(|bytes| {
+        let end = text.get(text.len() - bytes..).unwrap_or_default();
+        is(end, wanted.get(..*bytes).unwrap_or_default())
+    })
+}
+
 /// What a hit of one text of the index means.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
@@ -138,9 +174,7 @@ pub(super) struct Plan {
     pub(super) rows: Rows,
     /// Likewise, behind a context word.
     pub(super) rows_named: Rows,
-    /// Patterns that may begin before anything of theirs is seen, and how far
-    /// from the end of a text that goes on.
-    pub(super) ahead: Vec<(usize, usize)>,
+    pub(super) ahead: Vec<Ahead>,
     /// For each rule its context words, as texts of the index.
     pub(super) words: Vec<Vec<usize>>,
 }
@@ -152,7 +186,7 @@ struct Draft {
     texts: Vec<Vec<u8>>,
     uses: Vec<Uses>,
     rows: Vec<(usize, RangeInclusive<usize>)>,
-    ahead: Vec<(usize, usize)>,
+    ahead: Vec<Ahead>,
 }
 
 impl Draft {
@@ -193,14 +227,23 @@ impl Draft {
                     self.uses(text, |uses| uses.begins.push(begin));
                 }
                 if most > 0 {
-                    let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
-                    self.ahead.push((spot, most + longest));
+                    self.ahead.push(Ahead {
+                        spot,
+                        most,
+                        within: *within,
+                        texts: texts.clone(),
+                    });
                 }
             }
             Anchor::Digits { before } => {
                 self.rows.push((spot, before.clone()));
                 if *before.end() > 0 {
-                    self.ahead.push((spot, before.end() + 1));
+                    self.ahead.push(Ahead {
+                        spot,
+                        most: *before.end(),
+                        within: ByteSet::ALL,
+                        texts: Vec::new(),
+                    });
                 }
             }
             // Its words are added with the rule.

@@ -26,11 +26,11 @@ fn texts_are_found_also_in_each_other_and_begun_ones_at_the_end() {
     let all = ["ghp_", "hp", "sk-proj-"].map(|text| (text, [true; 2]));
     let index = Index::new(&texts(all)).unwrap();
     assert_eq!(hits(&index, "xGHP_ sk-pr"), [(0, 1), (1, 2)]);
-    assert_eq!(index.begun(b"xGHP_ sk-pr"), [5, 5]);
-    assert_eq!(index.begun(b"a gh"), [2, 2]);
-    assert_eq!(index.begun(b"a ghp_"), [4, 4]);
-    assert_eq!(index.begun(b"a sk-x"), [0, 0]);
-    assert_eq!(index.begun(b""), [0, 0]);
+    assert_eq!(begun(&index, b"xGHP_ sk-pr"), [5, 5]);
+    assert_eq!(begun(&index, b"a gh"), [2, 2]);
+    assert_eq!(begun(&index, b"a ghp_"), [4, 4]);
+    assert_eq!(begun(&index, b"a sk-x"), [0, 0]);
+    assert_eq!(begun(&index, b""), [0, 0]);
     // What only stands before a match does not begin one.
     let some = [
         ("sk-", [false, true]),
@@ -38,10 +38,10 @@ fn texts_are_found_also_in_each_other_and_begun_ones_at_the_end() {
         ("disk", [false; 2]),
     ];
     let index = Index::new(&texts(some)).unwrap();
-    assert_eq!(index.begun(b"my tas")[1], 1);
+    assert_eq!(index.begun(b"my tas", Some(Direction::Reply)), 1);
     assert_eq!(hits(&index, "my task"), [(1, 3)]);
-    assert_eq!(index.begun(b"my task")[1], 2);
-    assert_eq!(index.begun(b"my ta")[1], 0);
+    assert_eq!(index.begun(b"my task", Some(Direction::Reply)), 2);
+    assert_eq!(index.begun(b"my ta", Some(Direction::Reply)), 0);
 }
 
 #[test]
@@ -60,8 +60,12 @@ fn capitals_stand_for_themselves_and_texts_for_their_direction() {
         seen.push(hit.start())
     });
     assert_eq!(seen, [15]);
-    assert_eq!(index.begun(b"a<"), [0, 1]);
-    assert_eq!(index.begun(b"a ak"), [2, 0]);
+    assert_eq!(begun(&index, b"a<"), [0, 1]);
+    assert_eq!(begun(&index, b"a ak"), [2, 0]);
+}
+
+fn begun(index: &Index, text: &[u8]) -> [usize; 2] {
+    [Direction::Request, Direction::Reply].map(|direction| index.begun(text, Some(direction)))
 }
 
 proptest! {
@@ -86,7 +90,7 @@ proptest! {
             let end = &lower.as_bytes()[*from..];
             wanted.iter().any(|text| text.starts_with(end))
         });
-        prop_assert_eq!(index.begun(text.as_bytes())[0], begun.map_or(0, |from| lower.len() - from));
+        prop_assert_eq!(index.begun(text.as_bytes(), Some(Direction::Request)), begun.map_or(0, |from| lower.len() - from));
     }
 }
 
