@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
 /// A set of bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ByteSet([u64; 4]);
 
 impl ByteSet {

@@ -27,6 +27,8 @@ pub(crate) const SPAN_BYTES_MAX: usize = 8_192;
 const PROGRAM_BYTES_MAX: usize = 16 << 20;
 /// LIMIT: bytes of a whole automaton; a larger one is made bit by bit.
 const AUTOMATON_BYTES_MAX: usize = 96 << 10;
+/// Of programs with more states none has a whole automaton that fits.
+const WHOLE_STATES_MAX: usize = 1_400;
 /// LIMIT: bytes of the bits that are made of a larger one; when full they are
 /// thrown away.
 const CACHE_BYTES_MAX: usize = 1 << 20;
@@ -161,18 +163,13 @@ fn span(hir: &Hir) -> Result<usize, String> {
 
 impl Automaton {
     fn new(pattern: &str) -> Result<Self, TooLarge> {
-        let program = program();
-        let whole = dense::Config::new()
-            .start_kind(StartKind::Anchored)
-            .match_kind(MatchKind::LeftmostFirst)
-            .accelerate(false)
-            .dfa_size_limit(Some(AUTOMATON_BYTES_MAX))
-            .determinize_size_limit(Some(4 * AUTOMATON_BYTES_MAX));
-        let built = dense::Builder::new()
-            .thompson(program.clone())
-            .configure(whole)
+        let built = thompson::Compiler::new()
+            .configure(program())
             .build(pattern);
-        if let Ok(dfa) = built {
+        let program = built.map_err(|_| TooLarge)?;
+        // To find that one does not fit takes about a millisecond.
+        let fits = program.states().len() <= WHOLE_STATES_MAX;
+        if let Some(dfa) = fits.then(|| Self::whole(&program)).flatten() {
             return Ok(Self::Whole(dfa));
         }
         let lazy = hybrid::dfa::Config::new()
@@ -180,11 +177,21 @@ impl Automaton {
             .cache_capacity(CACHE_BYTES_MAX)
             .skip_cache_capacity_check(true);
         hybrid::dfa::Builder::new()
-            .thompson(program)
             .configure(lazy)
-            .build(pattern)
+            .build_from_nfa(program)
             .map(|dfa| Self::Lazy(dfa, Mutex::new(Vec::new())))
             .map_err(|_| TooLarge)
+    }
+
+    fn whole(program: &thompson::NFA) -> Option<dense::DFA<Vec<u32>>> {
+        let whole = dense::Config::new()
+            .start_kind(StartKind::Anchored)
+            .match_kind(MatchKind::LeftmostFirst)
+            .accelerate(false)
+            .dfa_size_limit(Some(AUTOMATON_BYTES_MAX))
+            .determinize_size_limit(Some(4 * AUTOMATON_BYTES_MAX));
+        let builder = dense::Builder::new().configure(whole).clone();
+        builder.build_from_nfa(program).ok()
     }
 }
 

@@ -14,9 +14,8 @@ pub(crate) const DIGITS_MAX: usize = 40;
 /// For rows of one digit and more, what lets a match go on or end there.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
-    /// For each number of digits, one first: bytes that may follow, and for
-    /// those that go on alike what may follow them.
-    after: Vec<Vec<(ByteSet, ByteSet)>>,
+    /// For each number of digits, one first: bytes that may follow.
+    after: Vec<ByteSet>,
     /// A match may end inside a row of as many digits or more.
     ends_min: usize,
     /// A row of as many digits can still be a match's. More than all that are
@@ -52,7 +51,12 @@ impl Shape {
             if states.iter().any(ends) {
                 shape.ends_min = shape.ends_min.min(digits);
             }
-            shape.after.push(followers(program, &states));
+            let mut after = ByteSet::default();
+            step(program, &states, |from, to| {
+                after.add(from..=to);
+                false
+            });
+            shape.after.push(after);
         }
         shape.most = usize::MAX;
         shape
@@ -64,65 +68,14 @@ impl Shape {
         if digits >= self.ends_min || digits > DIGITS_MAX {
             return digits >= self.ends_min || self.most >= digits;
         }
-        after.is_some_and(|byte| self.then(digits, byte).is_some())
-    }
-
-    /// What may stand behind the byte behind a row of exactly so many digits,
-    /// when the match is longer; `None` when that byte cannot be in one.
-    fn then(&self, digits: usize, after: u8) -> Option<ByteSet> {
-        let known = digits.checked_sub(1).and_then(|at| self.after.get(at))?;
-        let (_, then) = known.iter().find(|(set, _)| set.has(after))?;
-        Some(*then)
-    }
-
-    /// What may stand behind such a row and this byte if there is to be a
-    /// match.
-    pub(crate) fn behind(&self, digits: usize, after: u8) -> ByteSet {
-        if digits >= self.ends_min || digits > DIGITS_MAX {
-            return ByteSet::ALL;
-        }
-        self.then(digits, after).unwrap_or_default()
+        let known = digits.checked_sub(1).and_then(|at| self.after.get(at));
+        after.is_some_and(|byte| known.is_some_and(|set| set.has(byte)))
     }
 
     /// Whether it can be a match's once more follows.
     pub(crate) fn may_go_on(&self, digits: usize) -> bool {
         digits <= self.most || digits >= self.ends_min
     }
-}
-
-/// The bytes that lead on from here, and what may follow each.
-fn followers(program: &NFA, states: &[StateID]) -> Vec<(ByteSet, ByteSet)> {
-    let mut found: Vec<(Vec<StateID>, ByteSet, ByteSet)> = Vec::new();
-    for byte in first(program, states).iter() {
-        let led = step(program, states, |from, to| from <= byte && byte <= to);
-        if let Some((_, after, _)) = found.iter_mut().find(|(known, ..)| *known == led) {
-            after.add(byte..=byte);
-            continue;
-        }
-        let ends = |state: &StateID| matches!(program.state(*state), State::Match { .. });
-        let then = if led.iter().any(ends) {
-            ByteSet::ALL
-        } else {
-            first(program, &led)
-        };
-        let mut after = ByteSet::default();
-        after.add(byte..=byte);
-        found.push((led, after, then));
-    }
-    found
-        .into_iter()
-        .map(|(_, after, then)| (after, then))
-        .collect()
-}
-
-/// The bytes that lead on from here.
-fn first(program: &NFA, states: &[StateID]) -> ByteSet {
-    let mut first = ByteSet::default();
-    step(program, states, |from, to| {
-        first.add(from..=to);
-        false
-    });
-    first
 }
 
 /// Where one byte leads, of those that `takes` lets through.
@@ -195,9 +148,7 @@ mod tests {
         assert!(date.fits(2, Some(b'.')) && date.fits(1, Some(b'/')));
         assert!(!date.fits(3, Some(b'.')) && !date.fits(2, Some(b'-')) && !date.fits(2, None));
         assert!(date.may_go_on(2) && !date.may_go_on(3));
-        assert!(date.behind(2, b'.').has(b'1') && !date.behind(2, b'.').has(b' '));
         let number = shape("[0-9]{9,12}", 0..=0);
-        assert!(number.behind(9, b' ').has(b'x'));
         assert!(number.fits(9, None) && number.fits(30, Some(b'x')) && !number.fits(8, Some(b' ')));
         assert!(number.may_go_on(4) && number.fits(200, None));
         let code = shape("\\(?[A-Z]{2}[0-9]{3}-", 2..=3);
@@ -220,11 +171,7 @@ mod tests {
             let here = regex::Regex::new(&format!("^(?:{pattern})")).unwrap().is_match(&text);
             let shape = shape(pattern, 0..=0);
             if here {
-                let after = text.as_bytes().get(row).copied();
-                prop_assert!(shape.fits(row, after));
-                if let (Some(after), Some(behind)) = (after, text.as_bytes().get(row + 1)) {
-                    prop_assert!(shape.behind(row, after).has(*behind));
-                }
+                prop_assert!(shape.fits(row, text.as_bytes().get(row).copied()));
             }
             let on = regex::Regex::new(&format!("^(?:{pattern})")).unwrap();
             if (0..=9).any(|digit| on.is_match(&format!("{digits}{digit}"))) {

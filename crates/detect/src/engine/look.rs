@@ -225,12 +225,8 @@ impl Looking<'_> {
             &[]
         };
         let rows = plan.rows.of(digits, after, self.view.open);
-        let behind = bytes.get(at + digits + 1).copied();
         let mut letters = None;
         for row in rows.iter().chain(named) {
-            if !row.goes_on(behind) {
-                continue;
-            }
             let Some(spot) = plan.spots.get(row.spot) else {
                 continue;
             };

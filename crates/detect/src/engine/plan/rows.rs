@@ -3,10 +3,7 @@
 use std::{collections::HashMap, ops::RangeInclusive};
 
 use super::Spot;
-use crate::{
-    byteset::ByteSet,
-    shape::{DIGITS_MAX, Shape},
-};
+use crate::shape::{DIGITS_MAX, Shape};
 
 /// What can stand behind a row: each byte, the end of a text, or the end of
 /// one that may go on.
@@ -22,8 +19,6 @@ pub(in crate::engine) struct Row {
     before: (u8, u8),
     /// As many letters and digits stand in a row at least, those included.
     pub(in crate::engine) run_min: usize,
-    /// What may stand behind the byte behind the row.
-    behind: ByteSet,
 }
 
 impl Row {
@@ -33,14 +28,7 @@ impl Row {
             spot,
             before: (narrow(*before.start()), narrow(*before.end())),
             run_min,
-            behind: ByteSet::ALL,
         }
-    }
-
-    /// Whether there may be a match with this byte behind the one behind the
-    /// row; nothing is an end.
-    pub(in crate::engine) fn goes_on(&self, behind: Option<u8>) -> bool {
-        behind.is_none_or(|byte| self.behind.has(byte))
     }
 
     /// Bytes of a match before the row.
@@ -74,15 +62,12 @@ impl Rows {
         let mut cells = Vec::new();
         for digits in 0..=DIGITS_MAX + 1 {
             for column in 0..COLUMNS {
-                let fitting = shapes.iter().filter_map(|(row, shape, inside)| {
+                let fits = shapes.iter().filter(|(row, shape, inside)| {
                     let inside = *inside && row.before().contains(&0);
                     let from = if inside { 1 } else { digits };
-                    let mut fits = (from..=digits).filter(|digits| fits(shape, *digits, column));
-                    let mut behind = behind(shape, fits.next()?, column);
-                    fits.for_each(|digits| behind.join(&self::behind(shape, digits, column)));
-                    Some(Row { behind, ..*row })
+                    (from..=digits).any(|digits| fits(shape, digits, column))
                 });
-                let list: Vec<Row> = fitting.collect();
+                let list: Vec<Row> = fits.map(|(row, ..)| *row).collect();
                 let number = match known.get(&list) {
                     Some(number) => *number,
                     None => {
@@ -120,8 +105,4 @@ fn fits(shape: &Shape, digits: usize, column: usize) -> bool {
         Err(_) if column == END => shape.fits(digits, None),
         Err(_) => shape.may_go_on(digits),
     }
-}
-
-fn behind(shape: &Shape, digits: usize, column: usize) -> ByteSet {
-    u8::try_from(column).map_or(ByteSet::ALL, |byte| shape.behind(digits, byte))
 }
