@@ -163,7 +163,7 @@ impl Validator {
             Self::Number(number) => {
                 return number.fits(found).then(|| alone(text, span)).flatten();
             }
-            Self::Entropy => (varied(found) && !value::says_so(found)).then_some(found.len()),
+            Self::Entropy => varied(found).then_some(found.len()),
             Self::Key => key(text, span).then_some(found.len()),
             Self::Jwt => jwt(found).then_some(found.len()),
             Self::Password
@@ -434,22 +434,26 @@ fn key(text: &str, span: &Range<usize>) -> bool {
     let mixed = secret.iter().any(u8::is_ascii_uppercase)
         && secret.iter().any(u8::is_ascii_lowercase)
         && secret.iter().any(u8::is_ascii_digit);
-    varied(found) && !value::says_so(found) && (mixed || !glued)
+    varied(found) && (mixed || !glued)
 }
 
-/// Whether a text is varied enough for a secret.
+/// Whether a text is varied enough for a secret, or begins with what is: what
+/// somebody glued to the end of one hides nothing.
 fn varied(text: &str) -> bool {
-    let mut seen = [0_u32; 256];
-    for byte in text.bytes() {
-        if let Some(count) = seen.get_mut(usize::from(byte)) {
-            *count += 1;
+    /// Keys of no fixed length are no shorter.
+    const FRONT_BYTES: usize = 40;
+    let varied = |bytes: &[u8]| {
+        let mut seen = [0_u32; 256];
+        for byte in bytes {
+            if let Some(count) = seen.get_mut(usize::from(*byte)) {
+                *count += 1;
+            }
         }
-    }
-    let kinds = seen.iter().filter(|count| **count > 0).count();
-    let most = seen.iter().copied().max().unwrap_or(0) as usize;
-    let alike = text.as_bytes().windows(2);
-    let alike = alike.filter(|two| matches!(two, [a, b] if a == b)).count();
-    kinds * 3 >= text.len().min(36) && most * 3 <= text.len() && alike * 2 <= text.len()
+        let kinds = seen.iter().filter(|count| **count > 0).count();
+        let most = seen.iter().copied().max().unwrap_or(0) as usize;
+        kinds * 3 >= bytes.len().min(36) && most * 3 <= bytes.len()
+    };
+    varied(text.as_bytes()) || text.as_bytes().get(..FRONT_BYTES).is_some_and(varied)
 }
 
 #[cfg(test)]

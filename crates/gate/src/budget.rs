@@ -8,9 +8,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One permit stands for this many bytes.
 const UNIT_BYTES: usize = 1_024;
-/// An exchange that holds more is a large one.
+/// A request body that is larger is a large one.
 const SMALL_UNITS: usize = 1_024;
-/// One part in so many of the bytes is kept for those that are not.
+/// One part in so many of the bytes is kept from them, as long as one of them
+/// has room for itself.
 const KEPT_PART: usize = 8;
 
 /// The gate's whole allowance.
@@ -18,7 +19,7 @@ const KEPT_PART: usize = 8;
 pub(crate) struct Budget {
     exchanges: Arc<Semaphore>,
     units: Arc<Semaphore>,
-    /// Of those, what large exchanges may take.
+    /// Of those, what large request bodies may take.
     large: Arc<Semaphore>,
     units_max: usize,
 }
@@ -41,13 +42,15 @@ struct Held {
 }
 
 impl Budget {
-    pub(crate) fn new(exchanges_max: usize, bytes_max: usize) -> Self {
+    pub(crate) fn new(exchanges_max: usize, bytes_max: usize, body_bytes_max: usize) -> Self {
         let units = (bytes_max / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+        let body = body_bytes_max.saturating_add(STEP_BYTES_MAX) / UNIT_BYTES + 1;
+        let large = (units - units / KEPT_PART).max(body.min(units));
         let exchanges = exchanges_max.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             exchanges: Arc::new(Semaphore::new(exchanges)),
             units: Arc::new(Semaphore::new(units)),
-            large: Arc::new(Semaphore::new(units - units / KEPT_PART)),
+            large: Arc::new(Semaphore::new(large)),
             units_max: units,
         }
     }
@@ -84,12 +87,20 @@ impl Share {
         Room(std::mem::take(&mut self.held))
     }
 
-    /// Makes room for this many more bytes in memory. What is large leaves
-    /// some for what is small, so that a few large bodies do not turn
-    /// everybody else away.
+    /// Makes room for this many more bytes in memory.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let sum = self.bytes.saturating_add(bytes);
-        let (before, after) = (self.bytes.div_ceil(UNIT_BYTES), sum.div_ceil(UNIT_BYTES));
+        let (before, after) = self.units_after(bytes);
+        let units = take(&self.units, after - before)?;
+        join(&mut self.held.units, units);
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// Likewise, for more of a request's body. Those that are large leave some
+    /// room, so that a few of them do not turn everybody else away. What
+    /// comes later has its place: the vendor was asked.
+    pub(crate) fn grow_body(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let (before, after) = self.units_after(bytes);
         // All of it, as soon as it is no longer small.
         let was_small = before <= SMALL_UNITS;
         let large = match after {
@@ -97,11 +108,14 @@ impl Share {
             _ if was_small => take(&self.large, after)?,
             _ => take(&self.large, after - before)?,
         };
-        let units = take(&self.units, after - before)?;
+        self.grow(bytes)?;
         join(&mut self.held.large, large);
-        join(&mut self.held.units, units);
-        self.bytes = sum;
         Ok(())
+    }
+
+    fn units_after(&self, bytes: usize) -> (usize, usize) {
+        let after = self.bytes.saturating_add(bytes);
+        (self.bytes.div_ceil(UNIT_BYTES), after.div_ceil(UNIT_BYTES))
     }
 }
 
@@ -210,7 +224,7 @@ mod tests {
 
     #[test]
     fn room_outlives_the_exchange() {
-        let budget = Budget::new(1, 4 * UNIT_BYTES);
+        let budget = Budget::new(1, 4 * UNIT_BYTES, UNIT_BYTES);
         let mut first = budget.enter().unwrap();
         first.grow(3 * UNIT_BYTES).unwrap();
         let room = first.leave_room();
@@ -226,9 +240,9 @@ mod tests {
     #[test]
     fn what_is_large_leaves_room_for_what_is_small() {
         let small = SMALL_UNITS * UNIT_BYTES;
-        let budget = Budget::new(9, 8 * small);
+        let budget = Budget::new(9, 8 * small, small);
         let mut large: Vec<_> = (0..3).map(|_| budget.enter().unwrap()).collect();
-        let grow = |share: &mut Share| share.grow(small / 2).is_ok();
+        let grow = |share: &mut Share| share.grow_body(small / 2).is_ok();
         while large
             .iter_mut()
             .filter_map(|share| grow(share).then_some(()))
@@ -236,17 +250,28 @@ mod tests {
             > 0
         {}
         let mut other = budget.enter().unwrap();
-        assert!(other.grow(small / 2).is_ok());
-        assert!(other.grow(small / 2 + 1).is_err(), "it would be large, too");
+        assert!(other.grow_body(small / 2).is_ok());
+        let more = small / 2 + UNIT_BYTES;
+        assert!(other.grow_body(more).is_err(), "it would be large, too");
+        assert!(large.pop().unwrap().grow(UNIT_BYTES).is_ok(), "for a reply");
         drop((large, other));
         let mut alone = budget.enter().unwrap();
-        assert!(alone.grow(7 * small + 1).is_err());
-        assert!(alone.grow(7 * small).is_ok());
+        assert!(alone.grow_body(7 * small + 1).is_err());
+        assert!(alone.grow_body(7 * small).is_ok());
+        // Where there is little, a body as large as it may be still fits.
+        let tight = Budget::new(9, 8 * small, 8 * small - UNIT_BYTES);
+        assert!(
+            tight
+                .enter()
+                .unwrap()
+                .grow_body(8 * small - UNIT_BYTES)
+                .is_ok()
+        );
     }
 
     #[test]
     fn shares_are_bounded_and_come_back() {
-        let budget = Budget::new(2, 4 * UNIT_BYTES);
+        let budget = Budget::new(2, 4 * UNIT_BYTES, UNIT_BYTES);
         let mut first = budget.enter().unwrap();
         let mut second = budget.enter().unwrap();
         assert_eq!(budget.enter().unwrap_err().code(), Code::TooBusy);

@@ -115,7 +115,11 @@ impl Gate {
                 limits.connections_per_source_max,
                 limits.connections_per_source_exempt.clone(),
             )),
-            budget: Budget::new(limits.in_flight_max, limits.in_flight_bytes_max),
+            budget: Budget::new(
+                limits.in_flight_max,
+                limits.in_flight_bytes_max,
+                limits.body_bytes_max,
+            ),
             settings: parts.settings,
             clock,
             entropy: parts.entropy,

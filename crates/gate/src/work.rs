@@ -2,23 +2,24 @@
 //! and no more, so that neither the processors nor the memory go to those who
 //! send the largest texts.
 
-use std::{num::NonZero, thread};
+use std::{
+    num::NonZero,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
-use terms::Refusal;
+use terms::{Code, Refusal};
 use tokio::sync::Semaphore;
 
 use crate::running::Cut;
 
 /// From this size on, work is announced to the runtime and waits its turn.
 const HEAVY_BYTES: usize = 64 << 10;
-/// From this size on, it gives way to others on its processor, who would wait
-/// for some milliseconds otherwise.
-const YIELDING_BYTES: usize = 256 << 10;
+/// From this size on, it waits among its like, so that a small text is not
+/// behind large ones, and gives way to others on its processor.
+const HUGE_BYTES: usize = 1 << 20;
 /// How much it gives way: its share beside one other thread is a tenth.
 const NICENESS: i32 = 10;
-/// From this size on, it waits among its like: a small text is not behind
-/// large ones.
-const HUGE_BYTES: usize = 1 << 20;
 
 /// The turns that there are.
 #[derive(Debug)]
@@ -69,8 +70,8 @@ impl Work {
         };
         let done = cut.busy(|| {
             tokio::task::block_in_place(|| {
-                if bytes < YIELDING_BYTES {
-                    work()
+                if bytes < HUGE_BYTES {
+                    Some(work())
                 } else {
                     yielding(work)
                 }
@@ -80,26 +81,37 @@ impl Work {
         // INVARIANT: whoever was counted as ended while it was busy passes
         // nothing on.
         cut.check()?;
-        Ok(done)
+        done.ok_or(Refusal::new(Code::TooBusy))
     }
 }
 
 /// Does work on a thread of its own that gives way to all others: nobody can
-/// take back what a thread of the runtime gave.
-fn yielding<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let done = thread::scope(|scope| {
-        let worker = scope.spawn(|| {
+/// take back what a thread of the runtime gave. Where there is no thread to be
+/// had, it is done right here.
+fn yielding<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    let work = Mutex::new(Some(work));
+    let run = || {
+        let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        work.map(|work| work())
+    };
+    thread::scope(|scope| {
+        let niced = || {
             // Of this thread alone, which is Linux's way; elsewhere it would be
             // the whole process.
             if cfg!(target_os = "linux") {
                 let own = rustix::process::getpriority_process(None).unwrap_or_default();
                 let _ = rustix::process::setpriority_process(None, own + NICENESS);
             }
-            work()
-        });
-        worker.join()
-    });
-    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            run()
+        };
+        let Ok(worker) = thread::Builder::new().spawn_scoped(scope, niced) else {
+            return run();
+        };
+        match worker.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -148,7 +160,7 @@ mod tests {
         let work = Work::of(2);
         let niceness = || rustix::process::getpriority_process(None);
         let before = niceness().unwrap();
-        let large = work.on(YIELDING_BYTES, &Cut::default(), niceness).await;
+        let large = work.on(HUGE_BYTES, &Cut::default(), niceness).await;
         assert_eq!(large.unwrap().unwrap(), (before + NICENESS).min(19));
         let small = work.on(HEAVY_BYTES, &Cut::default(), niceness).await;
         assert_eq!(small.unwrap().unwrap(), before);

@@ -4,6 +4,7 @@ mod explain;
 mod keys;
 mod opaque;
 mod opened;
+mod published;
 mod splits;
 
 use proptest::prelude::*;

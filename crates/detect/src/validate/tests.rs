@@ -44,3 +44,22 @@ fn numbers_that_nobody_has_are_no_ssn() {
         assert!(!ssn(never), "{never}");
     }
 }
+
+#[test]
+fn what_is_glued_to_a_key_hides_nothing() {
+    let key = Filler::new(3).fill("ghp_{alnum:36}");
+    let long = ["a".repeat(200), "ab".repeat(100)];
+    for glue in ["example", "-EXAMPLE", "invalid"]
+        .into_iter()
+        .chain(long.iter().map(String::as_str))
+    {
+        assert!(varied(&format!("{key}{glue}")), "{glue}");
+    }
+    for dull in [
+        "a".repeat(40),
+        "ab".repeat(40),
+        "ghp_".to_owned() + &"0".repeat(36),
+    ] {
+        assert!(!varied(&dull), "{dull}");
+    }
+}

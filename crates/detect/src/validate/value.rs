@@ -2,7 +2,7 @@
 
 mod words;
 
-use words::{FILES, PARTS, PLACEHOLDERS, SAYINGS, WORDS};
+use words::{FILES, PARTS, PLACEHOLDERS, WORDS};
 
 /// A value of fewer different characters hides nothing.
 const KINDS_MIN: usize = 4;
@@ -23,16 +23,6 @@ pub(super) fn placeholder(value: &str) -> bool {
     kinds(&lower) < KINDS_MIN
         || WORDS.contains(&bare)
         || PLACEHOLDERS.iter().any(|word| lower.contains(word))
-}
-
-/// Whether a key says that it is none: it holds a word that chance does not
-/// write. In an address the names of hosts and accounts may be any.
-pub(super) fn says_so(value: &str) -> bool {
-    if value.contains('/') && value.contains('.') {
-        return false;
-    }
-    let lower = value.to_ascii_lowercase();
-    SAYINGS.iter().any(|word| lower.contains(word))
 }
 
 /// `anonymous@`, `guest@`: what programs give as the password of an anonymous

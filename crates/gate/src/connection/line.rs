@@ -167,16 +167,19 @@ impl AsyncRead for Line {
             Carrier::Clear(stream) => Pin::new(stream).poll_read(cx, buf),
             Carrier::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         };
-        take_turns(cx, buf.filled().len() - before);
+        if outcome.is_ready() {
+            take_turns(cx, buf.filled().len() - before);
+        }
         outcome
     }
 }
 
 /// Counts what was read against the task's turn. The runtime counts each read
-/// as one step, however large: who sends much, or many small frames in one
-/// read, would keep everybody else waiting for milliseconds.
+/// of the socket as one step, however large: who sends much, many small frames
+/// in one read or many small records of TLS, would keep everybody else waiting
+/// for milliseconds.
 fn take_turns(cx: &mut Context<'_>, bytes: usize) {
-    for _ in 0..bytes / STEP_BYTES {
+    for _ in 0..=bytes / STEP_BYTES {
         // When the turn is over, the task is woken for the next one.
         if let Poll::Ready(step) = coop::poll_proceed(cx) {
             step.made_progress();

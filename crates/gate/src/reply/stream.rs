@@ -142,7 +142,9 @@ impl Walking<'_> {
                 // A switch does not wait for all that the vendor sent at once.
                 source.cut().check()?;
                 gathered += piece.len();
-                let size = gathered;
+                // What ends no event is only kept.
+                let ends = piece.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+                let size = if ends { gathered } else { piece.len() };
                 let looking = gate
                     .work()
                     .on(size, source.cut(), || rewrite.push(context, piece));

@@ -354,7 +354,7 @@ async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Gath
         if bytes.len().saturating_add(data.len()) > limits.body_bytes_max {
             return Err(Refusal::new(Code::BodyTooLarge));
         }
-        bytes.add(&data, |room| share.grow(room))?;
+        bytes.add(&data, |room| share.grow_body(room))?;
     }
 }
 

@@ -53,9 +53,6 @@ pub(super) const PLACEHOLDERS: &[&str] = &[
     "supersecret",
     "snip",
 ];
-/// Likewise, in keys of a known form: so long that random letters are none, in
-/// either case.
-pub(super) const SAYINGS: &[&str] = &["example", "invalid", "placeholder", "redacted", "changeme"];
 /// Whole values that are words of code, forms and interfaces.
 pub(super) const WORDS: &[&str] = &[
     "password",

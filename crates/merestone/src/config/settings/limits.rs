@@ -50,7 +50,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "in_flight_bytes_max",
         "100663296",
         false,
-        "Most bytes of bodies in memory at once; a body counts with the room that was made for it. Exchanges that hold more than 1 MiB together take at most seven eighths of it.",
+        "Most bytes of bodies in memory at once; a body counts with the room that was made for it. Request bodies of more than 1 MiB leave an eighth of it to others, if one of them has room then.",
     ),
     setting(
         "limits",
