@@ -135,7 +135,7 @@ pub struct Detector {
     /// clean text too often does not.
     pub enabled: bool,
     /// SHA-256 of values that are no secrets, since everybody can read them:
-    /// no detector finds them.
+    /// no detector of keys or passwords finds them.
     pub(crate) published: Vec<Digest>,
     /// In which texts it looks.
     pub profiles: Vec<Profile>,

@@ -27,7 +27,8 @@ pub(crate) const SPAN_BYTES_MAX: usize = 8_192;
 const PROGRAM_BYTES_MAX: usize = 16 << 20;
 /// LIMIT: bytes of a whole automaton; a larger one is made bit by bit.
 const AUTOMATON_BYTES_MAX: usize = 96 << 10;
-/// Of programs with more states none has a whole automaton that fits.
+/// Of the catalogue's programs with more states none has a whole automaton
+/// that fits. An imported one is made bit by bit then, and finds the same.
 const WHOLE_STATES_MAX: usize = 1_400;
 /// LIMIT: bytes of the bits that are made of a larger one; when full they are
 /// thrown away.
