@@ -322,7 +322,7 @@ def test_top_without_a_gate_says_so(build_house):
 @pytest.mark.parametrize("format", ["json", "text"])
 def test_logs_never_hold_content(build_house, monkeypatch, format):
     """At the finest useful level: one object a line, no prompt and no key."""
-    monkeypatch.setitem(product.ENV, "MERESTONE_LOG", "debug")
+    monkeypatch.setitem(product.ENV, "MERESTONE_LOG", "debug,h2=debug,hyper=debug,hyper_util=debug")
     if format == "json":
         monkeypatch.setitem(product.ENV, "MERESTONE_LOG_FORMAT", "json")
     house = build_house()

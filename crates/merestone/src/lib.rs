@@ -12,6 +12,7 @@ mod commands;
 pub mod config;
 mod control;
 mod exports;
+mod logs;
 mod monitor;
 mod node;
 mod present;

@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     admin::Admin,
     config::{self, Settled, StoreAt, VendorKeys},
-    control, monitor,
+    control, logs, monitor,
     node::{self, Node},
     present,
     source::{SystemClock, SystemEntropy},
@@ -38,7 +38,7 @@ const NOTE_TIME: Duration = Duration::from_secs(2);
 const CHECKPOINT_TIME: Duration = Duration::from_secs(30);
 
 pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
-    logging();
+    logs::start()?;
     let settled = config::load(path, VendorKeys::Fetch)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -46,25 +46,10 @@ pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let (ready, _) = oneshot::channel();
         let stop = stop_signal()?;
-        up(settled, path.to_path_buf(), stop, ready).await
+        // A task takes turns with others; what is waited for here has a thread
+        // of its own, which a flood of connections would keep busy.
+        tokio::spawn(up(settled, path.to_path_buf(), stop, ready)).await?
     })
-}
-
-/// Structured logs on standard error; never content.
-fn logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MERESTONE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(present::colour_of_notes())
-        .with_target(false);
-    let json = std::env::var_os("MERESTONE_LOG_FORMAT").is_some_and(|format| format == "json");
-    let _ = if json {
-        builder.json().flatten_event(true).try_init()
-    } else {
-        builder.try_init()
-    };
 }
 
 /// Resolves when the process is asked to stop. It listens from now on, not
@@ -123,7 +108,7 @@ impl Doors {
 pub(super) async fn up(
     settled: Settled,
     path: PathBuf,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = ()> + Send + 'static,
     ready: oneshot::Sender<SocketAddr>,
 ) -> anyhow::Result<ExitCode> {
     let scheme = if settled.tls.is_some() {
