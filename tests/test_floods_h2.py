@@ -15,7 +15,7 @@ from harness.floods import peak_mib
 from harness.frames import CALM, END_HEADERS, REFUSED_STREAM, Peer, frame
 from harness.metrics import ADMIN, Metrics
 from harness.running import await_that
-from harness.vendor import script
+from harness.vendor import chunk, script
 
 HELLO = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
 MIB = 1 << 20
@@ -131,8 +131,43 @@ def test_chatter(siege, kind, reads):
                         peer.line.sendall(data)
                     except OSError:
                         pass  # No more is taken, or it was ended.
-                answers = 0 if not peer.ended else len(peer.frames)
-                assert answers <= 100_000 + 10
+                    peer.line.settimeout(10)
+                    peer.await_end()
+                assert peer.ended, "it may go on for ever"
+                assert len(peer.frames) <= 2_500, "more are answered than may be asked"
+                assert set(peer.goaways) <= {CALM}
+    stderr = besieged.house.gate.process.stderr_path
+    assert stderr.stat().st_size < 4_096, "what a caller sends fills the log"
+
+
+def test_who_says_of_each_piece_that_it_was_read_may_go_on(siege):
+    """The twin of the chatter: as many frames, but for something."""
+    house = siege().house
+    said = CHANNELS[0].stream(["word "] * 2_500)
+    events = [chunk(event + b"\n\n", 1) for event in said.split(b"\n\n") if event]
+    house.openai.script(script(*events, kind="text/event-stream", model="long"))
+    pad = "x" * 20_000
+    ask = json.dumps({**json.loads(HELLO), "model": "long", "stream": True, "user": pad}).encode()
+    block = frames.head(house.url, house.key, len(ask))
+    one = struct.pack(">I", 1)
+    # Of the connection and of the stream.
+    read = frame(frames.WINDOW, one) + frame(frames.WINDOW, one, stream=1)
+    with Peer(house.url, frames.settings(initial_window_size=1 << 24)) as peer:
+        peer.send(frame(frames.WINDOW, struct.pack(">I", 1 << 24)))
+        ended = lambda: any(flags & frames.END_STREAM for _, flags, _, _ in peer.of(frames.DATA))
+        peer.send(frames.open_stream(1, block))
+        # The body a few bytes at a time.
+        for at in range(0, len(ask), 9):
+            peer.send(frame(frames.DATA, ask[at : at + 9], stream=1))
+        peer.send(frame(frames.DATA, b"", frames.END_STREAM, 1))
+        told, until = 0, time.monotonic() + 60
+        while not ended() and not peer.ended and time.monotonic() < until:
+            peer.await_that(lambda peer: len(peer.of(frames.DATA)) > told or peer.ended, 1)
+            fresh, told = len(peer.of(frames.DATA)) - told, len(peer.of(frames.DATA))
+            # As who is late and then says it of all: within what may be at once.
+            peer.send(read * min(fresh, 400))
+        assert ended() and not peer.goaways and not peer.resets
+        assert told > 600, "it was said too seldom to show anything"
 
 
 def test_windows_of_zero_and_replies_that_wait(siege):

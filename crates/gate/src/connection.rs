@@ -1,6 +1,7 @@
 //! One caller's connection: TLS if the gate has a certificate, then HTTP/1.1
 //! or HTTP/2, each request its own walk.
 
+mod counted;
 mod framed;
 mod line;
 
@@ -25,6 +26,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    counted::Counted,
     framed::{Framed, Misframing},
     line::{Line, Protocol},
 };
@@ -80,11 +82,21 @@ pub(crate) async fn serve(
         Err(_) => return gate.metrics().connection_ended(Cause::HandshakeSlow),
     };
     let stalled = line.stalled();
-    match protocol {
-        Protocol::Http1 => http1(Arc::clone(&gate), line, source, closing).await,
-        Protocol::Http2 => http2(Arc::clone(&gate), line, source, closing).await,
-    }
-    if stalled.load(Ordering::Relaxed) {
+    let too_many = match protocol {
+        Protocol::Http1 => {
+            http1(Arc::clone(&gate), line, source, closing).await;
+            false
+        }
+        Protocol::Http2 => {
+            let counted = Counted::new(line);
+            let ended = counted.ended();
+            http2(Arc::clone(&gate), counted, source, closing).await;
+            ended.load(Ordering::Relaxed)
+        }
+    };
+    if too_many {
+        gate.metrics().connection_ended(Cause::TooManyFrames);
+    } else if stalled.load(Ordering::Relaxed) {
         gate.metrics().connection_ended(Cause::PeerSlow);
     }
 }
@@ -123,7 +135,7 @@ async fn http1(gate: Arc<Gate>, line: Line, source: IpAddr, closing: Cancellatio
     let _ = connection.await;
 }
 
-async fn http2(gate: Arc<Gate>, line: Line, source: IpAddr, closing: CancellationToken) {
+async fn http2(gate: Arc<Gate>, line: Counted<Line>, source: IpAddr, closing: CancellationToken) {
     let serving = Arc::clone(&gate);
     let header_bytes_max = u32::try_from(gate.limits().header_bytes_max).unwrap_or(u32::MAX);
     let used = Arc::new(Used::default());

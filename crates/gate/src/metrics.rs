@@ -2,6 +2,7 @@
 //! words of this program and names of the configuration, nothing that a caller
 //! sent.
 
+mod cause;
 mod export;
 mod summary;
 mod vault;
@@ -21,6 +22,7 @@ use prometheus_client::{
 use terms::{Closed, Code, ControlRun, Direction};
 use wire::Dialect;
 
+pub(crate) use cause::Cause;
 pub use export::ExportReading;
 pub use summary::Summary;
 use summary::Tally;
@@ -42,33 +44,6 @@ struct CodeLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CauseLabels {
     cause: &'static str,
-}
-
-/// Why the gate ended a connection that said nothing which could be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// Its source has as many as it may have.
-    SourceFull,
-    /// The handshake, or the first bytes, did not come in time.
-    HandshakeSlow,
-    /// They failed.
-    HandshakeFailed,
-    /// The peer took nothing of what was written for too long.
-    PeerSlow,
-    /// What was left to deliver was not taken in time.
-    Undelivered,
-}
-
-impl Cause {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::SourceFull => "source-full",
-            Self::HandshakeSlow => "handshake-slow",
-            Self::HandshakeFailed => "handshake-failed",
-            Self::PeerSlow => "peer-slow",
-            Self::Undelivered => "undelivered",
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::coop::consume_budget,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -24,6 +25,9 @@ const STRANGERS_EVERY: Duration = Duration::from_secs(1);
 /// Pause after the system refused a connection, so that a full table of files
 /// does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Steps of its turn, of 128, that each connection costs who accepts them: a
+/// flood of connections would keep everybody else waiting for them.
+const ACCEPT_STEPS: usize = 64;
 
 /// LIMIT: bytes of a reply that the system takes before it could send them.
 /// With its own choice, megabytes, a caller that reads slowly and steadily
@@ -78,6 +82,9 @@ pub async fn serve(
                         drop((permit, place));
                     });
                 }
+                for _ in 0..ACCEPT_STEPS {
+                    consume_budget().await;
+                }
             }
             _ = every.tick() => gate.write_strangers(false).await,
             () = &mut stop => break Ok(()),
@@ -126,6 +133,7 @@ async fn finish(gate: &Gate, open: &Open) {
     gate.write_strangers(true).await;
 }
 
+/// Waits for the next connection.
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,

@@ -6,6 +6,7 @@ use std::{
     num::NonZero,
     sync::{Mutex, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 use terms::{Code, Refusal};
@@ -18,6 +19,8 @@ const HEAVY_BYTES: usize = 64 << 10;
 /// From this size on, it waits among its like, so that a small text is not
 /// behind large ones, and gives way to others on its processor.
 const HUGE_BYTES: usize = 1 << 20;
+/// How much of a body of that size is taken in one turn.
+const BULK_PIECE_BYTES: usize = 64 << 10;
 /// How much it gives way: its share beside one other thread is a tenth.
 const NICENESS: i32 = 10;
 
@@ -26,6 +29,7 @@ const NICENESS: i32 = 10;
 pub(crate) struct Work {
     heavy: Semaphore,
     huge: Semaphore,
+    bulk: Semaphore,
 }
 
 impl Default for Work {
@@ -35,12 +39,13 @@ impl Default for Work {
 }
 
 impl Work {
-    /// LIMIT: one heavy piece of work for each processor, and a huge one for
-    /// each two.
+    /// LIMIT: one heavy piece of work for each processor, a huge one for each
+    /// two, and one large body of which a piece is about to be taken.
     fn of(processors: usize) -> Self {
         Self {
             heavy: Semaphore::new(processors.max(1)),
             huge: Semaphore::new((processors / 2).max(1)),
+            bulk: Semaphore::new(1),
         }
     }
 
@@ -82,6 +87,39 @@ impl Work {
         // nothing on.
         cut.check()?;
         done.ok_or(Refusal::new(Code::TooBusy))
+    }
+}
+
+/// A body of which so much is there that it comes in turns with other large
+/// ones: many of them at once would stand before every small exchange, each
+/// with its piece.
+#[derive(Debug, Default)]
+pub(crate) struct Bulk {
+    since: usize,
+    waited: Duration,
+}
+
+impl Bulk {
+    /// How long it waited for its turns, which is no fault of its sender.
+    pub(crate) const fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Asked for each piece, and with how much is there: waits its turn when
+    /// that is due.
+    pub(crate) async fn came(&mut self, work: &Work, piece: usize, all: usize) {
+        self.since += piece;
+        if all < HUGE_BYTES || self.since < BULK_PIECE_BYTES {
+            return;
+        }
+        self.since = 0;
+        let started = Instant::now();
+        // The semaphore is never closed.
+        let turn = work.bulk.acquire().await;
+        // All that is ready now comes first.
+        tokio::task::yield_now().await;
+        drop(turn);
+        self.waited += started.elapsed();
     }
 }
 
@@ -164,6 +202,45 @@ mod tests {
         assert_eq!(large.unwrap().unwrap(), (before + NICENESS).min(19));
         let small = work.on(HEAVY_BYTES, &Cut::default(), niceness).await;
         assert_eq!(small.unwrap().unwrap(), before);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn large_bodies_come_one_after_the_other_and_small_ones_do_not_wait() {
+        let work = Arc::new(Work::of(2));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let turn = work.bulk.acquire().await.unwrap();
+        let bodies: Vec<_> = (0..20)
+            .map(|n| {
+                let (work, order) = (Arc::clone(&work), Arc::clone(&order));
+                tokio::spawn(async move {
+                    let (mut bulk, size) = (Bulk::default(), if n < 10 { HUGE_BYTES } else { 1 });
+                    for _ in 0..5 {
+                        bulk.came(&work, BULK_PIECE_BYTES, size).await;
+                    }
+                    order.lock().unwrap().push(n);
+                    bulk.waited()
+                })
+            })
+            .collect();
+        let mut waited = Vec::new();
+        for (n, body) in bodies.into_iter().enumerate().rev() {
+            if n == 9 {
+                // The small ones are done while the turn is taken.
+                assert!(order.lock().unwrap().iter().all(|n| *n >= 10));
+                break;
+            }
+            waited.push(body.await.unwrap());
+        }
+        assert_eq!(waited, [Duration::ZERO; 10]);
+        drop(turn);
+        let all = async {
+            while order.lock().unwrap().len() < 20 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all)
+            .await
+            .unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
 //! Where text hides in each vendor's API: strict JSON, event streams, dialects,
-//! and where one request ends and the next begins.
+//! where one request ends and the next begins, and what frames carry.
 //!
 //! Nothing here does I/O. Every leaf of a document is visited; a dialect only
 //! names what it knows.
@@ -12,6 +12,7 @@
 mod channel;
 mod dialect;
 mod edit;
+mod frames;
 mod framing;
 mod json;
 mod leaf;
@@ -23,6 +24,7 @@ mod walk;
 pub use channel::{Channel, ChannelId, LogprobEntry, Logprobs};
 pub use dialect::{Api, Dialect, Facts, ReplyFacts};
 pub use edit::{Edits, LeafEdits, apply, escape_into};
+pub use frames::{Frames, TooManyFrames};
 pub use framing::{Framing, FramingFault, HeadLimits, Misframed};
 pub use json::{Document, JsonFault, Kind, Limits, NodeId, Surrogates};
 pub use leaf::{Leaf, LeafAt, LeafKind, ReplyWalk, Walk};

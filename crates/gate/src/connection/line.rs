@@ -27,7 +27,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// LIMIT: bytes read to see which protocol is spoken.
 const FIRST_BYTES_MAX: usize = 1_024;
 /// Bytes read that count as one step of a task. It has 128 in a turn.
-const STEP_BYTES: usize = 1_024;
+const STEP_BYTES: usize = 512;
 
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +168,8 @@ impl AsyncRead for Line {
             Carrier::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         if outcome.is_ready() {
-            take_turns(cx, buf.filled().len() - before);
+            let steps = (buf.filled().len() - before) / STEP_BYTES + 1;
+            take_turns(cx, u32::try_from(steps).unwrap_or(u32::MAX));
         }
         outcome
     }
@@ -178,12 +179,13 @@ impl AsyncRead for Line {
 /// of the socket as one step, however large: who sends much, many small frames
 /// in one read or many small records of TLS, would keep everybody else waiting
 /// for milliseconds.
-fn take_turns(cx: &mut Context<'_>, bytes: usize) {
-    for _ in 0..=bytes / STEP_BYTES {
+pub(super) fn take_turns(cx: &mut Context<'_>, steps: u32) {
+    for _ in 0..steps {
         // When the turn is over, the task is woken for the next one.
-        if let Poll::Ready(step) = coop::poll_proceed(cx) {
-            step.made_progress();
-        }
+        let Poll::Ready(step) = coop::poll_proceed(cx) else {
+            return;
+        };
+        step.made_progress();
     }
 }
 
@@ -250,7 +252,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_turn_ends_after_some_bytes_however_many_there_are() {
-        const TURN_BYTES_MAX: usize = 256 << 10;
+        const TURN_BYTES_MAX: usize = 128 << 10;
         const ALL_BYTES: usize = 8 << 20;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();

@@ -16,6 +16,7 @@ use crate::{
     rooms::{Closed, Ending, Unrecorded},
     running::Cut,
     slot,
+    work::Bulk,
 };
 
 /// Reads the whole reply, looks at it, records the end and passes it on.
@@ -99,12 +100,13 @@ async fn read(
     source: &mut Source,
     slot: &mut ReplySlot,
 ) -> Result<Gathering, Refusal> {
-    let mut bytes = Gathering::default();
+    let (mut bytes, mut bulk) = (Gathering::default(), Bulk::default());
     while let Some(data) = source.next(gate, slot).await? {
         if bytes.len().saturating_add(data.len()) > gate.limits().reply_bytes_max {
             return Err(Refusal::new(Code::ReplyLimit));
         }
         bytes.add(&data, |room| ending.grow(room))?;
+        bulk.came(gate.work(), data.len(), bytes.len()).await;
     }
     Ok(bytes)
 }

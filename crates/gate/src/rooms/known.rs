@@ -23,6 +23,7 @@ use crate::{
     parties::Party,
     running::Run,
     vault,
+    work::Bulk,
 };
 
 /// LIMIT: bytes of a model's name.
@@ -334,17 +335,34 @@ async fn understand(
 }
 
 /// Reads the whole body within its limits of size, memory and time.
-async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Gathering, Refusal> {
+async fn read(gate: &Gate, share: &mut Share, body: Incoming) -> Result<Gathering, Refusal> {
+    let mut bytes = Gathering::default();
+    match gather(gate, share, body, &mut bytes).await {
+        Ok(()) => Ok(bytes),
+        Err(refusal) => {
+            bytes.let_go().await;
+            Err(refusal)
+        }
+    }
+}
+
+async fn gather(
+    gate: &Gate,
+    share: &mut Share,
+    mut body: Incoming,
+    bytes: &mut Gathering,
+) -> Result<(), Refusal> {
     let limits = gate.limits();
     let (pace, started) = (Pace::new(limits), Instant::now());
-    let mut bytes = Gathering::default();
+    let mut bulk = Bulk::default();
     loop {
-        let patience = pace.patience(bytes.len(), started.elapsed());
+        let taken = started.elapsed().saturating_sub(bulk.waited());
+        let patience = pace.patience(bytes.len(), taken);
         let frame = tokio::time::timeout(patience, body.frame())
             .await
             .map_err(|_| Refusal::new(Code::BodySlow))?;
         let Some(frame) = frame else {
-            return Ok(bytes);
+            return Ok(());
         };
         let frame = frame.map_err(|_| Refusal::new(Code::BodyBroken))?;
         // Trailers are dropped.
@@ -355,6 +373,7 @@ async fn read(gate: &Gate, share: &mut Share, mut body: Incoming) -> Result<Gath
             return Err(Refusal::new(Code::BodyTooLarge));
         }
         bytes.add(&data, |room| share.grow_body(room))?;
+        bulk.came(gate.work(), data.len(), bytes.len()).await;
     }
 }
 
