@@ -83,9 +83,10 @@ def siege(build_house):
     """A house under attack: `siege(body_idle_seconds_max=1, ...)`."""
 
     def build(tables=None, **limits):
-        return Siege(build_house(limits=limits, tables=tables))
+        return Siege(lambda: build_house(limits=limits, tables=tables))
 
-    return build
+    yield build
+    Siege.lift()
 
 
 def _shared(folders, name, **wanted):
