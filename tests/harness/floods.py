@@ -16,7 +16,7 @@ from .http1 import Request
 
 MEMORY_MIB_MAX = 256
 QUIET_SECONDS = 10 if paths.LONG else 1
-SEND_BYTES = 128 << 10
+SEND_BYTES = 512 << 10
 # A percentile wants calls: an attack that is over in a moment goes on for so long.
 ATTACK_SECONDS = 10 if paths.LONG else 0
 # In a long run the gate has half of the processors and nobody else has them:
