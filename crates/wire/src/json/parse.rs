@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use memchr::memchr2;
 use terms::Code;
 
 use super::{Decoded, Document, JsonFault, Kind, Limits, Node, NodeId, Surrogates, text};
@@ -294,15 +295,12 @@ impl Parser<'_> {
         self.at = start;
         let mut escaped = false;
         loop {
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.at += 2;
-                }
-                Some(0..=0x1f) | None => return self.fault(Code::JsonMalformed),
-                Some(_) => self.at += 1,
+            self.plain()?;
+            if self.peek() == Some(b'"') {
+                break;
             }
+            escaped = true;
+            self.at += 2;
         }
         if escaped {
             let inner = self.bytes.get(start..self.at).unwrap_or_default();
@@ -316,6 +314,22 @@ impl Parser<'_> {
         }
         self.at += 1;
         Ok(())
+    }
+
+    /// Up to the next quotation mark or backslash, which must come.
+    fn plain(&mut self) -> Result<(), JsonFault> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let stop = memchr2(b'"', b'\\', rest);
+        let plain = rest.get(..stop.unwrap_or(rest.len())).unwrap_or_default();
+        let control = |byte: &u8| *byte < b' ';
+        // All of them, since a branch for each costs more.
+        let controls = plain.iter().fold(false, |any, byte| any | control(byte));
+        let controls = controls.then(|| plain.iter().position(control)).flatten();
+        self.at += controls.unwrap_or(plain.len());
+        match (controls, stop) {
+            (None, Some(_)) => Ok(()),
+            _ => self.fault(Code::JsonMalformed),
+        }
     }
 
     fn number(&mut self) -> Result<(), JsonFault> {
