@@ -7,7 +7,7 @@ use std::{
 };
 
 use quick_cache::sync;
-use terms::Direction;
+use terms::{Direction, Turn};
 use zeroize::Zeroizing;
 
 use crate::{Engine, Scan};
@@ -16,6 +16,8 @@ use crate::{Engine, Scan};
 pub const CACHED_TEXTS_MAX: usize = 16_384;
 /// LIMIT: findings of a text that is remembered.
 const FINDINGS_MAX: usize = 32;
+/// Bytes that are hashed at once.
+const PART_BYTES: usize = 64 << 10;
 
 /// A text's name: half of a keyed hash of all that decides what is found.
 type Name = [u8; 16];
@@ -108,7 +110,11 @@ impl Cached {
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        hash.update(text.as_bytes());
+        let mut turn = Turn::default();
+        for part in text.as_bytes().chunks(PART_BYTES) {
+            hash.update(part);
+            turn.read(part.len());
+        }
         let mut name = Name::default();
         hash.finalize_xof().fill(&mut name);
         name

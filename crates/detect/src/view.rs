@@ -9,7 +9,7 @@ mod readable;
 
 use std::{borrow::Cow, ops::Range};
 
-use terms::View as Kind;
+use terms::{Turn, View as Kind};
 
 use map::Map;
 
@@ -235,6 +235,7 @@ pub(crate) fn views(text: &str, open: bool) -> Views<'_> {
 /// The views of one view, with their maps composed.
 fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
     let mut children = Vec::new();
+    let mut turn = Turn::default();
     if parent.kind != Kind::Folded && !parent.text.is_ascii() {
         children.extend(
             fold::fold(&parent.text).map(|builder| builder.finish(Kind::Folded, parent.open)),
@@ -253,6 +254,7 @@ fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
         (escape::quoted, Kind::Escape),
     ] {
         let builder = read(parent, end);
+        turn.read(parent.text.len());
         children.extend(builder.map(|builder| builder.finish(kind, open)));
     }
     decode::runs(parent, |builder, kind, at_end| {

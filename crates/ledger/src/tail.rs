@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use terms::Turn;
+
 use crate::{
     files::Files,
     reader::ReadFault,
@@ -77,7 +79,7 @@ impl Tail {
         entries_max: usize,
         bytes_max: usize,
     ) -> Result<Payloads, ReadFault> {
-        let mut payloads = Payloads::default();
+        let (mut payloads, mut turn) = (Payloads::default(), Turn::default());
         let more =
             |payloads: &Payloads| payloads.len() < entries_max && payloads.bytes.len() < bytes_max;
         while self.from < until && more(&payloads) {
@@ -93,6 +95,7 @@ impl Tail {
                     break;
                 };
                 self.take(&name, &chunk, group, &mut payloads)?;
+                turn.read(group.end - done);
                 done = group.end;
             }
             if done > 0 {

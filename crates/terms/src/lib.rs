@@ -1,6 +1,6 @@
 //! The vocabulary of merestone: what every other crate means by its words.
 //!
-//! Nothing here does I/O, nothing is async, and nothing holds matched text or a
+//! Nothing here does I/O (a thread may give way to others), nothing is async, and nothing holds matched text or a
 //! key in the clear except [`Secret`], which cannot be printed.
 
 #[macro_use]
@@ -17,6 +17,7 @@ mod refusal;
 mod secret;
 mod slot;
 mod source;
+mod turn;
 
 pub use capture::{CaptureMode, CapturePart, Captured, CapturedPart, LeftOut};
 pub use code::Code;
@@ -33,3 +34,4 @@ pub use refusal::{Place, Refusal};
 pub use secret::Secret;
 pub use slot::{Direction, Slot};
 pub use source::{Clock, Entropy, FixedClock, SeededEntropy};
+pub use turn::{Turn, give_way};

@@ -8,7 +8,7 @@ mod reached;
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
-use terms::{Direction, Finding, View as Reading};
+use terms::{Direction, Finding, Turn, View as Reading};
 
 use super::{
     Engine, Rule,
@@ -93,6 +93,7 @@ struct Looking<'a> {
     /// Likewise, for any rule.
     any_upto: usize,
     work_max: usize,
+    turn: Turn,
     /// Up to where a rule's matches were refused, by the reason.
     refused_upto: BTreeMap<(usize, Why), usize>,
     seen: Seen,
@@ -121,6 +122,7 @@ pub(super) fn in_view(
         reached,
         any_upto: 0,
         work_max,
+        turn: Turn::default(),
         refused_upto: BTreeMap::new(),
         seen: Seen {
             work: view.text.len() + hits.work,
@@ -365,8 +367,9 @@ impl Looking<'_> {
             self.seen.failed = true;
             return usize::MAX;
         }
-        let found = self.seen.found.len();
+        let (found, work) = (self.seen.found.len(), self.seen.work);
         let next = self.try_at(spot, at).unwrap_or(usize::MAX);
+        self.turn.read(self.seen.work - work);
         // Only a match rules out what begins in it: hits come by their ends, so
         // one that began earlier may still follow.
         if self.seen.found.len() > found {

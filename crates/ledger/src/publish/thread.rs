@@ -133,7 +133,11 @@ impl Publisher {
         let own_clock = Arc::clone(&clock);
         let thread = std::thread::Builder::new()
             .name("ledger-tiles".to_owned())
-            .spawn(move || run(&own, every, &*own_clock, &durable, &ended))?;
+            .spawn(move || {
+                // Serving comes first.
+                terms::give_way();
+                run(&own, every, &*own_clock, &durable, &ended);
+            })?;
         let publication = Publication {
             shared: Arc::clone(&shared),
             clock: Clocked(clock),
