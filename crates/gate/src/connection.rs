@@ -4,6 +4,7 @@
 mod counted;
 mod framed;
 mod line;
+mod newcomer;
 
 use std::{
     convert::Infallible,
@@ -18,13 +19,15 @@ use std::{
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
+    rt::Executor,
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::newcomer::{Newcomers, Standing};
 use self::{
     counted::Counted,
     framed::{Framed, Misframing},
@@ -64,6 +67,7 @@ pub(crate) async fn serve(
     stream: TcpStream,
     source: IpAddr,
     closing: CancellationToken,
+    standing: Standing,
 ) {
     let write_time = gate.limits().caller_idle_time.saturating_add(WALK_TIME);
     let opening = tokio::time::timeout(
@@ -84,13 +88,13 @@ pub(crate) async fn serve(
     let stalled = line.stalled();
     let too_many = match protocol {
         Protocol::Http1 => {
-            http1(Arc::clone(&gate), line, source, closing).await;
+            http1(Arc::clone(&gate), line, source, closing, standing).await;
             false
         }
         Protocol::Http2 => {
             let counted = Counted::new(line);
             let ended = counted.ended();
-            http2(Arc::clone(&gate), counted, source, closing).await;
+            http2(Arc::clone(&gate), counted, source, closing, standing).await;
             ended.load(Ordering::Relaxed)
         }
     };
@@ -101,7 +105,13 @@ pub(crate) async fn serve(
     }
 }
 
-async fn http1(gate: Arc<Gate>, line: Line, source: IpAddr, closing: CancellationToken) {
+async fn http1(
+    gate: Arc<Gate>,
+    line: Line,
+    source: IpAddr,
+    closing: CancellationToken,
+    standing: Standing,
+) {
     let (header_time, header_bytes_max) =
         (gate.limits().header_time, gate.limits().header_bytes_max);
     let misframing = Arc::new(Misframing::default());
@@ -112,9 +122,10 @@ async fn http1(gate: Arc<Gate>, line: Line, source: IpAddr, closing: Cancellatio
     let framed = Framed::new(line, limits, Arc::clone(&misframing));
     let service = service_fn(move |request: Request<Incoming>| {
         let (gate, misframed) = (Arc::clone(&gate), misframing.next());
+        let standing = standing.clone();
         async move {
             Ok::<_, Infallible>(match misframed {
-                None => answer(gate, request, source, ()).await,
+                None => answer(gate, request, source, standing, ()).await,
                 Some(code) => walk::misframed(&gate, code, source).map(ReplyBody::whole),
             })
         }
@@ -135,18 +146,25 @@ async fn http1(gate: Arc<Gate>, line: Line, source: IpAddr, closing: Cancellatio
     let _ = connection.await;
 }
 
-async fn http2(gate: Arc<Gate>, line: Counted<Line>, source: IpAddr, closing: CancellationToken) {
+async fn http2(
+    gate: Arc<Gate>,
+    line: Counted<Line>,
+    source: IpAddr,
+    closing: CancellationToken,
+    standing: Standing,
+) {
     let serving = Arc::clone(&gate);
     let header_bytes_max = u32::try_from(gate.limits().header_bytes_max).unwrap_or(u32::MAX);
     let used = Arc::new(Used::default());
+    let streams = Streams(standing.clone());
     let counted = Arc::clone(&used);
     let service = service_fn(move |request: Request<Incoming>| {
         let gate = Arc::clone(&serving);
         counted.requests.fetch_add(1, Ordering::Relaxed);
-        let using = Arc::clone(&counted);
-        async move { Ok::<_, Infallible>(answer(gate, request, source, using).await) }
+        let (using, standing) = (Arc::clone(&counted), standing.clone());
+        async move { Ok::<_, Infallible>(answer(gate, request, source, standing, using).await) }
     });
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_pending_accept_reset_streams(RESETS_UNSEEN_MAX)
@@ -175,6 +193,19 @@ async fn http2(gate: Arc<Gate>, line: Counted<Line>, source: IpAddr, closing: Ca
     tokio::select! {
         _ = connection.as_mut() => {}
         () = unfetched => gate.metrics().connection_ended(Cause::Undelivered),
+    }
+}
+
+/// Runs the streams of an HTTP/2 connection, which are no more than it is.
+#[derive(Debug, Clone)]
+struct Streams(Standing);
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        tokio::spawn(self.0.clone().run(stream));
     }
 }
 
@@ -207,14 +238,16 @@ async fn answer(
     gate: Arc<Gate>,
     request: Request<Incoming>,
     source: IpAddr,
+    standing: Standing,
     using: impl Send + 'static,
 ) -> Response<ReplyBody> {
     let (slot, answer) = ReplySlot::new();
     let walking = Arc::clone(&gate);
-    gate.tasks().spawn(async move {
-        walk::walk(walking, request, source, slot).await;
+    let own = standing.clone();
+    gate.tasks().spawn(standing.run(async move {
+        walk::walk(walking, request, source, slot, &own).await;
         drop(using);
-    });
+    }));
     answer
         .await
         .unwrap_or_else(|_| walk::silence().map(ReplyBody::whole))

@@ -39,6 +39,7 @@ mod state;
 mod strangers;
 mod switching;
 mod tls;
+mod turns;
 mod vault;
 mod vendor;
 mod walk;

@@ -45,10 +45,14 @@ impl Cut {
 
     /// Does long work. INVARIANT: whoever calls it asks [`Cut::check`] next.
     pub(crate) fn busy<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.busy.store(true, Ordering::SeqCst);
-        let done = work();
-        self.busy.store(false, Ordering::SeqCst);
-        done
+        let _busy = Busy::begin(&self.busy);
+        work()
+    }
+
+    /// Likewise, work that others do.
+    pub(crate) async fn busy_until<T>(&self, done: impl Future<Output = T>) -> T {
+        let _busy = Busy::begin(&self.busy);
+        done.await
     }
 
     /// Whether it is in the middle of that.
@@ -63,6 +67,22 @@ impl Cut {
     pub(crate) fn end(&self, code: Code) {
         let _ = self.code.set(code);
         self.token.cancel();
+    }
+}
+
+/// As long as it lasts, somebody is in the middle of long work.
+struct Busy<'b>(&'b AtomicBool);
+
+impl<'b> Busy<'b> {
+    fn begin(busy: &'b AtomicBool) -> Self {
+        busy.store(true, Ordering::SeqCst);
+        Self(busy)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 

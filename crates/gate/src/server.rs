@@ -16,9 +16,17 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::coop::consume_budget,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
-use crate::{Gate, connection, metrics::Cause, sources::Place};
+use crate::{
+    Gate,
+    connection::{self, Newcomers},
+    metrics::Cause,
+    sources::Place,
+};
 
 /// How often the counts of refused strangers are written.
 const STRANGERS_EVERY: Duration = Duration::from_secs(1);
@@ -67,6 +75,9 @@ pub async fn serve(
             .connections_max
             .clamp(1, Semaphore::MAX_PERMITS),
     ));
+    let newcomers = Newcomers::default();
+    let rounds = newcomers.clone();
+    let rounds = AbortOnDropHandle::new(tokio::spawn(async move { rounds.rounds().await }));
     let mut failed = gate.ledger().failed();
     let mut every = tokio::time::interval(STRANGERS_EVERY);
     tokio::pin!(stop);
@@ -77,10 +88,11 @@ pub async fn serve(
                     && let Some(place) = place(&gate, source)
                 {
                     let (gate, closing) = (Arc::clone(&gate), open.closing.clone());
-                    open.connections.spawn(async move {
-                        connection::serve(gate, stream, source, closing).await;
+                    let standing = newcomers.one();
+                    open.connections.spawn(standing.clone().run(async move {
+                        connection::serve(gate, stream, source, closing, standing).await;
                         drop((permit, place));
-                    });
+                    }));
                 }
                 for _ in 0..ACCEPT_STEPS {
                     consume_budget().await;
@@ -96,7 +108,9 @@ pub async fn serve(
     if outcome.is_err() {
         gate.cut_all();
     }
+    newcomers.let_pass();
     finish(&gate, &open).await;
+    drop(rounds);
     outcome
 }
 

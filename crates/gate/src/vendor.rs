@@ -30,7 +30,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 use wire::Api;
 
-use crate::settings::Vendor;
+use crate::{settings::Vendor, turns};
 
 /// Idle connections are dropped before vendors drop them, since a request on a
 /// dead connection is not tried again.
@@ -265,7 +265,8 @@ impl Write for Observed {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, turns::some(bytes));
+        turns::written(cx, outcome)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
@@ -281,6 +282,8 @@ impl Write for Observed {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+        let parts = turns::some_parts(parts);
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, &parts);
+        turns::written(cx, outcome)
     }
 }

@@ -9,7 +9,9 @@ use terms::{Code, Refusal};
 use wire::Dialect;
 
 use crate::{
-    Gate, ReplySlot, respond,
+    Gate, ReplySlot,
+    connection::Standing,
+    respond,
     rooms::{Arrived, Stranger, Turned, Unanswered},
 };
 
@@ -20,8 +22,9 @@ pub(crate) async fn walk(
     request: Request<Incoming>,
     source: IpAddr,
     slot: ReplySlot,
+    standing: &Standing,
 ) {
-    if let Err(stopped) = rooms(&gate, request, source, slot).await {
+    if let Err(stopped) = rooms(&gate, request, source, slot, standing).await {
         let (slot, answer) = *stopped;
         slot.refuse(answer);
     }
@@ -34,6 +37,7 @@ async fn rooms(
     request: Request<Incoming>,
     source: IpAddr,
     mut slot: ReplySlot,
+    standing: &Standing,
 ) -> Result<(), Stopped> {
     let arrived = match Arrived::enter(gate, request, source) {
         Ok(arrived) => arrived,
@@ -43,10 +47,15 @@ async fn rooms(
         Ok(known) => known,
         Err(stranger) => return Err(Box::new((slot, unknown(&stranger)))),
     };
+    if known.may_be_large() {
+        // Such bodies wait for each other.
+        standing.serve();
+    }
     let admitted = match known.admit(gate).await {
         Ok(admitted) => admitted,
         Err(turned) => return Err(Box::new((slot, away(&turned)))),
     };
+    standing.serve();
     let screened = match admitted.screen(gate).await {
         Ok(screened) => screened,
         Err(turned) => return Err(Box::new((slot, away(&turned)))),

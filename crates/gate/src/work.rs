@@ -4,13 +4,13 @@
 
 use std::{
     num::NonZero,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use terms::{Code, Refusal};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, oneshot};
 
 use crate::running::Cut;
 
@@ -18,17 +18,15 @@ use crate::running::Cut;
 const HEAVY_BYTES: usize = 64 << 10;
 /// From this size on, it waits among its like, so that a small text is not
 /// behind large ones, and gives way to others on its processor.
-const HUGE_BYTES: usize = 1 << 20;
+pub(crate) const HUGE_BYTES: usize = 1 << 20;
 /// How much of a body of that size is taken in one turn.
 const BULK_PIECE_BYTES: usize = 64 << 10;
-/// How much it gives way: its share beside one other thread is a tenth.
-const NICENESS: i32 = 10;
 
 /// The turns that there are.
 #[derive(Debug)]
 pub(crate) struct Work {
     heavy: Semaphore,
-    huge: Semaphore,
+    huge: Arc<Semaphore>,
     bulk: Semaphore,
 }
 
@@ -44,7 +42,7 @@ impl Work {
     fn of(processors: usize) -> Self {
         Self {
             heavy: Semaphore::new(processors.max(1)),
-            huge: Semaphore::new((processors / 2).max(1)),
+            huge: Arc::new(Semaphore::new((processors / 2).max(1))),
             bulk: Semaphore::new(1),
         }
     }
@@ -66,13 +64,9 @@ impl Work {
         let turns = if bytes < HUGE_BYTES {
             &self.heavy
         } else {
-            &self.huge
+            &*self.huge
         };
-        let turn = tokio::select! {
-            biased;
-            code = cut.wait() => return Err(Refusal::new(code)),
-            turn = turns.acquire() => turn,
-        };
+        let turn = turn(turns.acquire(), cut).await?;
         let done = cut.busy(|| {
             tokio::task::block_in_place(|| {
                 if bytes < HUGE_BYTES {
@@ -87,6 +81,58 @@ impl Work {
         // nothing on.
         cut.check()?;
         done.ok_or(Refusal::new(Code::TooBusy))
+    }
+
+    /// Likewise, work that borrows nothing: if it is huge, the thread of the
+    /// runtime goes on meanwhile. To give its tasks to another one instead
+    /// costs them the time until that one is there.
+    ///
+    /// # Errors
+    /// As above, and when there is no thread to be had.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        cut: &Cut,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        if bytes < HUGE_BYTES {
+            return self.on(bytes, cut, work).await;
+        }
+        let turn = turn(Arc::clone(&self.huge).acquire_owned(), cut).await?;
+        let (tell, told) = oneshot::channel();
+        let working = move || {
+            terms::give_way();
+            let done = work();
+            // INVARIANT: the turn lasts as long as the work, whoever waits for it.
+            drop(turn);
+            let _ = tell.send(done);
+        };
+        let worker = thread::Builder::new()
+            .spawn(working)
+            .map_err(|_| Refusal::new(Code::TooBusy))?;
+        let done = cut.busy_until(told).await;
+        cut.check()?;
+        match (done, worker) {
+            (Ok(done), _) => Ok(done),
+            // It told nothing, so it is ending.
+            (Err(_), worker) => match worker.join() {
+                Ok(()) => Err(Refusal::new(Code::TooBusy)),
+                Err(panic) => std::panic::resume_unwind(panic),
+            },
+        }
+    }
+}
+
+/// A turn, as soon as there is one.
+async fn turn<T>(
+    turn: impl Future<Output = Result<T, AcquireError>>,
+    cut: &Cut,
+) -> Result<T, Refusal> {
+    tokio::select! {
+        biased;
+        code = cut.wait() => Err(Refusal::new(code)),
+        // The turns are never closed.
+        turn = turn => turn.map_err(|_| Refusal::new(Code::TooBusy)),
     }
 }
 
@@ -116,7 +162,8 @@ impl Bulk {
         let started = Instant::now();
         // The semaphore is never closed.
         let turn = work.bulk.acquire().await;
-        // All that is ready now comes first.
+        // All that is ready now comes first, other threads too.
+        thread::yield_now();
         tokio::task::yield_now().await;
         drop(turn);
         self.waited += started.elapsed();
@@ -134,12 +181,7 @@ fn yielding<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     };
     thread::scope(|scope| {
         let niced = || {
-            // Of this thread alone, which is Linux's way; elsewhere it would be
-            // the whole process.
-            if cfg!(target_os = "linux") {
-                let own = rustix::process::getpriority_process(None).unwrap_or_default();
-                let _ = rustix::process::setpriority_process(None, own + NICENESS);
-            }
+            terms::give_way();
             run()
         };
         let Ok(worker) = thread::Builder::new().spawn_scoped(scope, niced) else {
@@ -155,10 +197,7 @@ fn yielding<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicUsize, Ordering},
-        },
+        sync::atomic::{AtomicUsize, Ordering},
         time::Duration,
     };
 
@@ -199,9 +238,35 @@ mod tests {
         let niceness = || rustix::process::getpriority_process(None);
         let before = niceness().unwrap();
         let large = work.on(HUGE_BYTES, &Cut::default(), niceness).await;
-        assert_eq!(large.unwrap().unwrap(), (before + NICENESS).min(19));
+        assert!(large.unwrap().unwrap() > before);
         let small = work.on(HEAVY_BYTES, &Cut::default(), niceness).await;
         assert_eq!(small.unwrap().unwrap(), before);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn huge_work_apart_gives_way_and_the_runtimes_own_thread_goes_on() {
+        let work = Work::of(2);
+        let niceness = || rustix::process::getpriority_process(None);
+        let before = niceness().unwrap();
+        let (go, gone) = std::sync::mpsc::channel();
+        let huge = move || {
+            gone.recv().unwrap();
+            niceness().unwrap()
+        };
+        let cut = Cut::default();
+        let (there, ()) = tokio::join!(work.apart(HUGE_BYTES, &cut, huge), async {
+            tokio::task::yield_now().await;
+            assert!(cut.is_busy());
+            go.send(()).unwrap();
+        });
+        assert!(there.unwrap() > before);
+        assert!(!cut.is_busy());
+        // Who must end passes nothing on.
+        let (ended, ()) = tokio::join!(work.apart(HUGE_BYTES, &cut, || 7), async {
+            cut.end(Code::KeyRevoked);
+        });
+        assert_eq!(ended.unwrap_err().code(), Code::KeyRevoked);
+        assert_eq!(work.huge.available_permits(), 1);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -18,7 +18,7 @@ use tokio::{
 };
 use wire::Frames;
 
-use super::line::take_turns;
+use crate::turns;
 
 /// LIMIT: bytes read at one time. Frames that carry nothing are too many
 /// within it, so that most such peers are let go before anything of theirs
@@ -126,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Counted<S> {
             }
         }
         if this.piece_bytes.is_some() {
-            take_turns(cx, FRAMES_STEPS);
+            turns::take(cx, FRAMES_STEPS);
         }
         Poll::Ready(Ok(()))
     }

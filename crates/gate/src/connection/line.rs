@@ -17,17 +17,16 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
-    task::coop,
     time::Sleep,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::turns;
 
 /// What an HTTP/2 caller that knows the gate says first (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// LIMIT: bytes read to see which protocol is spoken.
 const FIRST_BYTES_MAX: usize = 1_024;
-/// Bytes read that count as one step of a task. It has 128 in a turn.
-const STEP_BYTES: usize = 512;
 
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,24 +167,9 @@ impl AsyncRead for Line {
             Carrier::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         if outcome.is_ready() {
-            let steps = (buf.filled().len() - before) / STEP_BYTES + 1;
-            take_turns(cx, u32::try_from(steps).unwrap_or(u32::MAX));
+            turns::take_for(cx, buf.filled().len() - before);
         }
         outcome
-    }
-}
-
-/// Counts what was read against the task's turn. The runtime counts each read
-/// of the socket as one step, however large: who sends much, many small frames
-/// in one read or many small records of TLS, would keep everybody else waiting
-/// for milliseconds.
-pub(super) fn take_turns(cx: &mut Context<'_>, steps: u32) {
-    for _ in 0..steps {
-        // When the turn is over, the task is woken for the next one.
-        let Poll::Ready(step) = coop::poll_proceed(cx) else {
-            return;
-        };
-        step.made_progress();
     }
 }
 
@@ -195,11 +179,12 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
+        let (this, bytes) = (&mut *self, turns::some(bytes));
         let outcome = match &mut this.carrier {
             Carrier::Clear(stream) => Pin::new(stream).poll_write(cx, bytes),
             Carrier::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         };
+        let outcome = turns::written(cx, outcome);
         this.writing.watch(cx, outcome)
     }
 
@@ -208,11 +193,12 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
+        let (this, parts) = (&mut *self, turns::some_parts(parts));
         let outcome = match &mut this.carrier {
-            Carrier::Clear(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
-            Carrier::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Carrier::Clear(stream) => Pin::new(stream).poll_write_vectored(cx, &parts),
+            Carrier::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, &parts),
         };
+        let outcome = turns::written(cx, outcome);
         this.writing.watch(cx, outcome)
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use http::{HeaderMap, header, request::Parts};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use policy::{
     Passage,
     permission::{Ask, Asker, Moment, Object},
@@ -23,7 +23,7 @@ use crate::{
     parties::Party,
     running::Run,
     vault,
-    work::Bulk,
+    work::{self, Bulk},
 };
 
 /// LIMIT: bytes of a model's name.
@@ -88,6 +88,12 @@ impl Known {
             body,
             query,
         }
+    }
+
+    /// Whether so much may come that the body is one of the large ones.
+    pub(crate) fn may_be_large(&self) -> bool {
+        let most = self.body.size_hint().upper();
+        most.is_none_or(|bytes| bytes >= work::HUGE_BYTES as u64)
     }
 
     /// Asks the switches and the key's limits, reads the body, parses it
@@ -309,9 +315,9 @@ async fn understand(
         values_max: limits.json_values_max,
     };
     let (size, dialect, id) = (gathered.len(), exchange.dialect, exchange.id);
-    let key = exchange.commitments(gate);
+    let key = exchange.commitments(gate).clone();
     // All that reads the whole body is one piece of work.
-    let reading = gate.work().on(size, &cut, || {
+    let reading = gate.work().apart(size, &cut, move || {
         let document = Document::parse(gathered.finish(), &json, Surrogates::Refuse)
             .map_err(|fault| Refusal::new(fault.code()))?;
         let facts = dialect.facts(&document)?;

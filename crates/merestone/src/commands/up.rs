@@ -32,6 +32,9 @@ use crate::{
     telemetry::Telemetry,
 };
 
+/// A thread of the runtime looks for what has come after so many steps of
+/// tasks: a flood has many ready, and whoever calls meanwhile waits so long.
+const STEPS_BETWEEN_LOOKS: u32 = 8;
 /// For the last uses of keys to be entered at the end.
 const NOTE_TIME: Duration = Duration::from_secs(2);
 /// For a new log's first checkpoint.
@@ -42,6 +45,7 @@ pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let settled = config::load(path, VendorKeys::Fetch)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .event_interval(STEPS_BETWEEN_LOOKS)
         .build()?;
     runtime.block_on(async {
         let (ready, _) = oneshot::channel();
