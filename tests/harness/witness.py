@@ -16,9 +16,17 @@ SECONDS_MAX, PAUSE = 20, 0.005
 
 
 def call(connection, key):
-    body = {"model": "witness", "messages": [{"role": "user", "content": "still there?"}]}
-    heads = {"content-type": "application/json", "authorization": f"Bearer {key}"}
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), heads)
+    body = {
+        "model": "witness",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "still there?"}],
+    }
+    heads = {
+        "content-type": "application/json",
+        "anthropic-version": "2023-06-01",
+        "x-api-key": key,
+    }
+    connection.request("POST", "/v1/messages", json.dumps(body), heads)
     reply = connection.getresponse()
     data = reply.read().decode(errors="replace")
     return None if reply.status == 200 else data[-300:]

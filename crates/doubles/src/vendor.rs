@@ -33,6 +33,9 @@ use crate::{
     seen::SeenStore,
 };
 
+/// LIMIT: bytes read at once. More in one go keeps a processor that others
+/// want, where all run on one machine.
+const READ_BYTES_MAX: usize = 64 << 10;
 /// LIMIT: bytes of one request's body.
 const BODY_BYTES_MAX: usize = 512 << 20;
 
@@ -263,6 +266,7 @@ async fn talk(stream: TcpStream, vendor: Arc<FakeVendor>) {
     });
     // How a connection ends is between the caller and the script.
     let _ = http1::Builder::new()
+        .max_buf_size(READ_BYTES_MAX)
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(line), service)
         .await;
