@@ -1,7 +1,8 @@
 //! The vocabulary of merestone: what every other crate means by its words.
 //!
-//! Nothing here does I/O (a thread may give way to others), nothing is async, and nothing holds matched text or a
-//! key in the clear except [`Secret`], which cannot be printed.
+//! Nothing here does I/O (a thread may give way to others), nothing is async,
+//! and nothing holds matched text or a key in the clear except [`Secret`],
+//! which cannot be printed.
 
 #[macro_use]
 mod words;

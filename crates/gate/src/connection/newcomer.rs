@@ -250,4 +250,16 @@ mod tests {
         assert_eq!(waiting.await.unwrap(), 7);
         assert_eq!(newcomers.0.left.available_permits(), 1);
     }
+    #[tokio::test(flavor = "current_thread")]
+    async fn who_waits_passes_when_the_gate_closes() {
+        let newcomers = Newcomers::of(1);
+        newcomers.0.left.acquire().await.unwrap().forget();
+        let waiting = tokio::spawn(newcomers.one().run(async { 7 }));
+        yield_now().await;
+        assert!(!waiting.is_finished());
+        newcomers.let_pass();
+        let passed = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+        assert_eq!(passed.unwrap().unwrap(), 7);
+        assert_eq!(newcomers.one().run(async { 8 }).await, 8);
+    }
 }
