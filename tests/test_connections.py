@@ -175,6 +175,55 @@ def test_a_byte_each_second_is_not_enough(told, how):
     assert "m" not in house.openai.bodies()
 
 
+# A caller that still sends when it is refused
+
+
+def hold_little(line):
+    """Of what it sends, so that its other end must take the rest."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 10)
+
+
+@pytest.mark.parametrize("way", ["with a length", "chunked", "in a bad head"])
+def test_a_refusal_reaches_who_still_sends(told, way):
+    """All is taken, whatever it is, and the reply can be read behind it."""
+    house, _ = told()
+    body = b"x" * (6 << 20)
+    if way == "chunked":
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    more = "transfer-encoding: chunked" if way == "chunked" else f"content-length: {len(body)}"
+    more = [more, "no header" if way == "in a bad head" else "a: b"]
+    head = Request(house.url, "nobody")(more=more, length=False, body=b"")
+    with http1.line(house.url) as line:
+        hold_little(line)
+        line.settimeout(10)
+        line.sendall(head + body)
+        received = b""
+        while part := line.recv(65536):
+            received += part
+    (answer,) = http1.parse(received)
+    assert answer.code == ("MS-ARRIVE-011" if way == "in a bad head" else "MS-KNOW-002")
+
+
+def test_a_refused_caller_does_not_go_on_for_ever(told):
+    """Neither with bytes nor with time."""
+    house, metrics = told()
+    head = Request(house.url, "nobody")(more="content-length: 999999999", length=False, body=b"")
+    sent, piece = 0, b"x" * (64 << 10)
+    with http1.line(house.url) as line:
+        hold_little(line)
+        line.settimeout(10)
+        line.sendall(head)
+        with contextlib.suppress(OSError):
+            while sent < 500 << 20:
+                sent += line.send(piece)
+    assert 4 << 20 < sent < 100 << 20
+    with http1.line(house.url) as line:
+        line.sendall(head)
+        started = time.monotonic()
+        await_that(lambda: metrics("connections") == 0, 10, "it is held")
+        assert 2 < time.monotonic() - started < 8
+
+
 def test_without_a_floor_it_has_its_whole_time(told):
     """The twin: the same dribble is let where the operator lets it."""
     house, _ = told(body_idle_seconds_max=2, body_bytes_per_second_min=0)

@@ -1,14 +1,16 @@
 """Refusals and vendors' errors, as the official Python SDKs raise them."""
 
 import json
+import socket
 import time
 
+import httpx2
 import pytest
 
 from harness import needles
 from harness.calls import PARAMS
 from harness.channels import CHANNELS
-from harness.sdk import CALLS, MODULES
+from harness.sdk import CALLS, CLIENTS, MODULES
 from harness.vendor import EVENTS, script
 
 APIS = ["openai", "anthropic"]
@@ -50,6 +52,17 @@ def test_a_blocked_request_is_a_bad_request(house, api, kind):
     assert caught.value.response.headers["x-merestone-exchange"] in told
     assert "messages[" in told, "the place is named"
     assert needles.ALL["card"].text not in told
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_refusal_reaches_a_caller_that_still_sends(house, api):
+    """It was refused by its head, and has more to send than its socket holds."""
+    little = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 10)]
+    client = httpx2.Client(transport=httpx2.HTTPTransport(socket_options=little))
+    caller = CLIENTS[api](house.url, "not-a-merestone-key").with_options(http_client=client)
+    create = caller.chat.completions.create if api == "openai" else caller.messages.create
+    with pytest.raises(error_of(api, "AuthenticationError"), match="MS-KNOW-002"):
+        create(**PARAMS[api]("hi " * (2 << 20)))
 
 
 @pytest.mark.parametrize("api", APIS)

@@ -47,5 +47,6 @@ def anthropic_calls(base, key):
     }
 
 
+CLIENTS = {"openai": openai_client, "anthropic": anthropic_client}
 CALLS = {"openai": openai_calls, "anthropic": anthropic_calls}
 MODULES = {"openai": openai, "anthropic": anthropic}

@@ -4,6 +4,7 @@
 mod counted;
 mod framed;
 mod line;
+mod linger;
 mod newcomer;
 
 use std::{

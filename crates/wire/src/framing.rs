@@ -116,6 +116,13 @@ impl Framing {
         }
     }
 
+    /// Whether more belongs to the last request: the rest of its body, or
+    /// whatever follows what was not good.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.state != State::Head
+    }
+
     /// Skips bytes that [`Self::plain`] announced.
     pub fn skip(&mut self, bytes: u64) {
         self.state = match self.state {

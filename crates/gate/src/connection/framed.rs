@@ -19,6 +19,8 @@ use terms::Code;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wire::{Framing, HeadLimits, Misframed};
 
+use super::linger::Linger;
+
 /// What stands for a head that was not good.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: misframed\r\nconnection: close\r\n\r\n";
 /// LIMIT: bytes read at one time where they have to be looked at.
@@ -50,6 +52,8 @@ pub(super) struct Framed<S> {
     good: BytesMut,
     misframing: Arc<Misframing>,
     ended: Option<Ended>,
+    /// After the last reply, while the caller still sends.
+    linger: Option<Linger>,
 }
 
 /// What follows the last good byte.
@@ -70,6 +74,7 @@ impl<S> Framed<S> {
             good: BytesMut::new(),
             misframing,
             ended: None,
+            linger: None,
         }
     }
 
@@ -132,7 +137,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -158,6 +163,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+            if !this.framing.goes_on() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let linger = this.linger.get_or_insert_with(Linger::new);
+        linger.poll(&mut this.io, cx).map(Ok)
     }
 }

@@ -123,6 +123,29 @@ fn what_two_readers_could_read_differently_is_refused() {
 }
 
 #[test]
+fn a_request_goes_on_until_its_last_byte_and_after_a_fault() {
+    let chunked = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (head, body) in [
+        ("GET / HTTP/1.1\r\nhost: x\r\n\r\n", ""),
+        (
+            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n",
+            "hello",
+        ),
+        (chunked, "5\r\nhello\r\n0\r\na: b\r\n\r\n"),
+    ] {
+        let (mut framing, mut out) = (Framing::new(LIMITS), BytesMut::new());
+        framing.push(head.as_bytes(), &mut out).unwrap();
+        for byte in body.as_bytes() {
+            assert!(framing.goes_on(), "{body}");
+            framing.push(&[*byte], &mut out).unwrap();
+        }
+        assert!(!framing.goes_on(), "{body}");
+        framing.push(b" / HTTP/1.1\r\n\r\n", &mut out).unwrap_err();
+        assert!(framing.goes_on());
+    }
+}
+
+#[test]
 fn heads_are_bounded_in_bytes_and_lines() {
     let long = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "b".repeat(600));
     assert_eq!(verdict(&long), Err(FramingFault::HeadTooLarge));
