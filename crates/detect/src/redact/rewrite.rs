@@ -108,10 +108,18 @@ impl Rewriter {
 
     /// Writes text as it is.
     pub fn plain(&mut self, text: &str, out: &mut String) {
-        for char in text.chars() {
+        let mut rest = text.chars();
+        while !self.queue.is_empty()
+            && let Some(char) = rest.next()
+        {
             self.feed(char);
             self.put(char);
             self.drain(out, false);
+        }
+        // Nothing waits, so nobody is told.
+        out.push_str(rest.as_str());
+        for char in rest {
+            self.layers.feed(char);
         }
     }
 

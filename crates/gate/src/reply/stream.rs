@@ -24,9 +24,9 @@ use rewrite::Rewrite;
 /// connection can be used again.
 const AFTER_END_BYTES_MAX: u64 = 4_096;
 
-/// LIMIT: bytes of the vendor's that are looked at between two looks at the
-/// switches.
-const PIECE_BYTES_MAX: usize = 16 << 10;
+/// LIMIT: bytes of the vendor's that are looked at in one turn, between two
+/// looks at the switches. An event that ends in them may be longer.
+const PIECE_BYTES_MAX: usize = 4 << 10;
 /// How long it is read on for them.
 const DRAIN_TIME: Duration = Duration::from_millis(100);
 
@@ -138,8 +138,12 @@ impl Walking<'_> {
         // Bytes of an event that is not whole yet: the work comes with its last.
         let mut gathered = 0_usize;
         while let Some(data) = source.next(gate, slot).await? {
-            for piece in data.chunks(PIECE_BYTES_MAX) {
-                // A switch does not wait for all that the vendor sent at once.
+            for (number, piece) in data.chunks(PIECE_BYTES_MAX).enumerate() {
+                // Neither a switch waits for all that the vendor sent at once,
+                // nor another exchange.
+                if number > 0 {
+                    tokio::task::yield_now().await;
+                }
                 source.cut().check()?;
                 gathered += piece.len();
                 // What ends no event is only kept.
