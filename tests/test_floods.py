@@ -4,12 +4,14 @@ import collections
 import contextlib
 import gzip
 import json
+import select
 import shutil
 import socket
 import subprocess
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -107,6 +109,12 @@ def test_a_hundred_thousand_header_bytes(siege, shape):
     assert of_model(besieged.house, "m") == []
 
 
+def _sockets_hold():
+    """The most that two ends of a connection hold, by this machine's settings."""
+    settings = [Path(f"/proc/sys/net/ipv4/tcp_{side}mem") for side in "rw"]
+    return sum(int(setting.read_text().split()[2]) for setting in settings)
+
+
 def _pour(url, head, total=GIB, chunked=False):
     """Sends a head and then so much, until the gate says no: its answer and
     how much it took."""
@@ -124,7 +132,7 @@ def _pour(url, head, total=GIB, chunked=False):
             try:
                 took = line.send(left)
             except BlockingIOError:
-                time.sleep(0.002)
+                select.select([line], [line], [], 0.1)
                 continue
             except OSError:
                 break
@@ -157,7 +165,7 @@ def test_a_body_of_a_gibibyte(siege, told):
                 # A reply may be lost when the gate closes upon what still comes.
                 assert received == b"" or any(code in received for code in codes), received[:300]
                 # The body that is allowed and what the sockets hold.
-                assert sent < (32 << 20) + (16 << 20), "it takes the whole of it"
+                assert sent < (32 << 20) + _sockets_hold(), "it takes the whole of it"
     assert of_model(besieged.house, "m") == []
 
 
@@ -335,16 +343,17 @@ def test_slowhttptest(siege, name):
     besieged = siege(header_seconds_max=2, body_idle_seconds_max=2)
     common = ["-c", "300", "-r", "200", "-l", str(seconds), "-p", "3", "-t", "POST"]
     command = [tool, *TOOL[name], *common, "-u", besieged.url + CHAT]
-    with besieged.attacked(served=50):
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            timeout=seconds + 60,
-            stdin=subprocess.DEVNULL,
-            cwd=besieged.house.gate.folder,
-        )
-    said = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
-    assert "connected" in said, said[-500:]
+    with besieged.attacked(served=50) as attack:
+        while attack.again():
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                timeout=seconds + 60,
+                stdin=subprocess.DEVNULL,
+                cwd=besieged.house.gate.folder,
+            )
+            said = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
+            assert "connected" in said, said[-500:]
 
 
 def _counts(leaves):

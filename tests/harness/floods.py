@@ -1,8 +1,10 @@
 """Attackers, and a caller who wants to be served meanwhile."""
 
 import contextlib
+import ctypes
 import json
 import os
+import platform
 import selectors
 import socket
 import subprocess
@@ -16,7 +18,7 @@ from .http1 import Request
 
 MEMORY_MIB_MAX = 256
 QUIET_SECONDS = 10 if paths.LONG else 1
-SEND_BYTES = 512 << 10
+SEND_BYTES = 64 << 10
 # A percentile wants calls: an attack that is over in a moment goes on for so long.
 ATTACK_SECONDS = 10 if paths.LONG else 0
 # In a long run the gate has half of the processors and nobody else has them:
@@ -48,14 +50,42 @@ def _of_each_thread(process, change):
 
 
 def come_first(process):
-    """The witness, and the vendor that only the witness asks."""
-    _of_each_thread(process, lambda thread: os.setpriority(os.PRIO_PROCESS, thread, -10))
+    """The witness, and the vendor that only the witness asks: whenever they
+    want to. A low niceness does not do: whoever had a little more than their
+    share waits for the kernel's next tick, behind somebody idle."""
+    first = os.SCHED_FIFO, os.sched_param(1)
+    _of_each_thread(process, lambda thread: os.sched_setscheduler(thread, *first))
 
 
-def come_last(process):
-    """The vendor that attackers ask."""
-    idle = os.SCHED_IDLE, os.sched_param(0)
-    _of_each_thread(process, lambda thread: os.sched_setscheduler(thread, *idle))
+class _Scheduling(ctypes.Structure):
+    """struct sched_attr of Linux, as long as it was at first."""
+
+    _fields_ = [
+        ("size", ctypes.c_uint32),
+        ("policy", ctypes.c_uint32),
+        ("flags", ctypes.c_uint64),
+        ("nice", ctypes.c_int32),
+        ("priority", ctypes.c_uint32),
+        ("runtime", ctypes.c_uint64),
+        ("deadline", ctypes.c_uint64),
+        ("period", ctypes.c_uint64),
+    ]
+
+
+def give_way(process=None):
+    """This thread and what it starts, or a process, asks the kernel for long
+    slices, which are interrupted by whoever asks for shorter ones. To be idle
+    would not do: beside those that are, threads that had a little more than
+    their share wait for the next tick."""
+    syscall_number, slice_ns = 314, 100_000_000  # sched_setattr on x86-64
+    if platform.machine() != "x86_64":
+        return
+    wanted = _Scheduling(size=ctypes.sizeof(_Scheduling), runtime=slice_ns)
+    set_to = lambda thread: ctypes.CDLL(None).syscall(syscall_number, thread, ctypes.byref(wanted), 0)
+    if process:
+        _of_each_thread(process, set_to)
+    else:
+        set_to(0)
 
 
 def peak_mib(gate):
@@ -173,7 +203,14 @@ class Crowd:
 def on_idle_processors():
     """What this thread does, and what it starts, runs where nobody else wants
     to: an attacker has a machine of their own, and what the gate does for them
-    is to be seen, not what they do themselves."""
+    is to be seen, not what they do themselves.
+
+    In a long run they have processors of their own instead, and give way there
+    to what the kernel does for the gate's disk."""
+    if paths.LONG:
+        give_way()
+        yield
+        return
     try:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     except PermissionError:
@@ -188,20 +225,32 @@ def on_idle_processors():
 
 @contextlib.contextmanager
 def a_little_at_a_time():
-    """Connections that are made meanwhile send little in one call: nobody gets
-    the processor back from the kernel while it copies megabytes, and that
-    would be the attacker's machine."""
-    connect = socket.socket.connect
+    """What is sent meanwhile goes to the kernel in small parts: nobody gets
+    the processor back from it while it copies megabytes and hands them to the
+    other end, and that would be the attacker's machine."""
+    connect, send = socket.socket.connect, socket.socket.send
 
-    def connect_small(line, address):
+    def connect_little(line, address):
         line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         return connect(line, address)
 
-    socket.socket.connect = connect_small
+    def send_little(line, data, flags=0):
+        return send(line, memoryview(data)[:SEND_BYTES], flags)
+
+    def send_all(line, data, flags=0):
+        left = memoryview(data).cast("B")
+        while left:
+            left = left[send(line, left[:SEND_BYTES], flags) :]
+
+    # As methods of the class, which hide those of the class that it is made of.
+    little = {"connect": connect_little, "send": send_little, "sendall": send_all}
+    for name, method in little.items():
+        setattr(socket.socket, name, method)
     try:
         yield
     finally:
-        socket.socket.connect = connect
+        for name in little:
+            delattr(socket.socket, name)
 
 
 class Attack:
@@ -226,7 +275,7 @@ class Siege:
         for vendor in (house.openai, house.anthropic):
             run_on(OTHERS, vendor.process.popen)
         come_first(house.anthropic.process.popen)
-        come_last(house.openai.process.popen)
+        give_way(house.openai.process.popen)
         run_on(OTHERS)
         self.url = house.url
         self.request = Request(house.url, house.key)
