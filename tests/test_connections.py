@@ -13,6 +13,7 @@ from harness import frames, http1, raw, tls
 from harness.channels import CHANNELS
 from harness.floods import Crowd, Witness
 from harness.frames import Peer
+from harness.gate import House
 from harness.http1 import Request
 from harness.metrics import ADMIN, Metrics
 from harness.running import await_that
@@ -183,29 +184,44 @@ def hold_little(line):
     line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 10)
 
 
-@pytest.mark.parametrize("way", ["with a length", "chunked", "in a bad head"])
-def test_a_refusal_reaches_who_still_sends(told, way):
+# name: (the header lines beside the body's, the code)
+STILL_SENDS = {
+    "with a length": ([], "MS-KNOW-002"),
+    "chunked": ([], "MS-KNOW-002"),
+    "in a bad head": (["no header"], "MS-ARRIVE-011"),
+    "to be upgraded": (["connection: upgrade", "upgrade: websocket"], "MS-ARRIVE-010"),
+}
+
+
+@pytest.mark.parametrize("way", STILL_SENDS)
+@pytest.mark.parametrize("secure", [False, True], ids=["clear", "TLS"])
+def test_a_refusal_reaches_who_still_sends(_folders, secure, way):
     """All is taken, whatever it is, and the reply can be read behind it."""
-    house, _ = told()
+    more, code = STILL_SENDS[way]
+    folder = _folders("still-sends")
+    house, certificates = tls.house(folder) if secure else (House(folder), None)
     body = b"x" * (6 << 20)
     if way == "chunked":
         body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-    more = "transfer-encoding: chunked" if way == "chunked" else f"content-length: {len(body)}"
-    more = [more, "no header" if way == "in a bad head" else "a: b"]
-    head = Request(house.url, "nobody")(more=more, length=False, body=b"")
-    with http1.line(house.url) as line:
-        hold_little(line)
-        line.settimeout(10)
-        line.sendall(head + body)
-        received = b""
-        while part := line.recv(65536):
-            received += part
+    framed = "transfer-encoding: chunked" if way == "chunked" else f"content-length: {len(body)}"
+    head = Request(house.url, "nobody")(more=[framed, *more], length=False, body=b"")
+    context = certificates.trusting("http/1.1") if secure else None
+    try:
+        with http1.line(house.url, context) as line:
+            hold_little(line)
+            line.settimeout(10)
+            line.sendall(head + body)
+            received = b""
+            while part := line.recv(65536):
+                received += part
+    finally:
+        house.close()
     (answer,) = http1.parse(received)
-    assert answer.code == ("MS-ARRIVE-011" if way == "in a bad head" else "MS-KNOW-002")
+    assert answer.code == code
 
 
 def test_a_refused_caller_does_not_go_on_for_ever(told):
-    """Neither with bytes nor with time."""
+    """Neither with bytes nor with time; who says nothing more is soon let go."""
     house, metrics = told()
     head = Request(house.url, "nobody")(more="content-length: 999999999", length=False, body=b"")
     sent, piece = 0, b"x" * (64 << 10)
@@ -216,12 +232,21 @@ def test_a_refused_caller_does_not_go_on_for_ever(told):
         with contextlib.suppress(OSError):
             while sent < 500 << 20:
                 sent += line.send(piece)
-    assert 4 << 20 < sent < 100 << 20
-    with http1.line(house.url) as line:
-        line.sendall(head)
-        started = time.monotonic()
-        await_that(lambda: metrics("connections") == 0, 10, "it is held")
-        assert 2 < time.monotonic() - started < 8
+    assert 8 << 20 <= sent < 100 << 20
+    for goes_on, least, most in [(True, 4, 9), (False, 0.5, 4)]:
+        await_that(lambda: metrics("connections") == 0, 10, "the one before is still there")
+        with http1.line(house.url) as line:
+            line.settimeout(10)
+            line.sendall(head)
+            assert b"MS-KNOW-002" in line.recv(65536)
+            assert metrics("connections") == 1
+            started = time.monotonic()
+            while metrics("connections") and time.monotonic() - started < 20:
+                if goes_on:
+                    with contextlib.suppress(OSError):
+                        line.send(b"x")
+                time.sleep(0.1)
+            assert least <= time.monotonic() - started <= most
 
 
 def test_without_a_floor_it_has_its_whole_time(told):

@@ -72,20 +72,27 @@ class _Scheduling(ctypes.Structure):
     ]
 
 
-def give_way(process=None):
-    """This thread and what it starts, or a process, asks the kernel for long
-    slices, which are interrupted by whoever asks for shorter ones. To be idle
-    would not do: beside those that are, threads that had a little more than
-    their share wait for the next tick."""
+def give_way(process=None, gives=True):
+    """This thread and what it starts from now on, or a process, asks the
+    kernel for long slices, which are interrupted by whoever asks for shorter
+    ones; or for usual ones again. To be idle would not do: beside those that
+    are, threads that had a little more than their share wait for the next
+    tick. Where a kernel knows no such wish (before Linux 6.12) nothing is
+    wrong with what is measured, but the attacker's share of it."""
     syscall_number, slice_ns = 314, 100_000_000  # sched_setattr on x86-64
     if platform.machine() != "x86_64":
         return
-    wanted = _Scheduling(size=ctypes.sizeof(_Scheduling), runtime=slice_ns)
-    set_to = lambda thread: ctypes.CDLL(None).syscall(syscall_number, thread, ctypes.byref(wanted), 0)
+    wanted = _Scheduling(size=ctypes.sizeof(_Scheduling), runtime=slice_ns if gives else 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask(thread):
+        if libc.syscall(syscall_number, thread, ctypes.byref(wanted), 0):
+            print("slices stay as they are:", os.strerror(ctypes.get_errno()))
+
     if process:
-        _of_each_thread(process, set_to)
+        _of_each_thread(process, ask)
     else:
-        set_to(0)
+        ask(0)
 
 
 def peak_mib(gate):
@@ -209,7 +216,11 @@ def on_idle_processors():
     to what the kernel does for the gate's disk."""
     if paths.LONG:
         give_way()
-        yield
+        try:
+            yield
+        finally:
+            # What is started later, and measured in peace, has usual ones.
+            give_way(gives=False)
         return
     try:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

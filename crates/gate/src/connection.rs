@@ -9,6 +9,7 @@ mod newcomer;
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     net::IpAddr,
     sync::{
         Arc,
@@ -28,11 +29,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::newcomer::{Newcomers, Standing};
 use self::{
     counted::Counted,
     framed::{Framed, Misframing},
     line::{Line, Protocol},
+};
+pub(crate) use self::{
+    linger::Lingering,
+    newcomer::{Newcomers, Standing},
 };
 use crate::{Gate, ReplySlot, body::ReplyBody, metrics::Cause, walk};
 
@@ -121,17 +125,18 @@ async fn http1(
         lines_max: HEADERS_MAX,
     };
     let framed = Framed::new(line, limits, Arc::clone(&misframing));
+    let serving = Arc::clone(&gate);
     let service = service_fn(move |request: Request<Incoming>| {
         let (gate, misframed) = (Arc::clone(&gate), misframing.next());
         let standing = standing.clone();
-        async move {
+        Box::pin(async move {
             Ok::<_, Infallible>(match misframed {
                 None => answer(gate, request, source, standing, ()).await,
                 Some(code) => walk::misframed(&gate, code, source).map(ReplyBody::whole),
             })
-        }
+        })
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_time)
         .max_headers(HEADERS_MAX)
@@ -139,12 +144,18 @@ async fn http1(
         .keep_alive(true)
         .half_close(false)
         .serve_connection(TokioIo::new(framed), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+    let ended = tokio::select! {
+        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
+        () = closing.cancelled() => {
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+        }
+    };
+    // One that broke is left as it is.
+    if ended.is_ok() {
+        let (line, framing) = connection.into_parts().io.into_inner().into_parts();
+        serving.lingering().end(line, framing, &closing).await;
     }
-    let _ = connection.await;
 }
 
 async fn http2(

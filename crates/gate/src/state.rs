@@ -18,6 +18,7 @@ use crate::{
     callers::Callers,
     canary::{self, CanaryFault, Shown},
     capture::Sealing,
+    connection::Lingering,
     evidence::{self, Evidence, Lost, Recording, Waived},
     lockouts::Lockouts,
     metrics::{CheckpointReading, Readings},
@@ -76,6 +77,7 @@ pub struct Gate {
     tls: ArcSwap<Option<ServerTls>>,
     budget: Budget,
     work: Work,
+    lingering: Lingering,
     strangers: Strangers,
     lockouts: Lockouts,
     parties: Arc<Parties>,
@@ -130,6 +132,7 @@ impl Gate {
             ruling: ArcSwap::from_pointee(ruling),
             tls: ArcSwap::from_pointee(parts.tls),
             work: Work::default(),
+            lingering: Lingering::default(),
             strangers: Strangers::default(),
             lockouts: Lockouts::default(),
             running: Running::default(),
@@ -229,6 +232,10 @@ impl Gate {
 
     pub(crate) const fn work(&self) -> &Work {
         &self.work
+    }
+
+    pub(crate) const fn lingering(&self) -> &Lingering {
+        &self.lingering
     }
 
     pub(crate) const fn strangers(&self) -> &Strangers {

@@ -19,8 +19,6 @@ use terms::Code;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wire::{Framing, HeadLimits, Misframed};
 
-use super::linger::Linger;
-
 /// What stands for a head that was not good.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: misframed\r\nconnection: close\r\n\r\n";
 /// LIMIT: bytes read at one time where they have to be looked at.
@@ -52,8 +50,6 @@ pub(super) struct Framed<S> {
     good: BytesMut,
     misframing: Arc<Misframing>,
     ended: Option<Ended>,
-    /// After the last reply, while the caller still sends.
-    linger: Option<Linger>,
 }
 
 /// What follows the last good byte.
@@ -74,8 +70,13 @@ impl<S> Framed<S> {
             good: BytesMut::new(),
             misframing,
             ended: None,
-            linger: None,
         }
+    }
+
+    /// What is left after the last reply: the bytes, and how far the request
+    /// was read.
+    pub(super) fn into_parts(self) -> (S, Framing) {
+        (self.io, self.framing)
     }
 
     fn misframed(&mut self, Misframed { fault, in_head }: Misframed) {
@@ -137,7 +138,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -163,14 +164,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.linger.is_none() {
-            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
-            if !this.framing.goes_on() {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        let linger = this.linger.get_or_insert_with(Linger::new);
-        linger.poll(&mut this.io, cx).map(Ok)
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
