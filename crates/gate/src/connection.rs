@@ -129,6 +129,7 @@ async fn http1(
     let service = service_fn(move |request: Request<Incoming>| {
         let (gate, misframed) = (Arc::clone(&gate), misframing.next());
         let standing = standing.clone();
+        // In a box, since only then is the connection given back at its end.
         Box::pin(async move {
             Ok::<_, Infallible>(match misframed {
                 None => answer(gate, request, source, standing, ()).await,
@@ -147,7 +148,7 @@ async fn http1(
     let ended = tokio::select! {
         ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
         () = closing.cancelled() => {
-            Pin::new(&mut connection).graceful_shutdown();
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
             poll_fn(|cx| connection.poll_without_shutdown(cx)).await
         }
     };

@@ -59,7 +59,8 @@ impl Lingering {
 
 /// Reads to the end of the request, at least what is there already; how much.
 async fn rest(mut io: impl AsyncRead + Unpin, mut framing: Framing) -> usize {
-    let (mut bytes, mut good) = ([0; READ_BYTES_MAX], BytesMut::new());
+    // On the heap, or every connection would have this room all along.
+    let (mut bytes, mut good) = (vec![0; READ_BYTES_MAX], BytesMut::new());
     let mut taken = 0;
     while taken < BYTES_MAX {
         let ended = !framing.goes_on();
@@ -153,7 +154,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn where_many_end_so_the_others_end_at_once() {
         let (lingering, closing) = (Lingering::default(), CancellationToken::new());
-        let all = lingering.0.acquire_many(64).await.unwrap();
+        let all = u32::try_from(LINGERING_MAX).unwrap();
+        let all = lingering.0.acquire_many(all).await.unwrap();
         let (_caller, io) = duplex(1 << 10);
         let began = Instant::now();
         lingering.end(io, framing(100_000), &closing).await;

@@ -250,6 +250,7 @@ mod tests {
         assert_eq!(waiting.await.unwrap(), 7);
         assert_eq!(newcomers.0.left.available_permits(), 1);
     }
+
     #[tokio::test(flavor = "current_thread")]
     async fn who_waits_passes_when_the_gate_closes() {
         let newcomers = Newcomers::of(1);
