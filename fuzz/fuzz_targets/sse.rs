@@ -11,8 +11,13 @@ fuzz_target!(|data: &[u8]| {
     let mut whole = Decoder::new(1 << 20);
     let mut parts = Decoder::new(1 << 20);
     let Ok(events) = whole.push(data) else { return };
-    let mut split = parts.push(&data[..at]).expect("a part of what fits fits");
-    split.extend(parts.push(&data[at..]).expect("the rest fits too"));
+    let mut split = Vec::new();
+    for piece in [&data[..at], &data[at..]] {
+        let may_end = parts.may_end(piece);
+        let ended = parts.push(piece).expect("a part of what fits fits");
+        assert!(may_end || ended.is_empty(), "an event ended unannounced");
+        split.extend(ended);
+    }
     assert_eq!(events, split);
     for dialect in Dialect::ALL {
         let mut mapper = StreamMapper::new(*dialect);

@@ -91,6 +91,24 @@ impl Decoder {
             .any(|byte| !matches!(byte, b'\n' | b'\r'))
     }
 
+    /// Whether `bytes` may complete an event: one that does is never missed.
+    #[must_use]
+    pub fn may_end(&self, bytes: &[u8]) -> bool {
+        // A blank line shows as two line ends that touch. A carriage return is
+        // not known to be all of one before the byte after it is there.
+        let before = self.buffer.get(self.buffer.len().saturating_sub(2)..);
+        let mut last = None;
+        before
+            .into_iter()
+            .flatten()
+            .chain(bytes)
+            .any(|&byte| match (last.replace(byte), byte) {
+                (Some(b'\r'), b'\n') => false,
+                (Some(b'\r' | b'\n'), b'\r' | b'\n') => true,
+                _ => false,
+            })
+    }
+
     /// The offset after the first blank line.
     fn end(&mut self) -> Option<usize> {
         loop {
@@ -165,7 +183,42 @@ fn parse(raw: Bytes) -> Result<Option<Event>, SseFault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_end_of_an_event_comes_unannounced(
+            pieces in proptest::collection::vec("[a:\r\n]{0,6}", 1..24),
+        ) {
+            let mut decoder = Decoder::new(1 << 20);
+            for piece in pieces {
+                let may_end = decoder.may_end(piece.as_bytes());
+                let events = decoder.push(piece.as_bytes()).unwrap();
+                prop_assert!(may_end || events.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_no_end_of_an_event() {
+        let mut decoder = Decoder::new(1 << 20);
+        for piece in [
+            "data: a\r",
+            "\ndata: b\r\n",
+            "data: c\n",
+            "data: d\rdata: e\r",
+        ] {
+            assert!(!decoder.may_end(piece.as_bytes()));
+            assert!(decoder.push(piece.as_bytes()).unwrap().is_empty());
+        }
+        // Its last carriage return is all of a line end, and so is the next.
+        assert!(decoder.may_end(b"\r"));
+        assert!(decoder.push(b"\r").unwrap().is_empty());
+        assert!(decoder.may_end(b"d"));
+        assert_eq!(decoder.push(b"d").unwrap().len(), 1);
+    }
 
     #[test]
     fn what_was_searched_is_not_searched_again() {

@@ -1,5 +1,6 @@
 //! A reply that comes as a stream of events.
 
+mod block;
 mod event;
 mod rewrite;
 mod spots;
@@ -147,8 +148,11 @@ impl Walking<'_> {
                 source.cut().check()?;
                 gathered += piece.len();
                 // What ends no event is only kept.
-                let ends = piece.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
-                let size = if ends { gathered } else { piece.len() };
+                let size = if rewrite.may_end(piece) {
+                    gathered
+                } else {
+                    piece.len()
+                };
                 let looking = gate
                     .work()
                     .on(size, source.cut(), || rewrite.push(context, piece));

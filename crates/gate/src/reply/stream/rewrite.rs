@@ -10,6 +10,7 @@ use wire::{
 };
 
 use super::{
+    block::Block,
     event::{Read, array, plain_name, write},
     spots::Spots,
     tails::{Comes, Tails},
@@ -36,25 +37,14 @@ pub(super) struct Rewrite {
     read: Option<Read>,
     /// The newest bytes as they came: a vendor's key may be cut anywhere.
     raw: Vec<u8>,
-    /// The end of the newest text block, as the vendor wrote it.
-    block: Option<Block>,
+    block: Block,
     over: bool,
 }
 
 /// What stands for half a character whose other half never came.
 const REPLACEMENT: &str = "\u{fffd}";
-/// LIMIT: bytes of a text block that the next one is looked at with.
-const BLOCK_BYTES: usize = 512;
-
 /// LIMIT: bytes of the stream that are kept to find a key in.
 const RAW_BYTES: usize = 512;
-
-/// The end of a text block, and its place among the blocks.
-#[derive(Debug)]
-struct Block {
-    index: u64,
-    end: String,
-}
 
 impl Rewrite {
     pub(super) fn new(context: &Context, event_bytes_max: usize) -> Self {
@@ -69,7 +59,7 @@ impl Rewrite {
             events: VecDeque::new(),
             read: None,
             raw: Vec::new(),
-            block: None,
+            block: Block::default(),
             over: false,
         }
     }
@@ -88,6 +78,11 @@ impl Rewrite {
         })?;
         self.events.extend(events);
         self.go_on(context)
+    }
+
+    /// Whether these bytes may complete an event.
+    pub(super) fn may_end(&self, data: &[u8]) -> bool {
+        self.decoder.may_end(data)
     }
 
     /// Goes on with the events that wait, up to one for which a token of
@@ -288,7 +283,7 @@ impl Rewrite {
             }
             let joined = self.tails.read(context, leaf, &leaf.text, Comes::Piece)?;
             let came = joined.as_deref().unwrap_or(&leaf.text);
-            let before = self.before(channel, came);
+            let before = self.block.before(channel, came);
             let guard = self.guards.entry(channel.id.clone()).or_insert_with(|| {
                 let mut guard = ChannelGuard::new(context, leaf, channel);
                 // The key of a text block says nothing; what the block before
@@ -331,29 +326,6 @@ impl Rewrite {
             }
         }
         Ok(held)
-    }
-
-    /// What stood before a text block in its neighbour; remembers its own end.
-    fn before(&mut self, channel: &Channel, text: &str) -> String {
-        let Some(index) = channel.id.text_block() else {
-            return String::new();
-        };
-        let block = self.block.get_or_insert_with(|| Block {
-            index,
-            end: String::new(),
-        });
-        if index > block.index + 1 {
-            block.end.clear();
-        }
-        block.index = index;
-        let before = block.end.clone();
-        block.end.push_str(text);
-        let mut from = block.end.len().saturating_sub(BLOCK_BYTES);
-        while !block.end.is_char_boundary(from) {
-            from += 1;
-        }
-        block.end.drain(..from);
-        before
     }
 
     /// Looks at texts that are whole in their event; says whether it edited one.
