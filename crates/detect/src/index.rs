@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use terms::{Direction, Turn};
 
-use crate::anchor::of_text;
+use crate::{
+    anchor::of_text,
+    sides::{SIDE_BYTES_MAX, Sides},
+};
 use filter::Filter;
 
 /// A text that was found: which, and where. Small, since a hostile text has
@@ -56,12 +59,14 @@ const BLOCK_BYTES: usize = 256;
 type Block = [u8; BLOCK_BYTES + WINDOW_BYTES - 1];
 
 /// What becomes of a text, in a request and in a reply.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Role {
     /// Whether it is looked for.
     pub(crate) looks: [bool; 2],
     /// Whether a match begins with it; others stand in or before one.
     pub(crate) begins: [bool; 2],
+    /// What must stand beside it, if that says anything.
+    pub(crate) sides: Option<Sides>,
 }
 
 /// The first bytes of a window, as a number.
@@ -89,6 +94,13 @@ struct Slot {
     upto: u32,
 }
 
+/// A text, and what must stand beside it.
+#[derive(Debug)]
+struct Wanted {
+    text: Box<[u8]>,
+    sides: Option<Sides>,
+}
+
 /// A text, and how many of its bytes stand before the window.
 #[derive(Debug, Clone, Copy)]
 struct Windowed {
@@ -101,7 +113,7 @@ struct Windowed {
 /// places of a text have none of those.
 #[derive(Debug)]
 pub(crate) struct Index {
-    texts: Vec<Box<[u8]>>,
+    texts: Vec<Wanted>,
     /// For requests, replies, and either.
     filters: [Filter; 3],
     /// A table with open addressing, at most half full.
@@ -139,7 +151,10 @@ impl Index {
         let mut index = Self {
             texts: texts
                 .iter()
-                .map(|(text, _)| text.as_slice().into())
+                .map(|(text, role)| Wanted {
+                    text: text.as_slice().into(),
+                    sides: role.sides.clone(),
+                })
                 .collect(),
             filters: std::array::from_fn(|_| Filter::new()),
             slots: vec![Slot::default(); (by_window.len() * 2).next_power_of_two()].into(),
@@ -234,9 +249,15 @@ impl Index {
                 else {
                     continue;
                 };
-                let end = start + wanted.len();
-                if text.get(start..end).is_some_and(|found| is(found, wanted)) {
-                    hit(Hit::new(number, start, end));
+                let span = start..start + wanted.text.len();
+                let here = text.get(span.clone());
+                if here.is_some_and(|found| is(found, &wanted.text))
+                    && wanted
+                        .sides
+                        .as_ref()
+                        .is_none_or(|sides| sides.fit(text, &span))
+                {
+                    hit(Hit::new(number, span.start, span.end));
                 }
             }
         }
@@ -276,9 +297,10 @@ impl Index {
         }
     }
 
-    /// Bytes before a place that an occurrence over it can have.
+    /// Bytes on either side of a place that tell of the occurrences over it and
+    /// of those beside which it stands.
     pub(crate) const fn reach_bytes(&self) -> usize {
-        self.reach_bytes
+        self.reach_bytes + 2 * SIDE_BYTES_MAX
     }
 }
 

@@ -22,6 +22,8 @@ mod pattern;
 pub mod redact;
 mod resolve;
 mod shape;
+mod sides;
+mod steps;
 pub mod template;
 mod validate;
 mod view;

@@ -111,11 +111,15 @@ impl Pattern {
 
     /// What tells the rows of digits of its matches; `None` if it is too large.
     pub(crate) fn shape(&self, before: RangeInclusive<usize>) -> Option<Shape> {
-        let program = thompson::Compiler::new()
+        Some(Shape::new(&self.program()?, before))
+    }
+
+    /// Its program; `None` if it is too large.
+    pub(crate) fn program(&self) -> Option<thompson::NFA> {
+        thompson::Compiler::new()
             .configure(program().which_captures(thompson::WhichCaptures::None))
             .build(&self.text)
-            .ok()?;
-        Some(Shape::new(&program, before))
+            .ok()
     }
 
     /// The bytes that a match may begin with.

@@ -8,6 +8,7 @@ use terms::Direction;
 use super::plan::Plan;
 use crate::{
     index::{Hit, digit_rows},
+    sides::SIDE_BYTES_MAX,
     view::View,
 };
 
@@ -43,7 +44,7 @@ pub(super) fn hits(
         found.work = text.len();
         return found;
     };
-    inherited(view, plain, &mut found.hits);
+    inherited(view, edits, plain, &mut found.hits);
     found.rows = rows(view, edits, plain);
     let reach = plan.index.reach_bytes();
     let mut edits = edits.iter().peekable();
@@ -60,13 +61,10 @@ pub(super) fn hits(
         found.work += part.len();
         plan.index.look(part, direction, |hit| {
             let hit = Hit::new(hit.text(), hit.start() + from, hit.end() + from);
-            // What touches no edit was taken over.
-            let first =
-                near.partition_point(|edit| edit.end <= hit.start() && edit.start < hit.end());
-            let over = near.get(first).is_some_and(|edit| {
-                edit.start < hit.end() && (edit.end > hit.start() || edit.is_empty())
-            });
-            if over {
+            // What stands beside no edit was taken over.
+            let first = near.partition_point(|edit| edit.end + SIDE_BYTES_MAX <= hit.start());
+            let edit = near.get(first);
+            if edit.is_some_and(|edit| edit.start < hit.end() + SIDE_BYTES_MAX) {
                 found.hits.push(hit);
             }
         });
@@ -119,17 +117,84 @@ fn rows(view: &View<'_>, edits: &[Range<usize>], plain: &Hits) -> Vec<u32> {
     out
 }
 
-/// Those of the text itself that stand whole in stretches that are alike.
-fn inherited(view: &View<'_>, plain: &Hits, out: &mut Vec<Hit>) {
+/// Those of the text itself that stand whole in stretches that are alike, with
+/// what tells them on either side.
+fn inherited(view: &View<'_>, edits: &[Range<usize>], plain: &Hits, out: &mut Vec<Hit>) {
+    let edited_end = edits.last().is_some_and(|last| last.end >= view.text.len());
     let mut rest = plain.hits.as_slice();
     for (at, source) in view.unchanged() {
+        // No edit stands before a beginning or behind an end that are alike.
+        let from = match (at, source.start) {
+            (0, 0) => 0,
+            (_, start) => start + SIDE_BYTES_MAX,
+        };
+        let upto = if edited_end || at + source.len() < view.text.len() {
+            source.end.saturating_sub(SIDE_BYTES_MAX)
+        } else {
+            source.end
+        };
         let skip = rest.partition_point(|hit| hit.end() <= source.start);
         rest = rest.get(skip..).unwrap_or_default();
-        let inside = rest.iter().take_while(|hit| hit.end() <= source.end);
-        let whole = inside.filter(|hit| hit.start() >= source.start);
+        let inside = rest.iter().take_while(|hit| hit.end() <= upto);
+        let whole = inside.filter(|hit| hit.start() >= from);
         out.extend(whole.map(|hit| {
             let moved = |place: usize| place - source.start + at;
             Hit::new(hit.text(), moved(hit.start()), moved(hit.end()))
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Catalogue, Engine, view::views};
+
+    thread_local! {
+        static ENGINE: Engine = Engine::new(Catalogue::embedded().unwrap()).unwrap();
+    }
+
+    fn sorted(hits: &[Hit]) -> Vec<(usize, usize, usize)> {
+        let mut hits: Vec<_> = hits
+            .iter()
+            .map(|hit| (hit.end(), hit.start(), hit.text()))
+            .collect();
+        hits.sort_unstable();
+        hits
+    }
+
+    proptest! {
+        // What a view takes over is what would be found in it.
+        #[test]
+        fn a_view_has_the_hits_of_its_text(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    Just("%2e"), Just("\\u0031"), Just("\\n"), Just("=\n"), Just("&amp;"),
+                    Just("\u{200b}"), Just("\u{ff41}"), Just("s."), Just("key"), Just(" name "),
+                    Just(":"), Just("::"), Just("su"), Just("*"), Just("0123"), Just("a1b2C3"),
+                    Just("0x"), Just("pub"), Just(" "), Just("c2VjcmV0X2tleTogYWJjZGVm"),
+                ],
+                0..40,
+            ),
+        ) {
+            let text = parts.concat();
+            ENGINE.with(|engine| {
+                let plan = &engine.0.plan;
+                for direction in [None, Some(Direction::Request), Some(Direction::Reply)] {
+                    let all = views(&text, false);
+                    let plain = hits(plan, &all.views[0], direction, None);
+                    for view in &all.views[1..] {
+                        let taken = hits(plan, view, direction, Some(&plain));
+                        let mut looked = Hits::default();
+                        plan.index.look(view.text.as_bytes(), direction, |hit| looked.hits.push(hit));
+                        digit_rows(view.text.as_bytes(), |at| looked.rows.extend(u32::try_from(at)));
+                        prop_assert_eq!(sorted(&taken.hits), sorted(&looked.hits), "{:?}", view.text);
+                        prop_assert_eq!(&taken.rows, &looked.rows);
+                    }
+                }
+                Ok(())
+            })?;
+        }
     }
 }

@@ -17,10 +17,10 @@ use super::{
     published::Published,
     refused::{Refusals, Why},
 };
-use crate::{anchor::Anchor, catalogue::CONTEXT_BYTES, view::View};
+use crate::{anchor::Anchor, catalogue::CONTEXT_BYTES, sides::is_whole, view::View};
 
 pub(super) use bytes::tail;
-use bytes::{is_whole, next_char, run};
+use bytes::{next_char, run};
 use edits::{Around, Edits};
 pub(super) use reached::Reached;
 
@@ -179,7 +179,7 @@ impl Looking<'_> {
             let Some(uses) = plan.uses.get(hit.text()) else {
                 continue;
             };
-            if uses.is_word && is_whole(&view.text, hit.start()..hit.end()) {
+            if uses.is_word && is_whole(view.text.as_bytes(), &(hit.start()..hit.end())) {
                 self.word(hit.text(), hit.start(), hit.end());
             }
             if uses.begins.is_empty() || !edits.around(&(hit.start()..hit.end())).within(uses.reach)

@@ -8,16 +8,18 @@ use std::{
     sync::Arc,
 };
 
+use regex_automata::nfa::thompson::NFA;
 use terms::Direction;
 
 use super::Rule;
 use crate::{
-    anchor::Anchor,
+    anchor::{Anchor, of_text},
     boundary::Boundary,
     byteset::ByteSet,
     catalogue::CONTEXT_BYTES,
     index::{Index, Role, is},
     pattern::Pattern,
+    sides::Sides,
 };
 
 pub(super) use rows::{Row, Rows};
@@ -304,8 +306,15 @@ impl Plan {
         for uses in &mut uses {
             uses.reach = reach(uses, &spots);
         }
-        let roles = uses.iter().map(|uses| role(uses, &spots, rules));
-        let texts: Vec<(Vec<u8>, Role)> = texts.into_iter().zip(roles).collect();
+        let mut programs = BTreeMap::new();
+        let with_role = |(text, uses): (Vec<u8>, &Uses)| {
+            let role = Role {
+                sides: sides(&text, uses, &spots, &mut programs),
+                ..role(uses, &spots, rules)
+            };
+            (text, role)
+        };
+        let texts: Vec<(Vec<u8>, Role)> = texts.into_iter().zip(&uses).map(with_role).collect();
         Some(Self {
             spots,
             index: Index::new(&texts)?,
@@ -349,5 +358,38 @@ fn role(uses: &Uses, spots: &[Spot], rules: &[Rule]) -> Role {
             let mut begins = uses.begins.iter().filter(|begin| begin.most == 0);
             begins.any(|begin| looks(begin, direction))
         }),
+        sides: None,
     }
+}
+
+/// Texts that stand so often in a million bytes are told by what stands beside
+/// them; to find out what can is some work for each pattern.
+const COMMON: f64 = 5.0;
+
+/// What must stand beside a text, if that says anything.
+fn sides(
+    text: &[u8],
+    uses: &Uses,
+    spots: &[Spot],
+    programs: &mut BTreeMap<usize, Option<NFA>>,
+) -> Option<Sides> {
+    if uses.begins.is_empty() {
+        return Some(Sides::of_word());
+    }
+    if of_text(text) < COMMON {
+        return None;
+    }
+    let mut sides: Option<Sides> = uses.is_word.then(Sides::of_word);
+    for begin in &uses.begins {
+        let spot = spots.get(begin.spot)?;
+        let program = programs.entry(begin.spot);
+        let program = program.or_insert_with(|| spot.pattern.program());
+        let before = begin.least..=begin.most;
+        let more = Sides::new(program.as_ref()?, text, before, begin.within);
+        sides = Some(match sides {
+            Some(sides) => sides.or(more),
+            None => more,
+        });
+    }
+    sides
 }

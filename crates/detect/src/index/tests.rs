@@ -15,6 +15,7 @@ fn texts<const N: usize>(texts: [(&str, [bool; 2]); N]) -> Vec<(Vec<u8>, Role)> 
     let role = |begins| Role {
         looks: [true; 2],
         begins,
+        sides: None,
     };
     texts
         .map(|(text, begins)| (text.as_bytes().to_vec(), role(begins)))
@@ -50,8 +51,12 @@ fn capitals_stand_for_themselves_and_texts_for_their_direction() {
     let roles = looks.map(|looks| Role {
         looks,
         begins: looks,
+        sides: None,
     });
-    let texts = [(b"AKid".to_vec(), roles[0]), (b"<x".to_vec(), roles[1])];
+    let texts = [
+        (b"AKid".to_vec(), roles[0].clone()),
+        (b"<x".to_vec(), roles[1].clone()),
+    ];
     let index = Index::new(&texts).unwrap();
     let text = "AKID akid AKid <X";
     assert_eq!(hits(&index, text), [(0, 0), (0, 10), (1, 15)]);
@@ -75,8 +80,8 @@ proptest! {
         text in "([abAB=\u{e9}]{0,9}|x{1000,1030}){0,6}",
     ) {
         let wanted: Vec<Vec<u8>> = wanted.into_iter().map(String::into_bytes).collect();
-        let role = Role { looks: [true; 2], begins: [true, false] };
-        let texts: Vec<_> = wanted.iter().map(|text| (text.clone(), role)).collect();
+        let role = Role { looks: [true; 2], begins: [true, false], sides: None };
+        let texts: Vec<_> = wanted.iter().map(|text| (text.clone(), role.clone())).collect();
         let index = Index::new(&texts).unwrap();
         let lower = text.to_ascii_lowercase();
         let mut expected = Vec::new();

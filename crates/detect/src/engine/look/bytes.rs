@@ -1,7 +1,5 @@
 //! Small questions about the bytes of a text.
 
-use std::ops::Range;
-
 /// How many such bytes stand in a row. LIMIT: no pattern asks for more.
 pub(super) fn run(bytes: &[u8], at: usize, fits: impl Fn(&u8) -> bool) -> usize {
     const BYTES_MAX: usize = 128;
@@ -10,23 +8,6 @@ pub(super) fn run(bytes: &[u8], at: usize, fits: impl Fn(&u8) -> bool) -> usize 
         .take(BYTES_MAX)
         .take_while(|byte| fits(byte))
         .count()
-}
-
-/// Whether no word goes on before or behind: another letter or digit, unless a
-/// capital begins a new word, as in `apiKey`.
-pub(super) fn is_whole(text: &str, span: Range<usize>) -> bool {
-    let bytes = text.as_bytes();
-    let at = |place: Option<usize>| place.and_then(|place| bytes.get(place)).copied();
-    let parted = |before: Option<u8>, after: Option<u8>| match (before, after) {
-        (Some(before), Some(after)) => {
-            !before.is_ascii_alphanumeric()
-                || !after.is_ascii_alphanumeric()
-                || (before.is_ascii_lowercase() && after.is_ascii_uppercase())
-        }
-        _ => true,
-    };
-    parted(at(span.start.checked_sub(1)), at(Some(span.start)))
-        && parted(at(span.end.checked_sub(1)), at(Some(span.end)))
 }
 
 /// The last bytes of a text, whole characters only.

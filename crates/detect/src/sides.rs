@@ -1,0 +1,226 @@
+//! What can stand on either side of a text that a pattern is found by. Short
+//! texts stand everywhere; most of them are told from those of a match by the
+//! few bytes beside them.
+
+use std::ops::{Range, RangeInclusive};
+
+use regex_automata::nfa::thompson::{NFA, State};
+
+use crate::{
+    byteset::ByteSet,
+    steps::{closure, step},
+};
+
+/// LIMIT: bytes on one side that are looked at.
+pub(crate) const SIDE_BYTES_MAX: usize = 16;
+
+/// What counts as an occurrence of a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sides {
+    /// Whether a whole word counts, whatever stands beside it.
+    word: bool,
+    /// Where it stands in a match.
+    inside: Option<Inside>,
+}
+
+/// The bytes that can stand beside a text, the nearest first. Behind the last
+/// there may be anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Inside {
+    before: Vec<ByteSet>,
+    behind: Vec<ByteSet>,
+}
+
+impl Sides {
+    /// Of a word that stands for itself.
+    pub(crate) const fn of_word() -> Self {
+        Self {
+            word: true,
+            inside: None,
+        }
+    }
+
+    /// Of a text whose small letters stand for either case, so many bytes,
+    /// which are `within`, after the start of each match of a pattern.
+    pub(crate) fn new(
+        program: &NFA,
+        text: &[u8],
+        before: RangeInclusive<usize>,
+        within: ByteSet,
+    ) -> Self {
+        let mut states = closure(program, [program.start_anchored()]);
+        let mut begun = Vec::new();
+        for bytes in 0..=*before.end() {
+            if before.contains(&bytes) {
+                begun.extend(states.iter().copied());
+            }
+            states = step(program, &states, |_, _| true);
+        }
+        let mut states = closure(program, begun);
+        for byte in text {
+            states = step(program, &states, |from, to| {
+                let has = |byte: u8| (from..=to).contains(&byte);
+                has(*byte) || has(byte.to_ascii_uppercase())
+            });
+        }
+        let mut behind = Vec::new();
+        let ends = |state: &_| matches!(program.state(*state), State::Match { .. });
+        while behind.len() < SIDE_BYTES_MAX && !states.is_empty() && !states.iter().any(ends) {
+            let mut set = ByteSet::default();
+            states = step(program, &states, |from, to| {
+                set.add(from..=to);
+                true
+            });
+            behind.push(set);
+        }
+        Self {
+            word: false,
+            inside: Some(Inside {
+                before: vec![within; (*before.start()).min(SIDE_BYTES_MAX)],
+                behind,
+            }),
+        }
+    }
+
+    /// What fits one of two.
+    #[must_use]
+    pub(crate) fn or(self, other: Self) -> Self {
+        let inside = match (self.inside, other.inside) {
+            (Some(mine), Some(theirs)) => Some(Inside {
+                before: either(&mine.before, &theirs.before),
+                behind: either(&mine.behind, &theirs.behind),
+            }),
+            (mine, theirs) => mine.or(theirs),
+        };
+        Self {
+            word: self.word || other.word,
+            inside,
+        }
+    }
+
+    /// Whether it may be an occurrence where the text stands. What lies beyond
+    /// an end of these bytes fits.
+    pub(crate) fn fit(&self, bytes: &[u8], span: &Range<usize>) -> bool {
+        if self.word && is_whole(bytes, span) {
+            return true;
+        }
+        let Some(inside) = &self.inside else {
+            return false;
+        };
+        let before = bytes.get(..span.start).unwrap_or_default();
+        let behind = bytes.get(span.end..).unwrap_or_default();
+        let mut behind = behind.iter().zip(&inside.behind);
+        let mut before = before.iter().rev().zip(&inside.before);
+        behind.all(|(byte, set)| set.has(*byte)) && before.all(|(byte, set)| set.has(*byte))
+    }
+}
+
+/// Place by place what is in one of two, as far as both say something.
+fn either(mine: &[ByteSet], theirs: &[ByteSet]) -> Vec<ByteSet> {
+    let both = mine.iter().zip(theirs);
+    both.map(|(mine, theirs)| {
+        let mut set = *mine;
+        set.join(theirs);
+        set
+    })
+    .collect()
+}
+
+/// Whether no word goes on before or behind: another letter or digit, unless a
+/// capital begins a new word, as in `apiKey`.
+pub(crate) fn is_whole(bytes: &[u8], span: &Range<usize>) -> bool {
+    let at = |place: Option<usize>| place.and_then(|place| bytes.get(place)).copied();
+    let parted = |before: Option<u8>, after: Option<u8>| match (before, after) {
+        (Some(before), Some(after)) => {
+            !before.is_ascii_alphanumeric()
+                || !after.is_ascii_alphanumeric()
+                || (before.is_ascii_lowercase() && after.is_ascii_uppercase())
+        }
+        _ => true,
+    };
+    parted(at(span.start.checked_sub(1)), at(Some(span.start)))
+        && parted(at(span.end.checked_sub(1)), at(Some(span.end)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::anchor::{Anchor, anchors};
+
+    fn sides(pattern: &str, text: &str, before: RangeInclusive<usize>) -> Sides {
+        let within = ByteSet::all(&regex_syntax::parse(pattern).unwrap());
+        Sides::new(&NFA::new(pattern).unwrap(), text.as_bytes(), before, within)
+    }
+
+    fn fit(sides: &Sides, text: &str, span: Range<usize>) -> bool {
+        sides.fit(text.as_bytes(), &span)
+    }
+
+    #[test]
+    fn a_short_text_is_told_by_the_bytes_beside_it() {
+        let hash = sides("\\*[0-9A-F]{40}", "*", 0..=0);
+        assert!(fit(&hash, "*0123456789ABCDEF", 0..1));
+        assert!(!fit(&hash, "*0123456789ABCDEx", 0..1) && !fit(&hash, "* a", 0..1));
+        // Who knows what follows.
+        assert!(fit(&hash, "x*01", 1..2));
+        let mail = sides("[a-z]{3,9}@[a-z]{1,9}\\.com", "@", 3..=9);
+        assert!(fit(&mail, "abc@x.com", 3..4));
+        assert!(!fit(&mail, "a*c@x.com", 3..4) && !fit(&mail, "abc@.com", 3..4));
+        let key = sides("s[uv][0-9]{3}", "su", 0..=0);
+        assert!(fit(&key, "SU123", 0..2) && !fit(&key, "SU12a", 0..2));
+    }
+
+    #[test]
+    fn what_fits_one_of_two_fits() {
+        let word = Sides::of_word();
+        assert!(fit(&word, "a key", 2..5) && !fit(&word, "a keys", 2..5));
+        assert!(fit(&word, "apiKey", 3..6));
+        let both = word.or(sides("key[0-9]", "key", 0..=0));
+        assert!(fit(&both, "mykey1", 2..5) && fit(&both, "my key", 3..6));
+        assert!(!fit(&both, "mykeys", 2..5));
+        let one = sides("a[0-9]{3}", "a", 0..=0).or(sides("a[x-z]", "a", 0..=0));
+        assert!(fit(&one, "a1.", 0..1) && fit(&one, "ax", 0..1) && !fit(&one, "a.", 0..1));
+    }
+
+    proptest! {
+        // No text of a match is passed over.
+        #[test]
+        fn what_matches_fits(
+            (pattern, text) in prop::sample::select(vec![
+                "\\*[0-9A-F]{4}",
+                "s[.:][a-c]{3}(?:x|yy)?",
+                "[a-c]{1,3}:{1,2}[x-z]{2}",
+                "(?i-u:key|token)s?=[a-c]{2,4}",
+                "[0-9a-c]{2}-(?:[a-c]|-){2}",
+            ])
+            .prop_flat_map(|pattern| {
+                let text = ("[ :a]{0,3}", prop::string::string_regex(pattern).unwrap(), "[ :a1]{0,3}");
+                (Just(pattern), text)
+            }),
+        ) {
+            let (before, found, behind) = text;
+            let whole = format!("{before}{found}{behind}");
+            let hir = regex_syntax::parse(pattern).unwrap();
+            let program = NFA::new(pattern).unwrap();
+            let mut fits = false;
+            for anchor in anchors(&hir, false).unwrap() {
+                let Anchor::Literals { texts, before: reach, within } = anchor else {
+                    panic!("{pattern}");
+                };
+                for text in texts {
+                    let sides = Sides::new(&program, &text, reach.clone(), within);
+                    for at in reach.clone() {
+                        let span = before.len() + at..before.len() + at + text.len();
+                        let here = whole.as_bytes().get(span.clone());
+                        fits |= here.is_some_and(|here| {
+                            crate::index::is(here, &text) && sides.fit(whole.as_bytes(), &span)
+                        });
+                    }
+                }
+            }
+            prop_assert!(fits, "{pattern} {whole}");
+        }
+    }
+}
