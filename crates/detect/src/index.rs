@@ -378,31 +378,5 @@ pub(crate) fn is(found: &[u8], wanted: &[u8]) -> bool {
             .all(|(found, wanted)| found == wanted || (found.to_ascii_lowercase() == *wanted))
 }
 
-/// Where rows of digits begin.
-pub(crate) fn digit_rows(text: &[u8], mut row: impl FnMut(usize)) {
-    const BLOCK: usize = 32;
-    let mut before = false;
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let mut in_block = |start: usize, block: &[u8]| {
-        for (at, byte) in block.iter().enumerate() {
-            let digit = byte.is_ascii_digit();
-            if digit && !before {
-                row(start + at);
-            }
-            before = digit;
-        }
-    };
-    for (number, block) in blocks.iter().enumerate() {
-        let digits = |digits: u8, byte: &u8| digits | u8::from(byte.is_ascii_digit());
-        if block.iter().fold(0, digits) == 0 {
-            // As if it were one other byte.
-            in_block(number * BLOCK, b" ");
-        } else {
-            in_block(number * BLOCK, block);
-        }
-    }
-    in_block(blocks.len() * BLOCK, rest);
-}
-
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ mod catalogue;
 mod engine;
 pub mod import;
 mod index;
+mod marks;
 pub mod names;
 mod pattern;
 pub mod redact;

@@ -6,11 +6,7 @@ use std::ops::Range;
 use terms::Direction;
 
 use super::plan::Plan;
-use crate::{
-    index::{Hit, digit_rows},
-    sides::SIDE_BYTES_MAX,
-    view::View,
-};
+use crate::{index::Hit, marks::starts, sides::SIDE_BYTES_MAX, view::View};
 
 /// What was found in one pass.
 #[derive(Debug, Default)]
@@ -40,7 +36,7 @@ pub(super) fn hits(
     let (Some(edits), Some(plain)) = (view.edits(), plain) else {
         let hits = &mut found.hits;
         plan.index.look(text, direction, |hit| in_order(hits, hit));
-        digit_rows(text, |at| found.rows.extend(u32::try_from(at)));
+        starts(text, is_digit, |at| found.rows.extend(u32::try_from(at)));
         found.work = text.len();
         return found;
     };
@@ -71,6 +67,10 @@ pub(super) fn hits(
     }
     found.hits.sort_by_key(order);
     found
+}
+
+const fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_digit()
 }
 
 /// By their ends, longer ones first.
@@ -188,7 +188,7 @@ mod tests {
                         let taken = hits(plan, view, direction, Some(&plain));
                         let mut looked = Hits::default();
                         plan.index.look(view.text.as_bytes(), direction, |hit| looked.hits.push(hit));
-                        digit_rows(view.text.as_bytes(), |at| looked.rows.extend(u32::try_from(at)));
+                        starts(view.text.as_bytes(), is_digit, |at| looked.rows.extend(u32::try_from(at)));
                         prop_assert_eq!(sorted(&taken.hits), sorted(&looked.hits), "{:?}", view.text);
                         prop_assert_eq!(&taken.rows, &looked.rows);
                     }

@@ -98,18 +98,3 @@ proptest! {
         prop_assert_eq!(index.begun(text.as_bytes(), Some(Direction::Request)), begun.map_or(0, |from| lower.len() - from));
     }
 }
-
-#[test]
-fn rows_of_digits_are_found_over_the_ends_of_blocks() {
-    let text = format!("{}12 3{}4567 8", " ".repeat(31), "x".repeat(60));
-    let mut rows = Vec::new();
-    digit_rows(text.as_bytes(), |at| rows.push(at));
-    let slow: Vec<usize> = text
-        .char_indices()
-        .filter(|(at, char)| {
-            char.is_ascii_digit() && !text[..*at].ends_with(|c: char| c.is_ascii_digit())
-        })
-        .map(|(at, _)| at)
-        .collect();
-    assert_eq!(rows, slow);
-}

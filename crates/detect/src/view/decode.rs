@@ -4,6 +4,8 @@ use std::{ops::Range, sync::LazyLock};
 
 use terms::View as Kind;
 
+use crate::marks::runs as runs_of;
+
 use super::{
     Builder, View,
     readable::{READABLE_CHARS_MIN, Readable, readings},
@@ -40,16 +42,17 @@ pub(super) fn pair(bytes: &[u8], at: usize) -> Option<u8> {
 pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
     let (bytes, open) = (view.text.as_bytes(), view.open);
     let is_fresh = |run: &Range<usize>| view.is_fresh(&(run.start.saturating_sub(1)..run.end + 1));
-    let words = stretches(bytes, &LETTERS, RUN_CHARS_MIN, open);
+    let words = stretches(bytes, is_letter, RUN_CHARS_MIN, open);
     for run in words.iter().filter(|run| is_fresh(run)) {
         let at_end = run.end == bytes.len();
-        for offset in 0..4 {
+        let grows = open && at_end;
+        // Most runs are words and names, which spell nothing.
+        let spells = match bytes.get(run.clone()) {
+            Some(run) if !grows => spells(run),
+            _ => [true; OFFSETS],
+        };
+        for (offset, _) in spells.into_iter().enumerate().filter(|(_, spells)| *spells) {
             let run = run.start + offset..run.end;
-            // Most runs are words and names, which spell nothing.
-            let grows = open && at_end;
-            if !grows && !spells(bytes.get(run.clone())) {
-                continue;
-            }
             let feed = |readable: &mut Readable| {
                 base64(bytes, run.clone(), |placed| readable.push(placed))
             };
@@ -62,7 +65,7 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
         {
             continue;
         }
-        for offset in 0..4 {
+        for offset in 0..OFFSETS {
             let places = lines.iter().cloned().flatten().skip(offset);
             let feed = |readable: &mut Readable| {
                 base64(bytes, places.clone(), |placed| readable.push(placed))
@@ -75,7 +78,7 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
     // Each is in a run of letters and digits.
     let hex = words.iter().filter(|run| is_fresh(run)).flat_map(|word| {
         let part = bytes.get(word.clone()).unwrap_or_default();
-        let runs = stretches(part, &HEX, RUN_CHARS_MIN, open && word.end == bytes.len());
+        let runs = stretches(part, is_hex, RUN_CHARS_MIN, open && word.end == bytes.len());
         let from = word.start;
         let runs = runs.into_iter();
         runs.map(move |run| run.start + from..run.end + from)
@@ -108,25 +111,41 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
     }
 }
 
-/// Whether a run of base64 may spell enough characters in a row to be read:
-/// whoever says no here is right.
-fn spells(run: Option<&[u8]>) -> bool {
-    let (sextets, table) = (&*SEXTETS, &*IN_A_ROW);
-    let mut row = InARow::default();
-    for group in run.unwrap_or_default().chunks(4) {
-        let word = group.iter().fold(0_u32, |word, byte| {
-            (word << 6) | u32::from(of(sextets, *byte))
-        });
-        let missing = 4 - group.len();
-        let [_, decoded @ ..] = (word << (6 * missing)).to_be_bytes();
-        for byte in decoded.iter().take(3_usize.saturating_sub(missing)) {
-            row = row.and(table, *byte);
-            if row.chars >= READABLE_CHARS_MIN {
-                return true;
-            }
-        }
+/// Characters of base64 that stand for bytes together: a run may begin with any
+/// of them.
+const OFFSETS: usize = 4;
+
+/// Whether a run of base64, read from each of its first characters on, may
+/// spell enough characters in a row to be read: whoever says no here is right.
+fn spells(run: &[u8]) -> [bool; OFFSETS] {
+    let (sextets, rows) = (&*SEXTETS, &*ROWS);
+    let mut all = [0; OFFSETS];
+    let mut word = 0_u32;
+    let mut whole = run.iter();
+    for first in whole.by_ref().take(OFFSETS - 1) {
+        word = (word << 6) | u32::from(of(sextets, *first));
     }
-    false
+    // Each character ends the group of the next offset.
+    let mut offset = 0;
+    for last in whole {
+        word = (word << 6) | u32::from(of(sextets, *last));
+        let [_, decoded @ ..] = (word & 0xff_ffff).to_be_bytes();
+        if let Some(row) = all.get_mut(offset) {
+            *row = decoded.iter().fold(*row, |row, byte| rows.and(row, *byte));
+        }
+        offset = (offset + 1) % OFFSETS;
+    }
+    // What is left over is less than a group.
+    for (offset, row) in all.iter_mut().enumerate() {
+        let rest = run.len().saturating_sub(offset) % OFFSETS;
+        let rest = run.get(run.len() - rest..).unwrap_or_default();
+        let sextets = rest.iter().map(|byte| u32::from(of(sextets, *byte)));
+        let word = sextets.fold(0, |word, sextet| (word << 6) | sextet);
+        let [_, decoded @ ..] = (word << (6 * (OFFSETS - rest.len()))).to_be_bytes();
+        let decoded = decoded.iter().take(rest.len().saturating_sub(1));
+        *row = decoded.fold(*row, |row, byte| rows.and(row, *byte));
+    }
+    all.map(Rows::is_enough)
 }
 
 /// Something about each byte. Text is not foreseeable, branches on it are slow.
@@ -144,8 +163,8 @@ fn table(of: impl Fn(u8) -> u8) -> [u8; 256] {
 static SEXTETS: Table = LazyLock::new(|| table(|byte| sextet(byte).unwrap_or(0)));
 
 /// What a byte is to characters in a row.
-static IN_A_ROW: Table = LazyLock::new(|| {
-    table(|byte| match byte {
+const fn part(byte: u8) -> u8 {
+    match byte {
         b' '..=b'~' | b'\t'..=b'\r' => ONE,
         0x80..=0xbf => REST,
         0xc2..=0xdf => LEAD,
@@ -154,26 +173,34 @@ static IN_A_ROW: Table = LazyLock::new(|| {
         // Left out of wide characters.
         0 => ZERO,
         _ => 0,
-    })
-});
+    }
+}
 const ONE: u8 = 1;
 const REST: u8 = 2;
 const ZERO: u8 = 3;
 /// The first of two bytes, or of more.
 const LEAD: u8 = 4;
+/// All of them, in bits.
+const PART_BITS: u32 = 3;
 
 /// Characters in a row, at the most.
 #[derive(Debug, Clone, Copy, Default)]
 struct InARow {
-    chars: usize,
+    chars: u8,
     /// Bytes of the last one that are still to come.
     missing: u8,
 }
 
 impl InARow {
-    /// With one more byte.
-    fn and(self, row: &[u8; 256], byte: u8) -> Self {
-        let (chars, missing) = match (of(row, byte), self.missing) {
+    const ENOUGH: u8 = {
+        assert!(READABLE_CHARS_MIN < 8, "a row is a number of five bits");
+        READABLE_CHARS_MIN as u8
+    };
+
+    /// With one more part of a character; no more than enough is counted.
+    fn and(self, part: u8) -> Self {
+        let (chars, missing) = match (part, self.missing) {
+            _ if self.chars == Self::ENOUGH => (Self::ENOUGH, 0),
             (ZERO, missing) => (self.chars, missing),
             (REST, 1) => (self.chars + 1, 0),
             (REST, missing @ 2..) => (self.chars, missing - 1),
@@ -185,52 +212,72 @@ impl InARow {
         };
         Self { chars, missing }
     }
-}
 
-/// For each byte whether a run can have it.
-type Fits = [bool; 256];
-
-fn fits(test: impl Fn(u8) -> bool) -> Fits {
-    std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(&test))
-}
-
-static LETTERS: LazyLock<Fits> = LazyLock::new(|| {
-    fits(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_'))
-});
-static HEX: LazyLock<Fits> = LazyLock::new(|| fits(|byte| byte.is_ascii_hexdigit()));
-static PAIRS: LazyLock<Fits> = LazyLock::new(|| {
-    fits(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X') || parts(&byte))
-});
-
-/// The runs of at least so many bytes; of an `open` text also a shorter one at
-/// its end.
-fn stretches(bytes: &[u8], fits: &Fits, bytes_min: usize, open: bool) -> Vec<Range<usize>> {
-    let has = |byte: &u8| fits.get(usize::from(*byte)).copied().unwrap_or(false);
-    let mut out = Vec::new();
-    let mut at = 0;
-    // From the far end, so that most bytes need no look.
-    while let Some(window) = bytes.get(at..at + bytes_min) {
-        if let Some(miss) = window.iter().rposition(|byte| !has(byte)) {
-            at += miss + 1;
-            continue;
+    const fn of_number(number: u8) -> Self {
+        Self {
+            chars: number >> 2,
+            missing: number & 3,
         }
-        let rest = bytes.get(at + bytes_min..).unwrap_or_default();
-        let more = rest
-            .iter()
-            .position(|byte| !has(byte))
-            .unwrap_or(rest.len());
-        let end = at + bytes_min + more;
-        out.push(at..end);
-        at = end;
     }
+
+    const fn number(self) -> u8 {
+        self.chars << 2 | self.missing
+    }
+}
+
+/// Rows as numbers, looked up: 0 is none.
+struct Rows {
+    parts: [u8; 256],
+    /// For each row and part of a character what becomes of it.
+    next: [u8; 256],
+}
+
+static ROWS: LazyLock<Rows> = LazyLock::new(|| Rows {
+    parts: table(part),
+    next: table(|row_and_part| {
+        let part = row_and_part & ((1 << PART_BITS) - 1);
+        InARow::of_number(row_and_part >> PART_BITS)
+            .and(part)
+            .number()
+    }),
+});
+
+impl Rows {
+    fn and(&self, row: u8, byte: u8) -> u8 {
+        of(&self.next, row << PART_BITS | of(&self.parts, byte))
+    }
+
+    const fn is_enough(row: u8) -> bool {
+        InARow::of_number(row).chars >= InARow::ENOUGH
+    }
+}
+
+const fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
+const fn is_hex(byte: u8) -> bool {
+    byte.is_ascii_hexdigit()
+}
+
+const fn is_paired(byte: u8) -> bool {
+    byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X') || parts(&byte)
+}
+
+/// The runs of at least so many bytes of a class; of an `open` text also a
+/// shorter one at its end.
+fn stretches(
+    bytes: &[u8],
+    class: impl Fn(u8) -> bool + Copy,
+    bytes_min: usize,
+    open: bool,
+) -> Vec<Range<usize>> {
+    let mut out = Vec::new();
+    runs_of(bytes, bytes_min, class, |run| out.push(run));
     if open {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let start = at
-            + rest
-                .iter()
-                .rposition(|byte| !has(byte))
-                .map_or(0, |miss| miss + 1);
-        if start < bytes.len() {
+        let last = bytes.iter().rposition(|byte| !class(*byte));
+        let start = last.map_or(0, |last| last + 1);
+        if bytes.len() > start && bytes.len() - start < bytes_min {
             out.push(start..bytes.len());
         }
     }
@@ -270,7 +317,7 @@ fn wrapped(bytes: &[u8], runs: &[Range<usize>], open: bool) -> Vec<Lines> {
 
 /// The run that stands on the next line.
 fn next_line(bytes: &[u8], end: usize) -> Option<Range<usize>> {
-    let has = |byte: &u8| LETTERS.get(usize::from(*byte)).copied().unwrap_or(false);
+    let has = |byte: &u8| is_letter(*byte);
     let rest = bytes.get(end..)?;
     let gap = rest.iter().take(INDENT_BYTES_MAX + 3).position(has)?;
     if !is_line_end(rest.get(..gap)?) {
@@ -298,7 +345,7 @@ pub(super) type Placed = (u8, Range<usize>);
 /// `0x34, 0x35`; with whether the last may go on behind the end.
 fn parted(bytes: &[u8], open: bool) -> Vec<(Vec<Placed>, bool)> {
     let mut out = Vec::new();
-    for region in stretches(bytes, &PAIRS, PARTED_BYTES_MIN, open) {
+    for region in stretches(bytes, is_paired, PARTED_BYTES_MIN, open) {
         parted_in(bytes, &region, &mut out);
     }
     out
@@ -338,7 +385,7 @@ fn parted_in(bytes: &[u8], region: &Range<usize>, out: &mut Vec<(Vec<Placed>, bo
     }
 }
 
-fn parts(byte: &u8) -> bool {
+const fn parts(byte: &u8) -> bool {
     matches!(
         byte,
         b' ' | b'\t' | b'\r' | b'\n' | b':' | b',' | b';' | b'-' | b'.'
@@ -363,11 +410,11 @@ fn hexadecimal(
     let pairs = |at: usize| Some((pair(bytes, at)?, at..at + 2));
     let starts = || run.clone().step_by(2).filter(|at| at + 2 <= run.end);
     if !open {
-        let (table, mut row) = (&*IN_A_ROW, InARow::default());
+        let (rows, mut row) = (&*ROWS, 0);
         let mut values = starts().filter_map(|at| pair(bytes, at));
         let spells = values.any(|byte| {
-            row = row.and(table, byte);
-            row.chars >= READABLE_CHARS_MIN
+            row = rows.and(row, byte);
+            Rows::is_enough(row)
         });
         if !spells {
             return None;
@@ -433,6 +480,23 @@ mod tests {
 
     use super::*;
 
+    /// Without the characters at the end that would be padded.
+    fn base64_of(bytes: &[u8]) -> String {
+        const LETTERS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let bits: Vec<bool> = bytes
+            .iter()
+            .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1))
+            .collect();
+        let value = |bits: &[bool]| {
+            let bits = bits.iter().copied().chain(std::iter::repeat(false)).take(6);
+            bits.fold(0, |value, bit| value << 1 | usize::from(bit))
+        };
+        bits.chunks(6)
+            .map(|bits| char::from(LETTERS[value(bits)]))
+            .collect()
+    }
+
     proptest! {
         // Whatever can be read is not passed over.
         #[test]
@@ -455,12 +519,15 @@ mod tests {
                 Some(())
             };
             readings(feed, false, |builder| read.push(builder));
-            let row = bytes.iter().scan(InARow::default(), |row, byte| {
-                *row = row.and(&IN_A_ROW, *byte);
-                Some(row.chars)
-            });
-            let most = row.max().unwrap_or(0);
-            prop_assert!(read.is_empty() || most >= READABLE_CHARS_MIN, "{most}");
+            let row = bytes.iter().fold(0, |row, byte| ROWS.and(row, *byte));
+            prop_assert!(read.is_empty() || Rows::is_enough(row));
+            // From every offset of its base64.
+            let encoded = base64_of(&bytes);
+            for skipped in 0..OFFSETS {
+                let run = "AAAA"[..skipped].to_owned() + &encoded;
+                let spelled = spells(run.as_bytes())[skipped];
+                prop_assert_eq!(spelled, Rows::is_enough(row), "{}", skipped);
+            }
         }
     }
 }
