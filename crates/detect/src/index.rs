@@ -8,7 +8,8 @@ use terms::{Direction, Turn};
 
 use crate::{
     anchor::of_text,
-    sides::{SIDE_BYTES_MAX, Sides},
+    byteset::ByteSet,
+    sides::{SIDE_BYTES_MAX, Sides, is_boundary},
 };
 use filter::Filter;
 
@@ -69,6 +70,12 @@ pub(crate) struct Role {
     pub(crate) sides: Option<Sides>,
 }
 
+impl Role {
+    fn is_of_word(&self) -> bool {
+        self.sides.as_ref().is_some_and(Sides::is_of_word)
+    }
+}
+
 /// The first bytes of a window, as a number.
 const fn first_bytes(window: u32, bytes: usize) -> u32 {
     match bytes {
@@ -108,6 +115,9 @@ struct Windowed {
     before: u32,
 }
 
+/// A window begins a word so much more seldom than it stands anywhere.
+const BEGINS_WORD: f64 = 0.15;
+
 /// Many texts, looked for at once; their capitals stand for themselves, their
 /// small letters for either case. Each is known by its rarest few bytes; most
 /// places of a text have none of those.
@@ -116,6 +126,8 @@ pub(crate) struct Index {
     texts: Vec<Wanted>,
     /// For requests, replies, and either.
     filters: [Filter; 3],
+    /// For places over which a word goes on, whatever the direction.
+    within_words: Filter,
     /// A table with open addressing, at most half full.
     slots: Box<[Slot]>,
     windowed: Vec<Windowed>,
@@ -128,26 +140,7 @@ impl Index {
     /// Of these texts, which are not empty, each with its role. `None` if they
     /// are too many.
     pub(crate) fn new(texts: &[(Vec<u8>, Role)]) -> Option<Self> {
-        let mut by_window: BTreeMap<(usize, u32), Vec<Windowed>> = BTreeMap::new();
-        for (number, (text, _)) in texts.iter().enumerate() {
-            let bytes = text.len().min(WINDOW_BYTES);
-            let mut best: Option<(f64, usize, (usize, u32))> = None;
-            for (before, window) in text.windows(bytes).enumerate() {
-                let key = (bytes, packed(window));
-                // Texts that share a window are compared one by one.
-                let shared = by_window.get(&key).map_or(0, Vec::len);
-                let shared = f64::from(u32::try_from(shared).ok()?);
-                let cost = of_text(&window.to_ascii_lowercase()) * (1.0 + shared);
-                if best.as_ref().is_none_or(|(known, ..)| cost < *known) {
-                    best = Some((cost, before, key));
-                }
-            }
-            let (_, before, key) = best?;
-            by_window.entry(key).or_default().push(Windowed {
-                text: u32::try_from(number).ok()?,
-                before: u32::try_from(before).ok()?,
-            });
-        }
+        let by_window = windows(texts)?;
         let mut index = Self {
             texts: texts
                 .iter()
@@ -157,6 +150,7 @@ impl Index {
                 })
                 .collect(),
             filters: std::array::from_fn(|_| Filter::new()),
+            within_words: Filter::new(),
             slots: vec![Slot::default(); (by_window.len() * 2).next_power_of_two()].into(),
             windowed: Vec::with_capacity(texts.len()),
             begins: [0, 1].map(|direction| Beginnings::new(texts, direction)),
@@ -165,19 +159,41 @@ impl Index {
         for ((bytes, window), mut windowed) in by_window {
             // Longer ones first, as they begin earlier.
             windowed.sort_by_key(|windowed| std::cmp::Reverse(windowed.before));
-            let looks = |direction: usize| {
-                let mut roles = windowed.iter().filter_map(|it| texts.get(it.text as usize));
-                roles.any(|(_, role)| role.looks.get(direction) == Some(&true))
-            };
-            let directions = [looks(0), looks(1), true];
-            for (filter, looks) in index.filters.iter_mut().zip(directions) {
-                if looks {
-                    filter.add(bytes, window);
-                }
-            }
+            index.filter(bytes, window, &windowed, texts);
             index.add(bytes, window, &windowed)?;
         }
         Some(index)
+    }
+
+    /// Lets the window of these texts through.
+    fn filter(
+        &mut self,
+        bytes: usize,
+        window: u32,
+        windowed: &[Windowed],
+        texts: &[(Vec<u8>, Role)],
+    ) {
+        let roles = || {
+            let roles = windowed.iter().map(|it| (it, texts.get(it.text as usize)));
+            roles.filter_map(|(it, text)| Some((it, &text?.1)))
+        };
+        // A window of one byte stands for nothing but its text.
+        let mut next = ByteSet::default();
+        for (_, role) in roles() {
+            let known = role.sides.as_ref().and_then(Sides::next);
+            next.join(&known.unwrap_or(ByteSet::ALL));
+        }
+        let looks =
+            |direction: usize| roles().any(|(_, role)| role.looks.get(direction) == Some(&true));
+        let directions = [looks(0), looks(1), true];
+        for (filter, looks) in self.filters.iter_mut().zip(directions) {
+            if looks {
+                filter.add(bytes, window, &next);
+            }
+        }
+        if roles().any(|(it, role)| it.before > 0 || !role.is_of_word()) {
+            self.within_words.add(bytes, window, &next);
+        }
     }
 
     fn add(&mut self, bytes: usize, window: u32, windowed: &[Windowed]) -> Option<()> {
@@ -240,6 +256,11 @@ impl Index {
     ) {
         let window = block.get(in_block..).and_then(<[u8]>::first_chunk);
         let window = window.map_or(0, |window| u32::from_le_bytes(*window));
+        let filter = if is_boundary(text, at) {
+            filter
+        } else {
+            &self.within_words
+        };
         // Most places have a window of one length, and the table is far away.
         let lengths = (1..=WINDOW_BYTES).rev();
         for bytes in lengths.filter(|bytes| filter.has_of(*bytes, window)) {
@@ -302,6 +323,37 @@ impl Index {
     pub(crate) const fn reach_bytes(&self) -> usize {
         self.reach_bytes + 2 * SIDE_BYTES_MAX
     }
+}
+
+/// For each window the texts that are found by it.
+type Windows = BTreeMap<(usize, u32), Vec<Windowed>>;
+
+/// The rarest window of each text; `None` if they are too many.
+fn windows(texts: &[(Vec<u8>, Role)]) -> Option<Windows> {
+    let mut by_window = Windows::new();
+    for (number, (text, role)) in texts.iter().enumerate() {
+        let bytes = text.len().min(WINDOW_BYTES);
+        let mut best: Option<(f64, usize, (usize, u32))> = None;
+        for (before, window) in text.windows(bytes).enumerate() {
+            let key = (bytes, packed(window));
+            // Texts that share a window are compared one by one.
+            let shared = by_window.get(&key).map_or(0, Vec::len);
+            let shared = f64::from(u32::try_from(shared).ok()?);
+            let mut cost = of_text(&window.to_ascii_lowercase()) * (1.0 + shared);
+            if before == 0 && role.is_of_word() {
+                cost *= BEGINS_WORD;
+            }
+            if best.as_ref().is_none_or(|(known, ..)| cost < *known) {
+                best = Some((cost, before, key));
+            }
+        }
+        let (_, before, key) = best?;
+        by_window.entry(key).or_default().push(Windowed {
+            text: u32::try_from(number).ok()?,
+            before: u32::try_from(before).ok()?,
+        });
+    }
+    Some(by_window)
 }
 
 /// Texts that are asked for by their first bytes.

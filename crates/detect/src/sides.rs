@@ -82,6 +82,17 @@ impl Sides {
         }
     }
 
+    /// Whether nothing counts but a whole word.
+    pub(crate) const fn is_of_word(&self) -> bool {
+        self.word && self.inside.is_none()
+    }
+
+    /// What can stand right behind; `None` if anything can.
+    pub(crate) fn next(&self) -> Option<ByteSet> {
+        let inside = self.inside.as_ref().filter(|_| !self.word)?;
+        inside.behind.first().copied()
+    }
+
     /// What fits one of two.
     #[must_use]
     pub(crate) fn or(self, other: Self) -> Self {
@@ -126,20 +137,23 @@ fn either(mine: &[ByteSet], theirs: &[ByteSet]) -> Vec<ByteSet> {
     .collect()
 }
 
-/// Whether no word goes on before or behind: another letter or digit, unless a
-/// capital begins a new word, as in `apiKey`.
+/// Whether no word goes on before or behind.
 pub(crate) fn is_whole(bytes: &[u8], span: &Range<usize>) -> bool {
-    let at = |place: Option<usize>| place.and_then(|place| bytes.get(place)).copied();
-    let parted = |before: Option<u8>, after: Option<u8>| match (before, after) {
+    is_boundary(bytes, span.start) && is_boundary(bytes, span.end)
+}
+
+/// Whether no word goes on over a place: a letter or digit stands on one side
+/// at most, or a capital begins a new word, as in `apiKey`.
+pub(crate) fn is_boundary(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    match (before, bytes.get(at)) {
         (Some(before), Some(after)) => {
             !before.is_ascii_alphanumeric()
                 || !after.is_ascii_alphanumeric()
                 || (before.is_ascii_lowercase() && after.is_ascii_uppercase())
         }
         _ => true,
-    };
-    parted(at(span.start.checked_sub(1)), at(Some(span.start)))
-        && parted(at(span.end.checked_sub(1)), at(Some(span.end)))
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! may stand.
 
 use super::{BLOCK_BYTES, Block, first_bytes, hash};
+use crate::byteset::ByteSet;
 
 /// Bits of the hashes of four bytes, of which there are most, and of three.
 /// Together with those of two bytes, which are no hashes, the filters of one
@@ -41,7 +42,7 @@ fn bit(number: usize) -> u8 {
 pub(super) struct Filter {
     four: Bits<{ 1 << (FOUR_BITS - 3) }>,
     three: Bits<{ 1 << (THREE_BITS - 3) }>,
-    /// Also single bytes, with whatever follows.
+    /// Also single bytes, with what can follow.
     two: Bits<{ 1 << (16 - 3) }>,
 }
 
@@ -54,9 +55,15 @@ impl Filter {
         }
     }
 
-    pub(super) fn add(&mut self, bytes: usize, window: u32) {
+    /// Lets a window through; a single byte only before these, in either case,
+    /// and before the end.
+    pub(super) fn add(&mut self, bytes: usize, window: u32, next: &ByteSet) {
         match bytes {
-            1 => (0..256).for_each(|next| self.two.add((window | next << 8) as usize)),
+            1 => {
+                let next = next.iter().map(|next| next.to_ascii_lowercase());
+                next.chain([0])
+                    .for_each(|next| self.two.add((window | u32::from(next) << 8) as usize));
+            }
             2 => self.two.add(window as usize),
             3 => self.three.add(hash(window, THREE_BITS)),
             _ => self.four.add(hash(window, FOUR_BITS)),
