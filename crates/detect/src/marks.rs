@@ -12,11 +12,16 @@ fn word(bytes: &[u8], class: impl Fn(u8) -> bool) -> u64 {
     const TOGETHER: usize = size_of::<u64>();
     // Eight bytes of nothing or one become eight bits, the first one lowest.
     const GATHER: u64 = 0x0102_0408_1020_4080;
-    let mut block = [0; WORD_BYTES];
-    let known = bytes.len().min(WORD_BYTES);
-    for (to, byte) in block.iter_mut().zip(bytes) {
-        *to = *byte;
-    }
+    let (block, known) = match bytes.first_chunk::<WORD_BYTES>() {
+        Some(block) => (*block, WORD_BYTES),
+        None => {
+            let mut block = [0; WORD_BYTES];
+            for (to, byte) in block.iter_mut().zip(bytes) {
+                *to = *byte;
+            }
+            (block, bytes.len())
+        }
+    };
     let flags = block.map(|byte| u8::from(class(byte)));
     let (parts, _) = flags.as_chunks::<TOGETHER>();
     let bits = parts.iter().rev().fold(0, |bits, part| {

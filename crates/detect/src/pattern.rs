@@ -66,7 +66,7 @@ pub(crate) struct Pattern {
 #[derive(Debug)]
 enum Automaton {
     Whole(dense::DFA<Vec<u32>>),
-    Lazy(hybrid::dfa::DFA, Mutex<Vec<hybrid::dfa::Cache>>),
+    Lazy(hybrid::dfa::DFA, Mutex<Vec<Box<hybrid::dfa::Cache>>>),
 }
 
 impl Pattern {
@@ -136,7 +136,7 @@ impl Pattern {
             Ok(Automaton::Whole(dfa)) => walk(dfa, text, at),
             Ok(Automaton::Lazy(dfa, caches)) => {
                 let taken = caches.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let mut cache = taken.unwrap_or_else(|| dfa.create_cache());
+                let mut cache = taken.unwrap_or_else(|| Box::new(dfa.create_cache()));
                 let tried = walk_lazily(dfa, &mut cache, text, at);
                 let mut caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
                 if caches.len() < CACHES_MAX {

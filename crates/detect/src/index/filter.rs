@@ -4,54 +4,61 @@
 use super::{BLOCK_BYTES, Block, first_bytes, hash};
 use crate::byteset::ByteSet;
 
-/// Bits of the hashes of four bytes, of which there are most, and of three.
-/// Together with those of two bytes, which are no hashes, the filters of one
-/// direction fit into a processor's nearest cache, and few of their bits are
-/// set.
-const FOUR_BITS: u32 = 17;
-const THREE_BITS: u32 = 15;
+/// Bytes of the tables of windows of four bytes, of which there are most, and
+/// of three and two, as powers of two. Together those of one direction fit into
+/// a processor's nearest cache, and few of their bits are set.
+const FOUR_BITS: u32 = 14;
+const THREE_BITS: u32 = 12;
+const TWO_BITS: u32 = 13;
 
-/// A bit for each number below `BYTES` times eight.
-#[derive(Debug)]
-struct Bits<const BYTES: usize>(Box<[u8; BYTES]>);
+/// A bit for each window: which byte is the table's, which bit of it the first
+/// byte of the window tells, whatever the table.
+type Table<const BYTES: usize> = Box<[u8; BYTES]>;
 
-impl<const BYTES: usize> Bits<BYTES> {
-    fn new() -> Self {
-        Self(Box::new([0; BYTES]))
-    }
-
-    fn add(&mut self, number: usize) {
-        let byte = self.0.get_mut(number / 8);
-        byte.into_iter().for_each(|byte| *byte |= bit(number));
-    }
-
-    fn has(&self, number: usize) -> bool {
-        let byte = self.0.get(number / 8).copied().unwrap_or(0);
-        byte & bit(number) != 0
-    }
+/// The bit, looked up: shifts by a number that is not known cost more.
+fn bit(window: u32) -> u8 {
+    const BITS: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+    BITS.get(window as usize % BITS.len()).copied().unwrap_or(0)
 }
 
-/// A bit of a byte, looked up: shifts by a number that is not known cost more.
-fn bit(number: usize) -> u8 {
-    const BITS: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
-    BITS.get(number % 8).copied().unwrap_or(0)
+/// Where windows of four bytes have their bits.
+const fn place_of_four(window: u32) -> usize {
+    hash(window, FOUR_BITS)
+}
+
+const fn place_of_three(window: u32) -> usize {
+    hash(first_bytes(window, 3), THREE_BITS)
+}
+
+/// Of two bytes no two windows share a bit.
+const fn place_of_two(window: u32) -> usize {
+    first_bytes(window, 2) as usize / 8
+}
+
+fn byte<const BYTES: usize>(table: &Table<BYTES>, place: usize) -> u8 {
+    table.get(place).copied().unwrap_or(0)
+}
+
+fn set<const BYTES: usize>(table: &mut Table<BYTES>, place: usize, window: u32) {
+    let byte = table.get_mut(place);
+    byte.into_iter().for_each(|byte| *byte |= bit(window));
 }
 
 /// Windows that texts of one direction have.
 #[derive(Debug)]
 pub(super) struct Filter {
-    four: Bits<{ 1 << (FOUR_BITS - 3) }>,
-    three: Bits<{ 1 << (THREE_BITS - 3) }>,
+    four: Table<{ 1 << FOUR_BITS }>,
+    three: Table<{ 1 << THREE_BITS }>,
     /// Also single bytes, with what can follow.
-    two: Bits<{ 1 << (16 - 3) }>,
+    two: Table<{ 1 << TWO_BITS }>,
 }
 
 impl Filter {
     pub(super) fn new() -> Self {
         Self {
-            four: Bits::new(),
-            three: Bits::new(),
-            two: Bits::new(),
+            four: Box::new([0; _]),
+            three: Box::new([0; _]),
+            two: Box::new([0; _]),
         }
     }
 
@@ -61,31 +68,34 @@ impl Filter {
         match bytes {
             1 => {
                 let next = next.iter().map(|next| next.to_ascii_lowercase());
-                next.chain([0])
-                    .for_each(|next| self.two.add((window | u32::from(next) << 8) as usize));
+                for next in next.chain([0]) {
+                    let window = window | u32::from(next) << 8;
+                    set(&mut self.two, place_of_two(window), window);
+                }
             }
-            2 => self.two.add(window as usize),
-            3 => self.three.add(hash(window, THREE_BITS)),
-            _ => self.four.add(hash(window, FOUR_BITS)),
+            2 => set(&mut self.two, place_of_two(window), window),
+            3 => set(&mut self.three, place_of_three(window), window),
+            _ => set(&mut self.four, place_of_four(window), window),
         }
     }
 
     /// Whether a window of so many bytes may stand here.
     pub(super) fn has_of(&self, bytes: usize, window: u32) -> bool {
-        match bytes {
-            4 => self.four.has(hash(window, FOUR_BITS)),
-            3 => self.three.has(hash(first_bytes(window, 3), THREE_BITS)),
-            _ => self.two.has(first_bytes(window, 2) as usize),
-        }
+        let byte = match bytes {
+            4 => byte(&self.four, place_of_four(window)),
+            3 => byte(&self.three, place_of_three(window)),
+            _ => byte(&self.two, place_of_two(window)),
+        };
+        byte & bit(window) != 0
     }
 
     /// Whether a text may stand here.
     fn has(&self, window: u32) -> bool {
-        let four = self.four.has(hash(window, FOUR_BITS));
-        let three = self.three.has(hash(first_bytes(window, 3), THREE_BITS));
-        let two = self.two.has(first_bytes(window, 2) as usize);
+        let four = byte(&self.four, place_of_four(window));
+        let three = byte(&self.three, place_of_three(window));
+        let two = byte(&self.two, place_of_two(window));
         // All of them, since a branch more costs more.
-        four | three | two
+        (four | three | two) & bit(window) != 0
     }
 
     /// The places among the first of a block where a text may be. No branch

@@ -316,6 +316,16 @@ pub(super) fn gap_is(
 pub(super) fn person(text: &str, span: &Range<usize>) -> bool {
     let found = text.get(span.clone()).unwrap_or_default();
     let before = text.get(..span.start).unwrap_or_default();
+    let parts = |char: char| {
+        char.is_whitespace() || matches!(char, ':' | '=' | ',' | '"' | '\'' | '*' | '-')
+    };
+    // A cue, a title and a line end with a letter and what parts it from the
+    // name; most words in capitals stand behind something else.
+    let near = before.get(tail_start(before)..).unwrap_or_default();
+    let led = near.trim_end_matches(|char| parts(char) || char == '.');
+    if led.len() == near.len() || !(led.is_empty() || led.ends_with(char::is_alphabetic)) {
+        return false;
+    }
     let first = found
         .split([' ', '-'])
         .next()
@@ -327,11 +337,7 @@ pub(super) fn person(text: &str, span: &Range<usize>) -> bool {
         return false;
     }
     let plain = |gap: &str| {
-        gap.chars().count() <= NAME_GAP_CHARS_MAX
-            && gap.chars().all(|char| {
-                char.is_whitespace() || matches!(char, ':' | '=' | ',' | '"' | '\'' | '*' | '-')
-            })
-            && !gap.is_empty()
+        gap.chars().count() <= NAME_GAP_CHARS_MAX && gap.chars().all(parts) && !gap.is_empty()
     };
     let ending = |gap: &str| plain(gap) && gap.contains([',', '\n', ':']);
     let untitled = before.trim_end_matches([' ', '.']);

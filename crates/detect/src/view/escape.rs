@@ -199,9 +199,12 @@ fn rewritten(
         near = near || tells(text, &(start..stop), value);
         at = stop;
     }
+    if !near {
+        return None;
+    }
     builder.bytes(&group, view.open && at == end);
     builder.copy(text, at..end);
-    near.then_some(builder)
+    Some(builder)
 }
 
 /// Whether an escape can stand in or before something: code has `%d` and `=`
