@@ -13,7 +13,7 @@ use regex_automata::{
     nfa::thompson,
     util::{primitives::StateID, start},
 };
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use crate::{
     anchor::{Anchor, anchors, run_min},
@@ -57,6 +57,7 @@ pub(crate) struct Pattern {
     text: String,
     first: ByteSet,
     run_min: usize,
+    digits_min: usize,
     anchors: Vec<Anchor>,
     /// The longest that a match can be.
     span_bytes_max: usize,
@@ -86,6 +87,7 @@ impl Pattern {
             text: text.to_owned(),
             first: ByteSet::first(&hir),
             run_min: run_min(&hir),
+            digits_min: digits_min(&hir),
             anchors,
             span_bytes_max,
             automaton: OnceLock::new(),
@@ -107,6 +109,11 @@ impl Pattern {
     /// How many letters and digits every match begins with, at least.
     pub(crate) const fn run_min(&self) -> usize {
         self.run_min
+    }
+
+    /// How many digits every match has, at least.
+    pub(crate) const fn digits_min(&self) -> usize {
+        self.digits_min
     }
 
     /// What tells the rows of digits of its matches; `None` if it is too large.
@@ -146,6 +153,27 @@ impl Pattern {
             }
             Err(too_large) => Err(*too_large),
         }
+    }
+}
+
+/// How many digits every match has, at least.
+fn digits_min(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal
+            .0
+            .iter()
+            .filter(|byte| byte.is_ascii_digit())
+            .count(),
+        HirKind::Class(_) => usize::from(ByteSet::first(hir).is_digits()),
+        HirKind::Repetition(Repetition { min, sub, .. }) => {
+            digits_min(sub).saturating_mul(*min as usize)
+        }
+        HirKind::Capture(capture) => digits_min(&capture.sub),
+        HirKind::Concat(parts) => parts
+            .iter()
+            .fold(0, |digits, part| digits.saturating_add(digits_min(part))),
+        HirKind::Alternation(branches) => branches.iter().map(digits_min).min().unwrap_or(0),
     }
 }
 

@@ -184,6 +184,16 @@ impl Validator {
         Some(Valid { end, looked: end })
     }
 
+    /// Digits that each valid match has in its first 64 bytes, at least, where
+    /// its pattern does not say so.
+    pub(crate) const fn digits_min(self) -> usize {
+        match self {
+            // At most four other bytes stand between two digits.
+            Self::PhoneNamed => phone::LOCAL_DIGITS_MIN,
+            _ => 0,
+        }
+    }
+
     /// Where the secret begins in a match that has its name before it: the
     /// name stays as it is.
     pub(crate) fn value_start(self, text: &str, span: &Range<usize>) -> usize {

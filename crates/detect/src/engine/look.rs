@@ -13,7 +13,7 @@ use terms::{Direction, Finding, Turn, View as Reading};
 use super::{
     Engine, Rule,
     hits::{Hits, hits},
-    plan::{Plan, Spot},
+    plan::{Digits, Plan, Spot},
     published::Published,
     refused::{Refusals, Why},
 };
@@ -221,17 +221,27 @@ impl Looking<'_> {
         let (plan, bytes) = (self.plan, self.view.text.as_bytes());
         let digits = run(bytes, at, u8::is_ascii_digit);
         let after = bytes.get(at + digits).copied();
-        let named = if at < self.any_upto || self.task.explain {
-            plan.rows_named.of(digits, after, self.view.open)
+        // Who explains tells also what begins in the middle of a word, and what
+        // is no number after all.
+        let (open, explain) = (self.view.open, self.task.explain);
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        let glued = before.is_some_and(u8::is_ascii_alphanumeric) && !explain && !self.is_seam(at);
+        let named = if at < self.any_upto || explain {
+            plan.rows_named.of(digits, glued, after, open)
         } else {
             &[]
         };
-        let rows = plan.rows.of(digits, after, self.view.open);
+        let rows = plan.rows.of(digits, glued, after, open);
+        let mut near = None;
         let mut letters = None;
         for row in rows.iter().chain(named) {
             let Some(spot) = plan.spots.get(row.spot) else {
                 continue;
             };
+            let near: &mut Option<Digits> = near.get_or_insert_with(|| Digits::count(bytes, at));
+            if !explain && near.is_some_and(|near| !near.has(row.needed)) {
+                continue;
+            }
             let starts = row.before();
             // A match begins in the row, or so many bytes before it.
             let (before, behind) = spot.reach;
@@ -254,7 +264,7 @@ impl Looking<'_> {
                     let letters = letters.get_or_insert_with(|| {
                         digits + run(bytes, at + digits, u8::is_ascii_alphanumeric)
                     });
-                    let open = self.view.open && at + *letters == bytes.len();
+                    let open = open && at + *letters == bytes.len();
                     if *letters >= row.run_min || open {
                         self.begin(row.spot, start);
                     }

@@ -22,7 +22,7 @@ use crate::{
     sides::Sides,
 };
 
-pub(super) use rows::{Row, Rows};
+pub(super) use rows::{Digits, Row, Rows};
 
 /// A pattern among all of them.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub(super) struct Spot {
     /// What it begins with; beside the pattern, since it is asked so often.
     pub(super) first: ByteSet,
     pub(super) run_min: usize,
+    /// As many digits stand in the first bytes of each match that is valid.
+    digits_min: usize,
     requests: bool,
     replies: bool,
 }
@@ -62,6 +64,7 @@ impl Spot {
             pattern: Arc::clone(pattern),
             first: pattern.first(),
             run_min: pattern.run_min(),
+            digits_min: rule.map_or(0, |(_, rule)| rule.detector.validator.digits_min()),
             named: rule.is_some_and(|(_, rule)| rule.detector.needs_context()),
             left: rule.map_or(Boundary::None, |(_, rule)| rule.detector.left),
             requests: looks(Direction::Request),
@@ -292,7 +295,7 @@ impl Plan {
         let rows_of = |named: bool| {
             let rows = draft.rows.iter().filter_map(|(number, before)| {
                 let spot = spots.get(*number)?;
-                (spot.named == named).then(|| Row::new(*number, before, spot.pattern.run_min()))
+                (spot.named == named).then(|| Row::new(*number, before, spot))
             });
             Rows::new(&rows.collect::<Vec<_>>(), &spots)
         };

@@ -8,7 +8,7 @@ use super::{Valid, cue};
 
 /// Digits of a whole number (E.164), and of the shortest that a local one has.
 const DIGITS_MAX: usize = 15;
-const LOCAL_DIGITS_MIN: usize = 6;
+pub(super) const LOCAL_DIGITS_MIN: usize = 6;
 /// A number without groups is one of many things.
 const BARE_DIGITS_MIN: usize = 7;
 /// Bytes between a word and the number that it names.

@@ -3,13 +3,69 @@
 use std::{collections::HashMap, ops::RangeInclusive};
 
 use super::Spot;
-use crate::shape::{DIGITS_MAX, Shape};
+use crate::{
+    boundary::Boundary,
+    shape::{DIGITS_MAX, Shape},
+};
 
 /// What can stand behind a row: each byte, the end of a text, or the end of
 /// one that may go on.
 const COLUMNS: usize = 256 + 2;
 const END: usize = 256;
 const OPEN: usize = 257;
+
+/// Bytes from the beginning of a row in which digits are counted: of most
+/// matches, and of the others that are known to have some there.
+pub(in crate::engine) const NEAR_BYTES: usize = 32;
+pub(in crate::engine) const FAR_BYTES: usize = 64;
+
+/// Digits from the beginning of a row on, that one included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(in crate::engine) struct Digits {
+    pub(in crate::engine) near: u8,
+    pub(in crate::engine) far: u8,
+}
+
+impl Digits {
+    /// Those of a text from a place on; `None` where its end hides some.
+    pub(in crate::engine) fn count(bytes: &[u8], at: usize) -> Option<Self> {
+        let rest: &[u8; FAR_BYTES] = bytes.get(at..)?.first_chunk()?;
+        let (near, far) = rest.split_at(NEAR_BYTES);
+        let count = |part: &[u8]| {
+            let digits = part.iter().map(|byte| u8::from(byte.is_ascii_digit()));
+            digits.sum::<u8>()
+        };
+        let near = count(near);
+        let far = near + count(far);
+        Some(Self { near, far })
+    }
+
+    /// Whether they are as many as are needed.
+    pub(in crate::engine) const fn has(self, needed: Self) -> bool {
+        self.near >= needed.near && self.far >= needed.far
+    }
+
+    /// What the matches of a pattern need behind the bytes before their row.
+    fn of_match(spot: &Spot) -> Self {
+        let narrow = |digits: usize| u8::try_from(digits.min(FAR_BYTES)).unwrap_or(0);
+        let least = narrow(spot.pattern.digits_min());
+        let known = narrow(spot.digits_min);
+        match spot.pattern.span_bytes_max() {
+            ..=NEAR_BYTES => Self {
+                near: least,
+                far: least.max(known),
+            },
+            ..=FAR_BYTES => Self {
+                near: 0,
+                far: least.max(known),
+            },
+            _ => Self {
+                near: 0,
+                far: known,
+            },
+        }
+    }
+}
 
 /// A pattern that is found by a row of digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,15 +75,26 @@ pub(in crate::engine) struct Row {
     before: (u8, u8),
     /// As many letters and digits stand in a row at least, those included.
     pub(in crate::engine) run_min: usize,
+    /// Digits that stand near.
+    pub(in crate::engine) needed: Digits,
+    /// Whether a letter may stand right before the row.
+    glued: bool,
 }
 
 impl Row {
-    pub(super) fn new(spot: usize, before: &RangeInclusive<usize>, run_min: usize) -> Self {
+    pub(super) fn new(number: usize, before: &RangeInclusive<usize>, spot: &Spot) -> Self {
         let narrow = |bytes: usize| u8::try_from(bytes).unwrap_or(u8::MAX);
+        let letters = || (b'A'..=b'z').any(|byte| spot.first.has(byte));
         Self {
-            spot,
+            spot: number,
             before: (narrow(*before.start()), narrow(*before.end())),
-            run_min,
+            run_min: spot.pattern.run_min(),
+            needed: Digits::of_match(spot),
+            glued: match (spot.left, *before.end()) {
+                (Boundary::None | Boundary::Digit, _) | (_, 2..) => true,
+                (_, 1) => letters(),
+                (_, 0) => false,
+            },
         }
     }
 
@@ -37,7 +104,8 @@ impl Row {
     }
 }
 
-/// For each length of a row and what follows it the patterns that it can be of.
+/// For each length of a row and what stands beside it the patterns that it can
+/// be of.
 #[derive(Debug)]
 pub(in crate::engine) struct Rows {
     cells: Vec<u16>,
@@ -60,12 +128,16 @@ impl Rows {
         let mut known = HashMap::from([(Vec::new(), 0_u16)]);
         let mut lists = vec![Vec::new()];
         let mut cells = Vec::new();
-        for digits in 0..=DIGITS_MAX + 1 {
+        for (glued, digits) in [false, true]
+            .into_iter()
+            .flat_map(|glued| (0..=DIGITS_MAX + 1).map(move |digits| (glued, digits)))
+        {
             for column in 0..COLUMNS {
                 let fits = shapes.iter().filter(|(row, shape, inside)| {
                     let inside = *inside && row.before().contains(&0);
                     let from = if inside { 1 } else { digits };
-                    (from..=digits).any(|digits| fits(shape, digits, column))
+                    (row.glued || !glued)
+                        && (from..=digits).any(|digits| fits(shape, digits, column))
                 });
                 let list: Vec<Row> = fits.map(|(row, ..)| *row).collect();
                 let number = match known.get(&list) {
@@ -83,15 +155,23 @@ impl Rows {
         Some(Self { cells, lists })
     }
 
-    /// The patterns for a row of so many digits, with this byte behind it;
-    /// nothing is the end of the text, which may be `open`.
-    pub(in crate::engine) fn of(&self, digits: usize, after: Option<u8>, open: bool) -> &[Row] {
+    /// The patterns for a row of so many digits, `glued` to a letter before it,
+    /// with this byte behind it; nothing is the end of the text, which may be
+    /// `open`.
+    pub(in crate::engine) fn of(
+        &self,
+        digits: usize,
+        glued: bool,
+        after: Option<u8>,
+        open: bool,
+    ) -> &[Row] {
         let column = match after {
             Some(byte) => usize::from(byte),
             None if open => OPEN,
             None => END,
         };
-        let at = digits.min(DIGITS_MAX + 1) * COLUMNS + column;
+        let row = usize::from(glued) * (DIGITS_MAX + 2) + digits.min(DIGITS_MAX + 1);
+        let at = row * COLUMNS + column;
         let number = self.cells.get(at).copied().unwrap_or(0);
         self.lists
             .get(usize::from(number))
