@@ -143,21 +143,13 @@ fn digits(parts: &[&Hir]) -> Option<(f64, Anchor)> {
 
 /// How many bytes of a class these parts begin with at least.
 fn leading(parts: &[&Hir], class: impl Fn(u8) -> bool) -> usize {
-    let only = |hir: &Hir| match hir.kind() {
-        HirKind::Class(_) => ByteSet::first(hir).iter().all(&class),
-        HirKind::Literal(literal) => literal.0.iter().all(|byte| class(*byte)),
-        _ => false,
-    };
     let mut bytes = 0;
     for part in parts {
-        let (fits, min) = match part.kind() {
-            HirKind::Repetition(Repetition { min, sub, .. }) => (only(sub), *min as usize),
-            _ => (only(part), part.properties().minimum_len().unwrap_or(0)),
-        };
-        if !fits {
-            break;
+        let only = ByteSet::all(part).iter().all(&class);
+        match part.properties().minimum_len() {
+            Some(least) if only => bytes += least,
+            _ => break,
         }
-        bytes += min;
     }
     bytes
 }

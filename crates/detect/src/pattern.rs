@@ -67,6 +67,7 @@ pub(crate) struct Pattern {
 #[derive(Debug)]
 enum Automaton {
     Whole(dense::DFA<Vec<u32>>),
+    #[expect(clippy::vec_box, reason = "a cache is large and is moved for each try")]
     Lazy(hybrid::dfa::DFA, Mutex<Vec<Box<hybrid::dfa::Cache>>>),
 }
 

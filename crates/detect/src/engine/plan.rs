@@ -8,7 +8,6 @@ use std::{
     sync::Arc,
 };
 
-use regex_automata::nfa::thompson::NFA;
 use terms::Direction;
 
 use super::Rule;
@@ -309,15 +308,9 @@ impl Plan {
         for uses in &mut uses {
             uses.reach = reach(uses, &spots);
         }
-        let mut programs = BTreeMap::new();
-        let with_role = |(text, uses): (Vec<u8>, &Uses)| {
-            let role = Role {
-                sides: sides(&text, uses, &spots, &mut programs),
-                ..role(uses, &spots, rules)
-            };
-            (text, role)
-        };
-        let texts: Vec<(Vec<u8>, Role)> = texts.into_iter().zip(&uses).map(with_role).collect();
+        let roles = uses.iter().zip(sides(&texts, &uses, &spots)?);
+        let roles = roles.map(|(uses, sides)| role(uses, sides, &spots, rules));
+        let texts: Vec<(Vec<u8>, Role)> = texts.into_iter().zip(roles).collect();
         Some(Self {
             spots,
             index: Index::new(&texts)?,
@@ -342,7 +335,7 @@ fn reach(uses: &Uses, spots: &[Spot]) -> (usize, usize) {
 }
 
 /// What a text is good for in either direction.
-fn role(uses: &Uses, spots: &[Spot], rules: &[Rule]) -> Role {
+fn role(uses: &Uses, sides: Option<Sides>, spots: &[Spot], rules: &[Rule]) -> Role {
     // A placeholder is looked for whichever way it goes.
     let looks = |begin: &Begin, direction| {
         let spot = spots.get(begin.spot);
@@ -361,38 +354,38 @@ fn role(uses: &Uses, spots: &[Spot], rules: &[Rule]) -> Role {
             let mut begins = uses.begins.iter().filter(|begin| begin.most == 0);
             begins.any(|begin| looks(begin, direction))
         }),
-        sides: None,
+        sides,
     }
 }
 
 /// Texts that stand so often in a million bytes are told by what stands beside
 /// them; to find out what can is some work for each pattern.
-const COMMON: f64 = 5.0;
+const COMMON: f64 = 60.0;
 
-/// What must stand beside a text, if that says anything.
-fn sides(
-    text: &[u8],
-    uses: &Uses,
-    spots: &[Spot],
-    programs: &mut BTreeMap<usize, Option<NFA>>,
-) -> Option<Sides> {
-    if uses.begins.is_empty() {
-        return Some(Sides::of_word());
+/// What must stand beside each text, if that says anything; `None` if a pattern
+/// is too large.
+fn sides(texts: &[Vec<u8>], uses: &[Uses], spots: &[Spot]) -> Option<Vec<Option<Sides>>> {
+    let mut all: Vec<Option<Sides>> = Vec::with_capacity(texts.len());
+    // One program at a time.
+    let mut by_spot: BTreeMap<usize, Vec<(usize, &Begin)>> = BTreeMap::new();
+    for (number, (text, uses)) in texts.iter().zip(uses).enumerate() {
+        let told = uses.begins.is_empty() || of_text(text) >= COMMON;
+        all.push((told && uses.is_word).then(Sides::of_word));
+        for begin in uses.begins.iter().filter(|_| told) {
+            by_spot.entry(begin.spot).or_default().push((number, begin));
+        }
     }
-    if of_text(text) < COMMON {
-        return None;
+    for (spot, begins) in by_spot {
+        let program = spots.get(spot)?.pattern.program()?;
+        for (number, begin) in begins {
+            let before = begin.least..=begin.most;
+            let more = Sides::new(&program, texts.get(number)?, before, begin.within);
+            let sides = all.get_mut(number)?;
+            *sides = Some(match sides.take() {
+                Some(sides) => sides.or(more),
+                None => more,
+            });
+        }
     }
-    let mut sides: Option<Sides> = uses.is_word.then(Sides::of_word);
-    for begin in &uses.begins {
-        let spot = spots.get(begin.spot)?;
-        let program = programs.entry(begin.spot);
-        let program = program.or_insert_with(|| spot.pattern.program());
-        let before = begin.least..=begin.most;
-        let more = Sides::new(program.as_ref()?, text, before, begin.within);
-        sides = Some(match sides {
-            Some(sides) => sides.or(more),
-            None => more,
-        });
-    }
-    sides
+    Some(all)
 }

@@ -50,18 +50,13 @@ impl Digits {
         let narrow = |digits: usize| u8::try_from(digits.min(FAR_BYTES)).unwrap_or(0);
         let least = narrow(spot.pattern.digits_min());
         let known = narrow(spot.digits_min);
-        match spot.pattern.span_bytes_max() {
-            ..=NEAR_BYTES => Self {
-                near: least,
-                far: least.max(known),
-            },
-            ..=FAR_BYTES => Self {
-                near: 0,
-                far: least.max(known),
-            },
-            _ => Self {
-                near: 0,
-                far: known,
+        let within = |bytes: usize| spot.pattern.span_bytes_max() <= bytes;
+        Self {
+            near: if within(NEAR_BYTES) { least } else { 0 },
+            far: if within(FAR_BYTES) {
+                least.max(known)
+            } else {
+                known
             },
         }
     }
@@ -109,7 +104,9 @@ impl Row {
 #[derive(Debug)]
 pub(in crate::engine) struct Rows {
     cells: Vec<u16>,
-    lists: Vec<Vec<Row>>,
+    /// All patterns of a cell, and those of them that a letter may stand
+    /// before.
+    lists: Vec<[Box<[Row]>; 2]>,
 }
 
 impl Rows {
@@ -125,27 +122,29 @@ impl Rows {
         if shapes.len() != rows.len() {
             return None;
         }
-        let mut known = HashMap::from([(Vec::new(), 0_u16)]);
-        let mut lists = vec![Vec::new()];
+        // Lists by the places of their patterns.
+        let mut known = HashMap::<Vec<usize>, u16>::new();
+        let mut lists = Vec::new();
         let mut cells = Vec::new();
-        for (glued, digits) in [false, true]
-            .into_iter()
-            .flat_map(|glued| (0..=DIGITS_MAX + 1).map(move |digits| (glued, digits)))
-        {
+        for digits in 0..=DIGITS_MAX + 1 {
             for column in 0..COLUMNS {
-                let fits = shapes.iter().filter(|(row, shape, inside)| {
-                    let inside = *inside && row.before().contains(&0);
-                    let from = if inside { 1 } else { digits };
-                    (row.glued || !glued)
-                        && (from..=digits).any(|digits| fits(shape, digits, column))
-                });
-                let list: Vec<Row> = fits.map(|(row, ..)| *row).collect();
+                let fits = shapes
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, (row, shape, inside))| {
+                        let inside = *inside && row.before().contains(&0);
+                        let from = if inside { 1 } else { digits };
+                        (from..=digits).any(|digits| fits(shape, digits, column))
+                    });
+                let list: Vec<usize> = fits.map(|(place, _)| place).collect();
                 let number = match known.get(&list) {
                     Some(number) => *number,
                     None => {
                         let number = u16::try_from(lists.len()).ok()?;
-                        known.insert(list.clone(), number);
-                        lists.push(list);
+                        let rows = list.iter().filter_map(|place| rows.get(*place)).copied();
+                        let glued = rows.clone().filter(|row| row.glued).collect();
+                        lists.push([rows.collect(), glued]);
+                        known.insert(list, number);
                         number
                     }
                 };
@@ -170,12 +169,15 @@ impl Rows {
             None if open => OPEN,
             None => END,
         };
-        let row = usize::from(glued) * (DIGITS_MAX + 2) + digits.min(DIGITS_MAX + 1);
-        let at = row * COLUMNS + column;
-        let number = self.cells.get(at).copied().unwrap_or(0);
-        self.lists
-            .get(usize::from(number))
-            .map_or(&[], Vec::as_slice)
+        let at = digits.min(DIGITS_MAX + 1) * COLUMNS + column;
+        let number = self.cells.get(at).map(|number| usize::from(*number));
+        let lists = number.and_then(|number| self.lists.get(number));
+        lists.map_or(
+            &[],
+            |[all, after_letters]| {
+                if glued { after_letters } else { all }
+            },
+        )
     }
 }
 
