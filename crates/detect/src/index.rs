@@ -133,7 +133,8 @@ pub(crate) struct Index {
     windowed: Vec<Windowed>,
     /// Texts that begin a match, in a request and in a reply.
     begins: [Beginnings; 2],
-    reach_bytes: usize,
+    /// The longest has so many.
+    text_bytes_max: usize,
 }
 
 impl Index {
@@ -154,7 +155,7 @@ impl Index {
             slots: vec![Slot::default(); (by_window.len() * 2).next_power_of_two()].into(),
             windowed: Vec::with_capacity(texts.len()),
             begins: [0, 1].map(|direction| Beginnings::new(texts, direction)),
-            reach_bytes: texts.iter().map(|(text, _)| text.len()).max().unwrap_or(1) - 1,
+            text_bytes_max: texts.iter().map(|(text, _)| text.len()).max().unwrap_or(1),
         };
         for ((bytes, window), mut windowed) in by_window {
             // Longer ones first, as they begin earlier.
@@ -302,7 +303,7 @@ impl Index {
     /// How many bytes at the end of a text may be the beginning of a match, in
     /// a direction or either.
     pub(crate) fn begun(&self, text: &[u8], direction: Option<Direction>) -> usize {
-        let bytes = text.len().min(self.reach_bytes + 1);
+        let bytes = text.len().min(self.text_bytes_max);
         let end = text.get(text.len() - bytes..).unwrap_or_default();
         let end = end.to_ascii_lowercase();
         let [requests, replies] = &self.begins;
@@ -321,7 +322,7 @@ impl Index {
     /// Bytes on either side of a place that tell of the occurrences over it and
     /// of those beside which it stands.
     pub(crate) const fn reach_bytes(&self) -> usize {
-        self.reach_bytes + 2 * SIDE_BYTES_MAX
+        self.text_bytes_max + 2 * SIDE_BYTES_MAX
     }
 }
 

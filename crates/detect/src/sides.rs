@@ -4,7 +4,10 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use regex_automata::nfa::thompson::{NFA, State};
+use regex_automata::{
+    nfa::thompson::{NFA, State},
+    util::primitives::StateID,
+};
 
 use crate::{
     byteset::ByteSet,
@@ -25,7 +28,7 @@ pub(crate) struct Sides {
 
 /// The bytes that can stand beside a text, the nearest first. Behind the last
 /// there may be anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Inside {
     before: Vec<ByteSet>,
     behind: Vec<ByteSet>,
@@ -40,45 +43,11 @@ impl Sides {
         }
     }
 
-    /// Of a text whose small letters stand for either case, so many bytes,
-    /// which are `within`, after the start of each match of a pattern.
-    pub(crate) fn new(
-        program: &NFA,
-        text: &[u8],
-        before: RangeInclusive<usize>,
-        within: ByteSet,
-    ) -> Self {
-        let mut states = closure(program, [program.start_anchored()]);
-        let mut begun = Vec::new();
-        for bytes in 0..=*before.end() {
-            if before.contains(&bytes) {
-                begun.extend(states.iter().copied());
-            }
-            states = step(program, &states, |_, _| true);
-        }
-        let mut states = closure(program, begun);
-        for byte in text {
-            states = step(program, &states, |from, to| {
-                let has = |byte: u8| (from..=to).contains(&byte);
-                has(*byte) || has(byte.to_ascii_uppercase())
-            });
-        }
-        let mut behind = Vec::new();
-        let ends = |state: &_| matches!(program.state(*state), State::Match { .. });
-        while behind.len() < SIDE_BYTES_MAX && !states.is_empty() && !states.iter().any(ends) {
-            let mut set = ByteSet::default();
-            states = step(program, &states, |from, to| {
-                set.add(from..=to);
-                true
-            });
-            behind.push(set);
-        }
+    /// Of a text that may stand anywhere.
+    pub(crate) fn anywhere() -> Self {
         Self {
             word: false,
-            inside: Some(Box::new(Inside {
-                before: vec![within; (*before.start()).min(SIDE_BYTES_MAX)],
-                behind,
-            })),
+            inside: Some(Box::default()),
         }
     }
 
@@ -126,6 +95,63 @@ impl Sides {
     }
 }
 
+/// Where texts stand that are so many bytes after the start of each match of a
+/// pattern.
+pub(crate) struct Places<'p> {
+    program: &'p NFA,
+    before: RangeInclusive<usize>,
+    states: Vec<StateID>,
+}
+
+impl<'p> Places<'p> {
+    pub(crate) fn new(program: &'p NFA, before: RangeInclusive<usize>) -> Self {
+        let mut here = closure(program, [program.start_anchored()]);
+        let mut begun = Vec::new();
+        for _ in 0..*before.start() {
+            here = step(program, &here, |_, _| true);
+        }
+        for _ in before.clone().skip(1) {
+            begun.extend(here.iter().copied());
+            here = step(program, &here, |_, _| true);
+        }
+        begun.extend(here);
+        Self {
+            program,
+            before,
+            states: closure(program, begun),
+        }
+    }
+
+    /// What stands beside a text, whose small letters stand for either case,
+    /// and before which these bytes can stand.
+    pub(crate) fn sides(&self, text: &[u8], within: ByteSet) -> Sides {
+        let mut states = self.states.clone();
+        for byte in text {
+            states = step(self.program, &states, |from, to| {
+                let has = |byte: u8| (from..=to).contains(&byte);
+                has(*byte) || has(byte.to_ascii_uppercase())
+            });
+        }
+        let mut behind = Vec::new();
+        let ends = |state: &_| matches!(self.program.state(*state), State::Match { .. });
+        while behind.len() < SIDE_BYTES_MAX && !states.is_empty() && !states.iter().any(ends) {
+            let mut set = ByteSet::default();
+            states = step(self.program, &states, |from, to| {
+                set.add(from..=to);
+                true
+            });
+            behind.push(set);
+        }
+        Sides {
+            word: false,
+            inside: Some(Box::new(Inside {
+                before: vec![within; (*self.before.start()).min(SIDE_BYTES_MAX)],
+                behind,
+            })),
+        }
+    }
+}
+
 /// Place by place what is in one of two, as far as both say something.
 fn either(mine: &[ByteSet], theirs: &[ByteSet]) -> Vec<ByteSet> {
     let both = mine.iter().zip(theirs);
@@ -165,7 +191,8 @@ mod tests {
 
     fn sides(pattern: &str, text: &str, before: RangeInclusive<usize>) -> Sides {
         let within = ByteSet::all(&regex_syntax::parse(pattern).unwrap());
-        Sides::new(&NFA::new(pattern).unwrap(), text.as_bytes(), before, within)
+        let program = NFA::new(pattern).unwrap();
+        Places::new(&program, before).sides(text.as_bytes(), within)
     }
 
     fn fit(sides: &Sides, text: &str, span: Range<usize>) -> bool {
@@ -196,6 +223,7 @@ mod tests {
         assert!(!fit(&both, "mykeys", 2..5));
         let one = sides("a[0-9]{3}", "a", 0..=0).or(sides("a[x-z]", "a", 0..=0));
         assert!(fit(&one, "a1.", 0..1) && fit(&one, "ax", 0..1) && !fit(&one, "a.", 0..1));
+        assert!(fit(&one.or(Sides::anywhere()), "a.", 0..1));
     }
 
     proptest! {
@@ -208,6 +236,8 @@ mod tests {
                 "[a-c]{1,3}:{1,2}[x-z]{2}",
                 "(?i-u:key|token)s?=[a-c]{2,4}",
                 "[0-9a-c]{2}-(?:[a-c]|-){2}",
+                "(?i)sk:[k-m]{2}",
+                "é[.:][è-ü]{1,2}",
             ])
             .prop_flat_map(|pattern| {
                 let text = ("[ :a]{0,3}", prop::string::string_regex(pattern).unwrap(), "[ :a1]{0,3}");
@@ -223,8 +253,9 @@ mod tests {
                 let Anchor::Literals { texts, before: reach, within } = anchor else {
                     panic!("{pattern}");
                 };
+                let places = Places::new(&program, reach.clone());
                 for text in texts {
-                    let sides = Sides::new(&program, &text, reach.clone(), within);
+                    let sides = places.sides(&text, within);
                     for at in reach.clone() {
                         let span = before.len() + at..before.len() + at + text.len();
                         let here = whole.as_bytes().get(span.clone());

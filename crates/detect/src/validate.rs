@@ -35,6 +35,9 @@ pub(crate) use card::luhn;
 pub(crate) use crypto::checksummed;
 pub use number::Number;
 
+/// Bytes of a match in which digits are counted before it is tried.
+pub(crate) const DIGITS_WITHIN_BYTES: usize = 64;
+
 /// The part of a match that is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Valid {
@@ -184,11 +187,10 @@ impl Validator {
         Some(Valid { end, looked: end })
     }
 
-    /// Digits that each valid match has in its first 64 bytes, at least, where
-    /// its pattern does not say so.
+    /// Digits that each valid match has in its first [`DIGITS_WITHIN_BYTES`], at
+    /// least, where its pattern does not say so.
     pub(crate) const fn digits_min(self) -> usize {
         match self {
-            // At most four other bytes stand between two digits.
             Self::PhoneNamed => phone::LOCAL_DIGITS_MIN,
             _ => 0,
         }

@@ -20,7 +20,7 @@ use super::{
 use crate::{anchor::Anchor, catalogue::CONTEXT_BYTES, sides::is_whole, view::View};
 
 pub(super) use bytes::tail;
-use bytes::{next_char, run};
+use bytes::{RUN_BYTES_MAX, next_char, row_bytes, run};
 use edits::{Around, Edits};
 pub(super) use reached::Reached;
 
@@ -232,16 +232,23 @@ impl Looking<'_> {
             &[]
         };
         let rows = plan.rows.of(digits, glued, after, open);
-        let mut near = None;
+        let mut ahead = None;
         let mut letters = None;
+        let mut whole = None;
         for row in rows.iter().chain(named) {
             let Some(spot) = plan.spots.get(row.spot) else {
                 continue;
             };
-            let near: &mut Option<Digits> = near.get_or_insert_with(|| Digits::count(bytes, at));
-            if !explain && near.is_some_and(|near| !near.has(row.needed)) {
+            let ahead: &mut Option<Digits> = ahead.get_or_insert_with(|| Digits::count(bytes, at));
+            if !explain && ahead.is_some_and(|ahead| !ahead.has(row.needed)) {
                 continue;
             }
+            // Where a match may begin in the row, all of it counts.
+            let digits = if spot.inside_digits && digits == RUN_BYTES_MAX {
+                *whole.get_or_insert_with(|| row_bytes(bytes, at))
+            } else {
+                digits
+            };
             let starts = row.before();
             // A match begins in the row, or so many bytes before it.
             let (before, behind) = spot.reach;
@@ -265,7 +272,8 @@ impl Looking<'_> {
                         digits + run(bytes, at + digits, u8::is_ascii_alphanumeric)
                     });
                     let open = open && at + *letters == bytes.len();
-                    if *letters >= row.run_min || open {
+                    let counted = digits + RUN_BYTES_MAX;
+                    if *letters >= row.run_min.min(counted) || open {
                         self.begin(row.spot, start);
                     }
                 }

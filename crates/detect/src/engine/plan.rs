@@ -18,7 +18,7 @@ use crate::{
     catalogue::CONTEXT_BYTES,
     index::{Index, Role, is},
     pattern::Pattern,
-    sides::Sides,
+    sides::{Places, Sides},
 };
 
 pub(super) use rows::{Digits, Row, Rows};
@@ -42,7 +42,7 @@ pub(super) struct Spot {
     pub(super) first: ByteSet,
     pub(super) run_min: usize,
     /// As many digits stand in the first bytes of each match that is valid.
-    digits_min: usize,
+    valid_digits_min: usize,
     requests: bool,
     replies: bool,
 }
@@ -63,7 +63,7 @@ impl Spot {
             pattern: Arc::clone(pattern),
             first: pattern.first(),
             run_min: pattern.run_min(),
-            digits_min: rule.map_or(0, |(_, rule)| rule.detector.validator.digits_min()),
+            valid_digits_min: rule.map_or(0, |(_, rule)| rule.detector.validator.digits_min()),
             named: rule.is_some_and(|(_, rule)| rule.detector.needs_context()),
             left: rule.map_or(Boundary::None, |(_, rule)| rule.detector.left),
             requests: looks(Direction::Request),
@@ -308,7 +308,7 @@ impl Plan {
         for uses in &mut uses {
             uses.reach = reach(uses, &spots);
         }
-        let roles = uses.iter().zip(sides(&texts, &uses, &spots)?);
+        let roles = uses.iter().zip(sides(&texts, &uses, &spots));
         let roles = roles.map(|(uses, sides)| role(uses, sides, &spots, rules));
         let texts: Vec<(Vec<u8>, Role)> = texts.into_iter().zip(roles).collect();
         Some(Self {
@@ -360,32 +360,43 @@ fn role(uses: &Uses, sides: Option<Sides>, spots: &[Spot], rules: &[Rule]) -> Ro
 
 /// Texts that stand so often in a million bytes are told by what stands beside
 /// them; to find out what can is some work for each pattern.
-const COMMON: f64 = 60.0;
+const OFTEN: f64 = 60.0;
 
-/// What must stand beside each text, if that says anything; `None` if a pattern
-/// is too large.
-fn sides(texts: &[Vec<u8>], uses: &[Uses], spots: &[Spot]) -> Option<Vec<Option<Sides>>> {
+/// A pattern, and how many bytes of a match stand before its texts: at least
+/// and at most.
+type Anchored = (usize, usize, usize);
+
+/// What must stand beside each text, if that says anything.
+fn sides(texts: &[Vec<u8>], uses: &[Uses], spots: &[Spot]) -> Vec<Option<Sides>> {
     let mut all: Vec<Option<Sides>> = Vec::with_capacity(texts.len());
     // One program at a time.
-    let mut by_spot: BTreeMap<usize, Vec<(usize, &Begin)>> = BTreeMap::new();
+    let mut anchored: BTreeMap<Anchored, Vec<(usize, &Begin)>> = BTreeMap::new();
     for (number, (text, uses)) in texts.iter().zip(uses).enumerate() {
-        let told = uses.begins.is_empty() || of_text(text) >= COMMON;
+        let told = uses.begins.is_empty() || of_text(text) >= OFTEN;
         all.push((told && uses.is_word).then(Sides::of_word));
         for begin in uses.begins.iter().filter(|_| told) {
-            by_spot.entry(begin.spot).or_default().push((number, begin));
+            let key = (begin.spot, begin.least, begin.most);
+            anchored.entry(key).or_default().push((number, begin));
         }
     }
-    for (spot, begins) in by_spot {
-        let program = spots.get(spot)?.pattern.program()?;
+    for ((spot, least, most), begins) in anchored {
+        let program = spots.get(spot).and_then(|spot| spot.pattern.program());
+        let places = program
+            .as_ref()
+            .map(|program| Places::new(program, least..=most));
         for (number, begin) in begins {
-            let before = begin.least..=begin.most;
-            let more = Sides::new(&program, texts.get(number)?, before, begin.within);
-            let sides = all.get_mut(number)?;
+            let Some((sides, text)) = all.get_mut(number).zip(texts.get(number)) else {
+                continue;
+            };
+            // Of a pattern that is too large nothing is known.
+            let more = places
+                .as_ref()
+                .map_or_else(Sides::anywhere, |places| places.sides(text, begin.within));
             *sides = Some(match sides.take() {
                 Some(sides) => sides.or(more),
                 None => more,
             });
         }
     }
-    Some(all)
+    all
 }

@@ -5,6 +5,7 @@ mod keys;
 mod opaque;
 mod opened;
 mod published;
+mod rows;
 mod splits;
 
 use proptest::prelude::*;

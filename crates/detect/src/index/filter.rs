@@ -63,7 +63,7 @@ impl Filter {
     }
 
     /// Lets a window through; a single byte only before these, in either case,
-    /// and before the end.
+    /// and before the end of a text, which reads as 0.
     pub(super) fn add(&mut self, bytes: usize, window: u32, next: &ByteSet) {
         match bytes {
             1 => {

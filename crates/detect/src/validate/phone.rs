@@ -4,7 +4,7 @@ mod countries;
 
 use std::ops::Range;
 
-use super::{Valid, cue};
+use super::{DIGITS_WITHIN_BYTES, Valid, cue};
 
 /// Digits of a whole number (E.164), and of the shortest that a local one has.
 const DIGITS_MAX: usize = 15;
@@ -154,7 +154,15 @@ pub(super) fn named(text: &str, span: &Range<usize>) -> Option<Valid> {
     let length = digits.len();
     // The cheapest first: most numbers are none of these.
     let long = (LOCAL_DIGITS_MIN..=DIGITS_MAX).contains(&length);
-    if !long || alike(&digits) || ruler(number) || other(number) || cut(text, span.start) {
+    let near = found.bytes().take(DIGITS_WITHIN_BYTES);
+    let together = near.filter(u8::is_ascii_digit).count() >= LOCAL_DIGITS_MIN;
+    if !long
+        || !together
+        || alike(&digits)
+        || ruler(number)
+        || other(number)
+        || cut(text, span.start)
+    {
         return None;
     }
     let grouped = number.bytes().any(|byte| !byte.is_ascii_digit());

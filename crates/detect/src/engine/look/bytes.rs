@@ -1,13 +1,21 @@
 //! Small questions about the bytes of a text.
 
-/// How many such bytes stand in a row. LIMIT: no pattern asks for more.
+/// LIMIT: bytes of a row that are counted.
+pub(super) const RUN_BYTES_MAX: usize = 128;
+
+/// How many such bytes stand in a row, as far as they are counted.
 pub(super) fn run(bytes: &[u8], at: usize, fits: impl Fn(&u8) -> bool) -> usize {
-    const BYTES_MAX: usize = 128;
     let rest = bytes.get(at..).unwrap_or_default();
     rest.iter()
-        .take(BYTES_MAX)
+        .take(RUN_BYTES_MAX)
         .take_while(|byte| fits(byte))
         .count()
+}
+
+/// How many digits stand in a row.
+pub(super) fn row_bytes(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 /// The last bytes of a text, whole characters only.

@@ -6,6 +6,7 @@ use super::Spot;
 use crate::{
     boundary::Boundary,
     shape::{DIGITS_MAX, Shape},
+    validate::DIGITS_WITHIN_BYTES,
 };
 
 /// What can stand behind a row: each byte, the end of a text, or the end of
@@ -14,16 +15,16 @@ const COLUMNS: usize = 256 + 2;
 const END: usize = 256;
 const OPEN: usize = 257;
 
-/// Bytes from the beginning of a row in which digits are counted: of most
-/// matches, and of the others that are known to have some there.
-pub(in crate::engine) const NEAR_BYTES: usize = 32;
-pub(in crate::engine) const FAR_BYTES: usize = 64;
+/// Bytes from the beginning of a row in which digits are counted: no more than
+/// most matches have, and as many as validators know of.
+const NEAR_BYTES: usize = 32;
+const FAR_BYTES: usize = DIGITS_WITHIN_BYTES;
 
-/// Digits from the beginning of a row on, that one included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+/// Digits in the first bytes from the beginning of a row on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::engine) struct Digits {
-    pub(in crate::engine) near: u8,
-    pub(in crate::engine) far: u8,
+    near: u8,
+    far: u8,
 }
 
 impl Digits {
@@ -45,11 +46,11 @@ impl Digits {
         self.near >= needed.near && self.far >= needed.far
     }
 
-    /// What the matches of a pattern need behind the bytes before their row.
+    /// What a valid match of a pattern has at least, from its row on.
     fn of_match(spot: &Spot) -> Self {
         let narrow = |digits: usize| u8::try_from(digits.min(FAR_BYTES)).unwrap_or(0);
         let least = narrow(spot.pattern.digits_min());
-        let known = narrow(spot.digits_min);
+        let known = narrow(spot.valid_digits_min);
         let within = |bytes: usize| spot.pattern.span_bytes_max() <= bytes;
         Self {
             near: if within(NEAR_BYTES) { least } else { 0 },
@@ -70,16 +71,16 @@ pub(in crate::engine) struct Row {
     before: (u8, u8),
     /// As many letters and digits stand in a row at least, those included.
     pub(in crate::engine) run_min: usize,
-    /// Digits that stand near.
+    /// The digits that stand from the row on.
     pub(in crate::engine) needed: Digits,
-    /// Whether a letter may stand right before the row.
+    /// Whether a letter or another digit may stand right before the row.
     glued: bool,
 }
 
 impl Row {
     pub(super) fn new(number: usize, before: &RangeInclusive<usize>, spot: &Spot) -> Self {
         let narrow = |bytes: usize| u8::try_from(bytes).unwrap_or(u8::MAX);
-        let letters = || (b'A'..=b'z').any(|byte| spot.first.has(byte));
+        let letters = || spot.first.iter().any(|byte| byte.is_ascii_alphabetic());
         Self {
             spot: number,
             before: (narrow(*before.start()), narrow(*before.end())),
@@ -154,8 +155,8 @@ impl Rows {
         Some(Self { cells, lists })
     }
 
-    /// The patterns for a row of so many digits, `glued` to a letter before it,
-    /// with this byte behind it; nothing is the end of the text, which may be
+    /// The patterns for a row of so many digits, `glued` to a letter or digit
+    /// before it, with this byte behind it; nothing is the end of the text, which may be
     /// `open`.
     pub(in crate::engine) fn of(
         &self,
