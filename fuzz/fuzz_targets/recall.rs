@@ -14,10 +14,14 @@ fuzz_target!(|data: (Vec<&str>, &str, &str)| {
     let token = Tokens::new(&key(), "fuzz").issue(&kind, "value").expect("a token");
     let text = parts.join(&token);
     let mut later = Tokens::new(&key(), "fuzz");
-    for found in later.unknown_in(&text, 9) {
-        assert!(key().made(&found) && text.contains(&found));
+    let found = later.unknown_in(&text, text.len());
+    for found in &found {
+        assert!(key().made(found) && text.contains(found.as_str()));
     }
-    assert_eq!(parts.len() > 1, text.contains(&token) && later.unknown_in(&text, 9).contains(&token));
+    // A text may have the token by itself: it is the same each time, and a
+    // fuzzer learns it.
+    assert!(parts.len() < 2 || text.contains(&token));
+    assert_eq!(found.contains(&token), text.contains(&token));
     if let Ok(true) = later.recall(word, value) {
         let again = Tokens::new(&key(), "fuzz").issue(later.resolve(word).expect("it came back").kind(), value);
         assert_eq!(again.expect("a token"), word);
