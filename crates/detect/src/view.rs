@@ -20,6 +20,10 @@ const DEPTH_MAX: usize = 2;
 const BYTES_FACTOR: usize = 24;
 const BYTES_FLOOR: usize = 16 << 10;
 
+/// Bytes beside an escape that was not read in which a match may be what it is
+/// since it was not.
+const TORN_BYTES: usize = 32;
+
 /// One reading of a text.
 #[derive(Debug, Clone)]
 pub(crate) struct View<'a> {
@@ -28,13 +32,36 @@ pub(crate) struct View<'a> {
     /// The source bytes that each byte stands for; `None` in the plain view,
     /// where each stands for itself.
     map: Option<Map>,
-    /// Where it differs from what it was made of: only there is anything new.
-    /// `None` in the plain view, where all is.
+    /// Where it differs from the source; `None` in the plain view.
     edits: Option<Vec<Range<usize>>>,
+    /// Of a view of a view that was read in the same place.
+    twice: Option<Twice>,
+    /// Escapes that were not read, from the first of some in a row to the last.
+    unread: Vec<Range<usize>>,
     /// Whether its end is the end of the text so far and may go on.
     pub(crate) open: bool,
-    /// The source position of a character whose other bytes are still to come.
+    /// The source position of something whose other bytes are still to come: a
+    /// character, or a group that spells some.
     pending: Option<usize>,
+}
+
+/// What was read in two ways, one after the other. All that is new in it has
+/// edits of both near: elsewhere one of the two stands alone, and has a view of
+/// its own, where all of the text is read and not only what is near.
+#[derive(Debug, Clone)]
+struct Twice {
+    /// Where the view differs from the one it was made of.
+    last: Vec<Range<usize>>,
+    /// Where that one differs from the source, by places of this view.
+    first: Vec<Range<usize>>,
+}
+
+/// Whether a stretch has one of these in it, or beside it.
+fn touches(edits: &[Range<usize>], stretch: &Range<usize>) -> bool {
+    let first = edits.partition_point(|edit| edit.end < stretch.start);
+    edits
+        .get(first)
+        .is_some_and(|edit| edit.start <= stretch.end)
 }
 
 impl View<'_> {
@@ -63,16 +90,25 @@ impl View<'_> {
         first.filter(|_| self.open)
     }
 
-    /// Whether something in this stretch differs from what the view was made
-    /// of.
+    /// Whether something in this stretch differs from the source.
+    pub(crate) fn is_edited(&self, stretch: &Range<usize>) -> bool {
+        let edits = self.edits.as_ref();
+        edits.is_none_or(|edits| touches(edits, stretch))
+    }
+
+    /// Whether something in this stretch is new in this view.
     pub(crate) fn is_fresh(&self, stretch: &Range<usize>) -> bool {
-        let Some(edits) = &self.edits else {
-            return true;
-        };
-        let first = edits.partition_point(|edit| edit.end < stretch.start);
-        edits
-            .get(first)
-            .is_some_and(|edit| edit.start <= stretch.end)
+        match &self.twice {
+            Some(twice) => touches(&twice.last, stretch) && touches(&twice.first, stretch),
+            None => self.is_edited(stretch),
+        }
+    }
+
+    /// Whether a match that begins here is none that somebody reads: beside it
+    /// is an escape that was not read, since it is too far from what is new.
+    pub(crate) fn is_torn(&self, start: usize) -> bool {
+        let beside = start.saturating_sub(TORN_BYTES)..start.saturating_add(TORN_BYTES);
+        touches(&self.unread, &beside)
     }
 
     /// Where the view differs from the source; `None` in the plain view.
@@ -104,6 +140,7 @@ pub(crate) struct Builder {
     text: String,
     map: Map,
     pending: Option<usize>,
+    unread: Vec<Range<usize>>,
 }
 
 impl Builder {
@@ -160,12 +197,31 @@ impl Builder {
         }
     }
 
+    /// Says that an escape was not read, so many bytes behind what was added.
+    fn leaves(&mut self, escape: Range<usize>) {
+        let start = self.text.len().saturating_add(escape.start);
+        let end = self.text.len().saturating_add(escape.end);
+        match self.unread.last_mut() {
+            // Nothing was added in between but what was copied: one row.
+            Some(last) if last.start >= self.text.len() => last.end = end,
+            Some(_) | None => self.unread.push(start..end),
+        }
+    }
+
+    /// What begins here in the source is still to come, if anything.
+    fn waits(mut self, from: Option<usize>) -> Self {
+        self.pending = self.pending.into_iter().chain(from).min();
+        self
+    }
+
     fn finish(mut self, kind: Kind, open: bool) -> View<'static> {
         self.text.shrink_to_fit();
         self.map.shrink_to_fit();
         View {
             kind,
             edits: None,
+            twice: None,
+            unread: self.unread,
             text: Cow::Owned(self.text),
             map: Some(self.map),
             open,
@@ -196,6 +252,8 @@ pub(crate) fn plain(text: &str, open: bool) -> Views<'_> {
         text: Cow::Borrowed(text),
         map: None,
         edits: None,
+        twice: None,
+        unread: Vec::new(),
         open,
         pending: None,
     };
@@ -241,21 +299,24 @@ fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
             fold::fold(&parent.text).map(|builder| builder.finish(Kind::Folded, parent.open)),
         );
     }
-    // What may be half of an escape waits for its other half.
-    let end = if parent.open {
-        escape::unfinished(&parent.text)
-    } else {
-        parent.text.len()
-    };
     let open = parent.open;
     for (read, kind) in [
         (escape::percent as escape::Read, Kind::Url),
         (escape::spelled, Kind::Escape),
         (escape::quoted, Kind::Escape),
     ] {
-        let builder = read(parent, end);
+        let builder = read(parent);
         turn.read(parent.text.len());
         children.extend(builder.map(|builder| builder.finish(kind, open)));
+    }
+    if let Some(edits) = &parent.edits {
+        for child in &mut children {
+            let map = child.map.as_ref();
+            child.twice = map.map(|map| Twice {
+                last: map.edits(parent.text.len()),
+                first: edits.iter().map(|edit| map.covering(edit)).collect(),
+            });
+        }
     }
     decode::runs(parent, |builder, kind, at_end| {
         children.push(builder.finish(kind, parent.open && at_end));
@@ -265,7 +326,6 @@ fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
             child.pending = child.pending.map(|at| parent.source_start(at));
             child.map = child.map.take().map(|child| child.through(map));
         }
-        // Together with what the parent had made anew.
         child.edits = child.map.as_ref().map(|map| map.edits(source_bytes));
     }
     children

@@ -27,6 +27,10 @@ const PARTED_BYTES_MIN: usize = RUN_CHARS_MIN / 2 * 3 - 1;
 /// LIMIT: bytes between two pairs of digits.
 const GAP_BYTES_MAX: usize = 4;
 
+/// Characters of a group of base64, and of one byte in hexadecimal.
+const GROUP_CHARS: usize = 4;
+const PAIR_CHARS: usize = 2;
+
 fn hex(byte: u8) -> Option<u8> {
     char::from(byte)
         .to_digit(16)
@@ -44,7 +48,7 @@ pub(super) fn pair(bytes: &[u8], at: usize) -> Option<u8> {
 /// Runs without anything new in them were decoded before.
 pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
     let (bytes, open) = (view.text.as_bytes(), view.open);
-    let is_fresh = |run: &Range<usize>| view.is_fresh(&(run.start.saturating_sub(1)..run.end + 1));
+    let is_fresh = |run: &Range<usize>| view.is_edited(&(run.start.saturating_sub(1)..run.end + 1));
     let words = stretches(bytes, is_letter, RUN_CHARS_MIN, open);
     for run in words.iter().filter(|run| is_fresh(run)) {
         let at_end = run.end == bytes.len();
@@ -54,7 +58,10 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
             let feed = |readable: &mut Readable| {
                 base64(bytes, run.clone(), |placed| readable.push(placed))
             };
-            readings(feed, grows, |builder| each(builder, Kind::Base64, at_end));
+            let half = begun(grows, run.clone(), GROUP_CHARS);
+            readings(feed, grows, |builder| {
+                each(builder.waits(half), Kind::Base64, at_end);
+            });
         }
     }
     for (lines, at_end) in wrapped(bytes, &words, open) {
@@ -68,8 +75,9 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
             let feed = |readable: &mut Readable| {
                 base64(bytes, places.clone(), |placed| readable.push(placed))
             };
+            let half = begun(open && at_end, places.clone(), GROUP_CHARS);
             readings(feed, open && at_end, |builder| {
-                each(builder, Kind::Base64, at_end);
+                each(builder.waits(half), Kind::Base64, at_end);
             });
         }
     }
@@ -86,10 +94,14 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
         for offset in 0..2 {
             let (run, grows) = (run.start + offset..run.end, open && at_end);
             let feed = |readable: &mut Readable| hexadecimal(bytes, &run, grows, readable);
-            readings(feed, grows, |builder| each(builder, Kind::Hex, at_end));
+            let half = begun(grows, run.clone(), PAIR_CHARS);
+            readings(feed, grows, |builder| {
+                each(builder.waits(half), Kind::Hex, at_end);
+            });
         }
     }
-    for (pairs, at_end) in parted(bytes, open) {
+    for (pairs, next) in parted(bytes, open) {
+        let at_end = next.is_some();
         let (first, last) = (pairs.first(), pairs.last());
         let fresh = first.zip(last).is_some_and(|((_, first), (_, last))| {
             is_fresh(&(first.start..last.end + GAP_BYTES_MAX))
@@ -103,10 +115,22 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
                 Some(())
             };
             readings(feed, open && at_end, |builder| {
-                each(builder, Kind::Hex, at_end);
+                each(builder.waits(next), Kind::Hex, at_end);
             });
         }
     }
+}
+
+/// Where the last group of a run begins, if it still `grows` and the group is
+/// not whole: what comes with the rest of it stands for all of the group.
+fn begun(grows: bool, places: impl Iterator<Item = usize>, group: usize) -> Option<usize> {
+    let mut first = None;
+    let mut count = 0;
+    for place in places.take(if grows { usize::MAX } else { 0 }) {
+        first = if count == 0 { Some(place) } else { first };
+        count = (count + 1) % group;
+    }
+    first.filter(|_| count > 0)
 }
 
 /// The characters with which a run of base64 that may spell something may
@@ -207,9 +231,12 @@ fn is_line_end(gap: &[u8]) -> bool {
 /// A byte, and the source that it stands for.
 pub(super) type Placed = (u8, Range<usize>);
 
+/// Pairs in a row, and where the next one begins if it may go on behind the end.
+type Pairs = (Vec<Placed>, Option<usize>);
+
 /// Pairs of hexadecimal digits with something between them: `34:35`, `34 35`,
-/// `0x34, 0x35`; with whether the last may go on behind the end.
-fn parted(bytes: &[u8], open: bool) -> Vec<(Vec<Placed>, bool)> {
+/// `0x34, 0x35`.
+fn parted(bytes: &[u8], open: bool) -> Vec<Pairs> {
     let mut out = Vec::new();
     for region in stretches(bytes, is_paired, PARTED_BYTES_MIN, open) {
         parted_in(bytes, &region, &mut out);
@@ -217,7 +244,7 @@ fn parted(bytes: &[u8], open: bool) -> Vec<(Vec<Placed>, bool)> {
     out
 }
 
-fn parted_in(bytes: &[u8], region: &Range<usize>, out: &mut Vec<(Vec<Placed>, bool)>) {
+fn parted_in(bytes: &[u8], region: &Range<usize>, out: &mut Vec<Pairs>) {
     let mut run: Vec<Placed> = Vec::new();
     let mut at = region.start;
     while at < region.end {
@@ -234,7 +261,7 @@ fn parted_in(bytes: &[u8], region: &Range<usize>, out: &mut Vec<(Vec<Placed>, bo
             gap.len() <= GAP_BYTES_MAX && gap.iter().all(parts)
         });
         if !joined && !run.is_empty() {
-            out.push((std::mem::take(&mut run), false));
+            out.push((std::mem::take(&mut run), None));
         }
         run.push((value, at..end));
         at = end;
@@ -247,7 +274,8 @@ fn parted_in(bytes: &[u8], region: &Range<usize>, out: &mut Vec<(Vec<Placed>, bo
             [digit] | [b'0', b'x' | b'X', digit] => digit.is_ascii_hexdigit(),
             _ => false,
         };
-        out.push((run, gap <= GAP_BYTES_MAX && begun));
+        let next = last.end + gap;
+        out.push((run, (gap <= GAP_BYTES_MAX && begun).then_some(next)));
     }
 }
 

@@ -10,6 +10,9 @@ use super::{Builder, View, decode::pair};
 const UNFINISHED_BYTES_MAX: usize = 16;
 /// LIMIT: bytes between two escapes of different kinds that are read together.
 const REACH_BYTES: usize = 256;
+/// LIMIT: escapes right behind each other that are gathered before they are
+/// read.
+const GROUP_ESCAPES_MAX: usize = 1_024;
 /// LIMIT: digits of a numeric escape, zeros before it included.
 const DIGITS_MAX: usize = 10;
 /// LIMIT: bytes of a name below.
@@ -122,15 +125,27 @@ fn octal(byte: &u8) -> bool {
 
 /// Reads the escapes of a view up to a place behind which one may be
 /// unfinished; `None` when there are none, or none near what is new in it.
-pub(super) type Read = fn(&View<'_>, usize) -> Option<Builder>;
+pub(super) type Read = fn(&View<'_>) -> Option<Builder>;
 
-/// Whether an escape stands near something new: elsewhere it was read before.
+/// Up to where no escape is unfinished. What may be half of one waits for its
+/// other half.
+fn finished(view: &View<'_>) -> usize {
+    if view.open {
+        unfinished(&view.text)
+    } else {
+        view.text.len()
+    }
+}
+
+/// Whether an escape stands near something new: elsewhere it was read before,
+/// in a view without what is new.
 fn is_near(view: &View<'_>, escape: &Range<usize>) -> bool {
-    view.is_fresh(&(escape.start.saturating_sub(REACH_BYTES)..escape.end + REACH_BYTES))
+    view.is_edited(&(escape.start.saturating_sub(REACH_BYTES)..escape.end + REACH_BYTES))
 }
 
 /// `%34` and the like, and `%u0034` as old scripts write it.
-pub(super) fn percent(view: &View<'_>, end: usize) -> Option<Builder> {
+pub(super) fn percent(view: &View<'_>) -> Option<Builder> {
+    let end = finished(view);
     let bytes = view.text.as_bytes().get(..end)?;
     let escapes = memchr_iter(b'%', bytes).filter_map(|at| match bytes.get(at + 1) {
         Some(b'u' | b'U') => {
@@ -144,7 +159,8 @@ pub(super) fn percent(view: &View<'_>, end: usize) -> Option<Builder> {
 
 /// `=34` and line ends that are none, as in mail. Code and addresses write
 /// `id=34567`: there a letter or digit follows and no escape stands before.
-pub(super) fn quoted(view: &View<'_>, end: usize) -> Option<Builder> {
+pub(super) fn quoted(view: &View<'_>) -> Option<Builder> {
+    let end = finished(view);
     let bytes = view.text.as_bytes().get(..end)?;
     // Where the last escape ended.
     let mut last = None;
@@ -156,8 +172,8 @@ pub(super) fn quoted(view: &View<'_>, end: usize) -> Option<Builder> {
     rewritten(view, end, b'=', escapes)
 }
 
-/// Where an escape of mail begins and ends, and the byte it stands for, if any.
-fn quoted_at(bytes: &[u8], at: usize, runs_on: bool) -> Option<(usize, usize, Option<u8>)> {
+/// The escape of mail that stands here, if one does.
+fn quoted_at(bytes: &[u8], at: usize, runs_on: bool) -> Option<Spelled> {
     match bytes.get(at..)? {
         [b'=', b'\n', ..] => return Some((at, at + 2, None)),
         [b'=', b'\r', b'\n', ..] => return Some((at, at + 3, None)),
@@ -174,42 +190,64 @@ fn quoted_at(bytes: &[u8], at: usize, runs_on: bool) -> Option<(usize, usize, Op
     Some((at, at + 3, Some(value)))
 }
 
-/// The text with these escapes read: where each begins and ends, and the byte
-/// it stands for, if any. Those right behind each other spell characters
-/// together.
+/// Where an escape begins and ends, and the byte it stands for, if any.
+type Spelled = (usize, usize, Option<u8>);
+
+/// The text with these escapes read. Those right behind each other spell
+/// characters together, and are read together or not at all: nothing further
+/// away changes how one is read.
 fn rewritten(
     view: &View<'_>,
     end: usize,
     mark: u8,
-    escapes: impl Iterator<Item = (usize, usize, Option<u8>)>,
+    escapes: impl Iterator<Item = Spelled>,
 ) -> Option<Builder> {
     let text = &*view.text;
     let begun = text.as_bytes().get(end) == Some(&mark);
     let mut builder = Builder::default();
-    let mut group: Vec<(u8, Range<usize>)> = Vec::new();
-    let mut at = 0;
-    let mut near = begun;
-    for (start, stop, value) in escapes.filter(|(start, stop, _)| is_near(view, &(*start..*stop))) {
-        if start > at || at == 0 {
-            builder.bytes(&group, false);
-            group.clear();
-            builder.copy(text, at..start);
+    let mut group: Vec<Spelled> = Vec::new();
+    let mut bytes: Vec<(u8, Range<usize>)> = Vec::new();
+    let (mut at, mut any) = (0, false);
+    let mut escapes = escapes.peekable();
+    while let Some(escape) = escapes.next() {
+        group.push(escape);
+        let next = escapes.peek().filter(|next| next.0 == escape.1);
+        // Not in the middle of a character, which has four bytes at most.
+        let inside = next.is_some_and(|next| matches!(next.2, Some(0x80..=0xbf)));
+        let most = GROUP_ESCAPES_MAX + if inside { 3 } else { 0 };
+        if next.is_some() && group.len() < most {
+            continue;
         }
-        group.extend(value.map(|value| (value, start..stop)));
-        near = near || tells(text, &(start..stop), value);
-        at = stop;
+        let tells = group.iter().any(|escape| tells(text, *escape));
+        let near = || {
+            let mut places = group.iter().map(|(start, stop, _)| *start..*stop);
+            places.any(|place| is_near(view, &place))
+        };
+        let start = group.first().map_or(escape.0, |first| first.0);
+        let goes_on = at > 0 && start == at;
+        if goes_on || tells && near() {
+            any = true;
+            builder.copy(text, at..start);
+            at = escape.1;
+            let placed = |(start, stop, value): &Spelled| Some(((*value)?, *start..*stop));
+            bytes.extend(group.iter().filter_map(placed));
+            builder.bytes(&bytes, view.open && at == end);
+            bytes.clear();
+        } else if tells {
+            builder.leaves(start - at..escape.1 - at);
+        }
+        group.clear();
     }
-    if !near {
+    if !any && !begun {
         return None;
     }
-    builder.bytes(&group, view.open && at == end);
     builder.copy(text, at..end);
     Some(builder)
 }
 
 /// Whether an escape can stand in or before something: code has `%d` and `=`
 /// at the ends of lines, which say nothing.
-fn tells(text: &str, escape: &Range<usize>, value: Option<u8>) -> bool {
+fn tells(text: &str, (start, stop, value): Spelled) -> bool {
     let bytes = text.as_bytes();
     let blank = |at: Option<usize>| {
         let byte = at.and_then(|at| bytes.get(at));
@@ -219,25 +257,33 @@ fn tells(text: &str, escape: &Range<usize>, value: Option<u8>) -> bool {
         Some(byte) if byte.is_ascii() => !byte.is_ascii_control() || byte.is_ascii_whitespace(),
         // A part of a character, which has others.
         Some(_) => {
-            let mark = bytes.get(escape.start);
-            let before = escape.start.checked_sub(3).and_then(|at| bytes.get(at));
-            mark == bytes.get(escape.end) || mark == before || escape.end >= bytes.len()
+            let mark = bytes.get(start);
+            let before = start.checked_sub(3).and_then(|at| bytes.get(at));
+            mark == bytes.get(stop) || mark == before || stop >= bytes.len()
         }
-        None => !blank(escape.start.checked_sub(1)) || !blank(Some(escape.end)),
+        None => !blank(start.checked_sub(1)) || !blank(Some(stop)),
     }
 }
 
-/// `\u0034`, `\x34`, `\n`, `&#52;`, `&colon;` and the like.
-pub(super) fn spelled(view: &View<'_>, end: usize) -> Option<Builder> {
+/// `\u0034`, `\x34`, `\n`, `&#52;`, `&colon;` and the like. The mark of another
+/// escape may be the end of one here: `\%` is whole, whatever follows.
+pub(super) fn spelled(view: &View<'_>) -> Option<Builder> {
     let text = &*view.text;
-    let mut near = matches!(text.as_bytes().get(end), Some(b'\\' | b'&'));
-    let bytes = text.as_bytes().get(..end)?;
+    let bytes = text.as_bytes();
+    let mut near = false;
     let mut builder = Builder::default();
     let mut at = 0;
+    let mut end = bytes.len();
     for mark in memchr2_iter(b'\\', b'&', bytes) {
         // A part of the escape before.
         if mark < at {
             continue;
+        }
+        let waits = view.open && bytes.len() - mark <= UNFINISHED_BYTES_MAX;
+        if waits && bytes.get(mark..).is_some_and(may_go_on) {
+            near = true;
+            end = mark;
+            break;
         }
         let goes_on = line_goes_on(bytes, mark);
         if let Some(end) = goes_on.filter(|end| is_near(view, &(mark..*end))) {
@@ -251,11 +297,18 @@ pub(super) fn spelled(view: &View<'_>, end: usize) -> Option<Builder> {
             _ => entity(bytes, mark),
         };
         let escape = found.map(|(value, length)| (value, mark..mark + length));
-        if let Some((value, escape)) = escape.filter(|(_, escape)| is_near(view, escape)) {
+        // One right behind another is read with it.
+        let with_last = mark == at && at > 0;
+        let Some((value, escape)) = escape else {
+            continue;
+        };
+        if with_last || is_near(view, &escape) {
             near = true;
             builder.copy(text, at..mark);
             builder.push(value, &escape);
             at = escape.end;
+        } else {
+            builder.leaves(escape.start - at..escape.end - at);
         }
     }
     if !near {

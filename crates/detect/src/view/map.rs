@@ -163,6 +163,20 @@ impl Map {
         run.at as usize + units * run.unit.0 as usize
     }
 
+    /// Where the view stands for one of these source bytes; between two bytes
+    /// where it stands for none.
+    pub(super) fn covering(&self, source: &Range<usize>) -> Range<usize> {
+        let before = self
+            .runs
+            .partition_point(|run| run.to() as usize <= source.start);
+        let start = self.runs.get(before).map_or(self.length, |run| {
+            let missing = source.start.saturating_sub(run.from as usize);
+            let unit = missing.checked_div(run.unit.1 as usize).unwrap_or(0);
+            run.at as usize + unit * run.unit.0 as usize
+        });
+        start..self.view_start(source.end).max(start)
+    }
+
     /// Where the view is not the source as it is: stretches that stand for
     /// others, and places where something of the source, which has so many
     /// bytes, is left out. In order, none touching.
@@ -297,6 +311,14 @@ mod tests {
             prop_assert_eq!(bytes(&map), slow.clone());
             let first = slow.iter().position(|range| range.start >= place);
             prop_assert_eq!(map.view_start(place), first.unwrap_or(slow.len()));
+            // What stands for a part of the source covers it, and nothing else.
+            let part = place..place + 3;
+            let covered = map.covering(&part);
+            for (at, range) in slow.iter().enumerate() {
+                let stands = range.start < part.end && part.start < range.end;
+                prop_assert_eq!(stands, covered.contains(&at), "{} {:?}", at, covered);
+            }
+            prop_assert_eq!(map.covering(&(place..place)).is_empty(), !slow.iter().any(|range| range.start < place && place < range.end));
             // What is no edit lies side by side in the source.
             let total = slow.last().map_or(0, |range| range.end) + usize::from(place > 30);
             let edits = map.edits(total);

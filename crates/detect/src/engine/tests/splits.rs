@@ -140,3 +140,63 @@ fn no_cut_of_a_value_beside_its_name_changes_what_is_found() {
         }
     }
 }
+
+/// `\%` and `\\` are whole escapes, and their last mark may begin another one.
+#[test]
+fn an_escape_is_read_whole_where_its_end_may_begin_another() {
+    let engine = Engine::new(Catalogue::embedded().unwrap()).unwrap();
+    let address = Filler::new(7).fill("{lower:6}.{lower:5}@{lower:7}.org");
+    for lead in [
+        "(\\%,\u{e9},a\u{200b}%\u{200b}\\%",
+        "see a%\\%",
+        "see a\\=b\\=",
+        "see a\\&b\\&",
+        "see a\\_b\\\\x62\\\\x63",
+    ] {
+        let text = format!("{lead}{address} and on.");
+        let whole = streamed(&engine, &[&text]);
+        assert_eq!(whole.1.len(), 1, "{lead}");
+        for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let (left, right) = text.split_at(at);
+            assert_eq!(streamed(&engine, &[left, right]), whole, "{lead} at {at}");
+        }
+    }
+}
+
+/// How an escape is read depends on nothing that stands far behind it.
+#[test]
+fn what_was_let_go_is_read_alike_whatever_follows() {
+    let engine = Engine::new(Catalogue::embedded().unwrap()).unwrap();
+    let mut filler = Filler::new(8);
+    // With three digits more it is another number with a right sum.
+    let goes_on = |number: &String| crate::validate::luhn(&format!("{number}323"));
+    let number = std::iter::repeat_with(|| filler.fill("{luhn:4509:16}")).find(goes_on);
+    let number = number.unwrap();
+    let wide: String = number
+        .bytes()
+        .map(|byte| format!("\\x{byte:02x}"))
+        .collect();
+    let percent: String = "%30%32%31%39%2D%30%39%2D%35%30%39%33".into();
+    let letters = filler.fill("{lower:76}");
+    let far: String = letters.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let fat: String = number
+        .chars()
+        .filter_map(|digit| char::from_u32(u32::from(digit) + 0xfee0))
+        .collect();
+    for text in [
+        // A byte that is no character alone, and one that tells, far behind.
+        format!("%a0{fat} <{wide} %{fat} "),
+        // Read from the middle on, a number with a digit before it is one.
+        format!("0{percent} {far} \\%4509 "),
+        // The next group makes a longer number with a right sum.
+        format!("{number} 3231392d30392d35353033 "),
+        // A group that spells three bytes, of which the first is none.
+        ", \\\u{200b}<%2bmJwdXpnLnRrb2Z1QGxwaWNrYmEub3Jn ".into(),
+    ] {
+        let whole = streamed(&engine, &[&text]);
+        for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let (left, right) = text.split_at(at);
+            assert_eq!(streamed(&engine, &[left, right]), whole, "{text} at {at}");
+        }
+    }
+}
