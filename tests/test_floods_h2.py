@@ -164,7 +164,8 @@ def test_who_says_of_each_piece_that_it_was_read_may_go_on(siege):
             fresh, told = len(peer.of(frames.DATA)) - told, len(peer.of(frames.DATA))
             # As who is late and then says it of all: within what may be at once.
             peer.send(read * min(fresh, 400))
-        assert ended() and not peer.goaways and not peer.resets
+        came = {"goaways": peer.goaways, "resets": peer.resets, "gone": peer.ended, "told": told}
+        assert ended() and not peer.goaways and not peer.resets, came
         assert told > 600, "it was said too seldom to show anything"
 
 
