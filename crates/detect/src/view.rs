@@ -20,10 +20,6 @@ const DEPTH_MAX: usize = 2;
 const BYTES_FACTOR: usize = 24;
 const BYTES_FLOOR: usize = 16 << 10;
 
-/// Bytes beside an escape that was not read in which a match may be what it is
-/// since it was not.
-const TORN_BYTES: usize = 32;
-
 /// One reading of a text.
 #[derive(Debug, Clone)]
 pub(crate) struct View<'a> {
@@ -36,8 +32,6 @@ pub(crate) struct View<'a> {
     edits: Option<Vec<Range<usize>>>,
     /// Of a view of a view that was read in the same place.
     twice: Option<Twice>,
-    /// Escapes that were not read, from the first of some in a row to the last.
-    unread: Vec<Range<usize>>,
     /// Whether its end is the end of the text so far and may go on.
     pub(crate) open: bool,
     /// The source position of something whose other bytes are still to come: a
@@ -46,8 +40,8 @@ pub(crate) struct View<'a> {
 }
 
 /// What was read in two ways, one after the other. All that is new in it has
-/// edits of both near: elsewhere one of the two stands alone, and has a view of
-/// its own, where all of the text is read and not only what is near.
+/// edits of both near: elsewhere one of the two stands alone, in a view of its
+/// own.
 #[derive(Debug, Clone)]
 struct Twice {
     /// Where the view differs from the one it was made of.
@@ -104,13 +98,6 @@ impl View<'_> {
         }
     }
 
-    /// Whether a match that begins here is none that somebody reads: beside it
-    /// is an escape that was not read, since it is too far from what is new.
-    pub(crate) fn is_torn(&self, start: usize) -> bool {
-        let beside = start.saturating_sub(TORN_BYTES)..start.saturating_add(TORN_BYTES);
-        touches(&self.unread, &beside)
-    }
-
     /// Where the view differs from the source; `None` in the plain view.
     pub(crate) fn edits(&self) -> Option<&[Range<usize>]> {
         self.edits.as_deref()
@@ -140,7 +127,6 @@ pub(crate) struct Builder {
     text: String,
     map: Map,
     pending: Option<usize>,
-    unread: Vec<Range<usize>>,
 }
 
 impl Builder {
@@ -197,17 +183,6 @@ impl Builder {
         }
     }
 
-    /// Says that an escape was not read, so many bytes behind what was added.
-    fn leaves(&mut self, escape: Range<usize>) {
-        let start = self.text.len().saturating_add(escape.start);
-        let end = self.text.len().saturating_add(escape.end);
-        match self.unread.last_mut() {
-            // Nothing was added in between but what was copied: one row.
-            Some(last) if last.start >= self.text.len() => last.end = end,
-            Some(_) | None => self.unread.push(start..end),
-        }
-    }
-
     /// What begins here in the source is still to come, if anything.
     fn waits(mut self, from: Option<usize>) -> Self {
         self.pending = self.pending.into_iter().chain(from).min();
@@ -221,7 +196,6 @@ impl Builder {
             kind,
             edits: None,
             twice: None,
-            unread: self.unread,
             text: Cow::Owned(self.text),
             map: Some(self.map),
             open,
@@ -253,7 +227,6 @@ pub(crate) fn plain(text: &str, open: bool) -> Views<'_> {
         map: None,
         edits: None,
         twice: None,
-        unread: Vec::new(),
         open,
         pending: None,
     };

@@ -392,9 +392,6 @@ impl Looking<'_> {
         // one that began earlier may still follow.
         if self.seen.found.len() > found {
             self.reached.set_spot(number, next);
-            if self.view.is_torn(at) {
-                self.seen.found.truncate(found);
-            }
         }
         next
     }

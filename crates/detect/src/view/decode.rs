@@ -59,8 +59,8 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
                 base64(bytes, run.clone(), |placed| readable.push(placed))
             };
             let half = begun(grows, run.clone(), GROUP_CHARS);
-            readings(feed, grows, |builder| {
-                each(builder.waits(half), Kind::Base64, at_end);
+            readings(feed, grows, half, |builder| {
+                each(builder, Kind::Base64, at_end);
             });
         }
     }
@@ -76,8 +76,8 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
                 base64(bytes, places.clone(), |placed| readable.push(placed))
             };
             let half = begun(open && at_end, places.clone(), GROUP_CHARS);
-            readings(feed, open && at_end, |builder| {
-                each(builder.waits(half), Kind::Base64, at_end);
+            readings(feed, open && at_end, half, |builder| {
+                each(builder, Kind::Base64, at_end);
             });
         }
     }
@@ -95,8 +95,8 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
             let (run, grows) = (run.start + offset..run.end, open && at_end);
             let feed = |readable: &mut Readable| hexadecimal(bytes, &run, grows, readable);
             let half = begun(grows, run.clone(), PAIR_CHARS);
-            readings(feed, grows, |builder| {
-                each(builder.waits(half), Kind::Hex, at_end);
+            readings(feed, grows, half, |builder| {
+                each(builder, Kind::Hex, at_end);
             });
         }
     }
@@ -114,8 +114,8 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
                     .for_each(|placed| readable.push(placed.clone()));
                 Some(())
             };
-            readings(feed, open && at_end, |builder| {
-                each(builder.waits(next), Kind::Hex, at_end);
+            readings(feed, open && at_end, next, |builder| {
+                each(builder, Kind::Hex, at_end);
             });
         }
     }
@@ -412,7 +412,7 @@ mod tests {
                 placed.for_each(|(at, byte)| readable.push((*byte, at..at + 1)));
                 Some(())
             };
-            readings(feed, false, |builder| read.push(builder));
+            readings(feed, false, None, |builder| read.push(builder));
             let row = bytes.iter().fold(0, |row, byte| ROWS.and(row, *byte));
             prop_assert!(read.is_empty() || Rows::is_enough(row));
             // From every offset of its base64.

@@ -8,8 +8,10 @@ use super::{Builder, View, decode::pair};
 
 /// No unfinished escape is longer.
 const UNFINISHED_BYTES_MAX: usize = 16;
-/// LIMIT: bytes between two escapes of different kinds that are read together.
-const REACH_BYTES: usize = 256;
+/// An escape that spells no character of text says something where as many
+/// letters and digits stand right behind it: formats of numbers (`%02x`) have
+/// fewer.
+const GLUED_CHARS_MIN: usize = 6;
 /// LIMIT: escapes right behind each other that are gathered before they are
 /// read.
 const GROUP_ESCAPES_MAX: usize = 1_024;
@@ -85,9 +87,10 @@ fn may_go_on(rest: &[u8]) -> bool {
     };
     match rest {
         [b'%', b'u' | b'U', digits @ ..] => hex(digits, 4),
+        [b'%', high, low, row @ ..] => may_be_glued(*high, *low, row),
         [b'%', digits @ ..] => hex(digits, 2),
-        // What follows tells whether it is one.
-        [b'=', digits @ ..] => hex(digits, 3) || digits == b"\r",
+        // What follows tells whether it is one, and whether it says something.
+        [b'=', digits @ ..] => hex(digits, 3) || matches!(digits, b"\r" | b"\n" | b"\r\n"),
         [b'&', name @ ..] => entity_may_go_on(name),
         [b'\\'] | [b'\\', b'\n' | b'\r'] | [b'\\', b'\r', b'\n'] => true,
         [b'\\', b'x', digits @ ..] => hex(digits, 2),
@@ -107,6 +110,13 @@ fn may_go_on(rest: &[u8]) -> bool {
     }
 }
 
+/// Whether a row behind `%NN` may become long enough for it to say something.
+fn may_be_glued(high: u8, low: u8, row: &[u8]) -> bool {
+    pair(&[high, low], 0).is_some_and(|byte| !is_text(byte))
+        && row.len() < GLUED_CHARS_MIN
+        && row.iter().all(u8::is_ascii_alphanumeric)
+}
+
 fn entity_may_go_on(name: &[u8]) -> bool {
     match name {
         [b'#', b'x' | b'X', digits @ ..] => {
@@ -124,7 +134,7 @@ fn octal(byte: &u8) -> bool {
 }
 
 /// Reads the escapes of a view up to a place behind which one may be
-/// unfinished; `None` when there are none, or none near what is new in it.
+/// unfinished; `None` when there are none that say something.
 pub(super) type Read = fn(&View<'_>) -> Option<Builder>;
 
 /// Up to where no escape is unfinished. What may be half of one waits for its
@@ -135,12 +145,6 @@ fn finished(view: &View<'_>) -> usize {
     } else {
         view.text.len()
     }
-}
-
-/// Whether an escape stands near something new: elsewhere it was read before,
-/// in a view without what is new.
-fn is_near(view: &View<'_>, escape: &Range<usize>) -> bool {
-    view.is_edited(&(escape.start.saturating_sub(REACH_BYTES)..escape.end + REACH_BYTES))
 }
 
 /// `%34` and the like, and `%u0034` as old scripts write it.
@@ -194,8 +198,8 @@ fn quoted_at(bytes: &[u8], at: usize, runs_on: bool) -> Option<Spelled> {
 type Spelled = (usize, usize, Option<u8>);
 
 /// The text with these escapes read. Those right behind each other spell
-/// characters together, and are read together or not at all: nothing further
-/// away changes how one is read.
+/// characters together, and are read if one of them says something: nothing
+/// further away changes how one is read.
 fn rewritten(
     view: &View<'_>,
     end: usize,
@@ -218,14 +222,9 @@ fn rewritten(
         if next.is_some() && group.len() < most {
             continue;
         }
-        let tells = group.iter().any(|escape| tells(text, *escape));
-        let near = || {
-            let mut places = group.iter().map(|(start, stop, _)| *start..*stop);
-            places.any(|place| is_near(view, &place))
-        };
         let start = group.first().map_or(escape.0, |first| first.0);
         let goes_on = at > 0 && start == at;
-        if goes_on || tells && near() {
+        if goes_on || group.iter().any(|escape| tells(text, *escape)) {
             any = true;
             builder.copy(text, at..start);
             at = escape.1;
@@ -233,8 +232,6 @@ fn rewritten(
             bytes.extend(group.iter().filter_map(placed));
             builder.bytes(&bytes, view.open && at == end);
             bytes.clear();
-        } else if tells {
-            builder.leaves(start - at..escape.1 - at);
         }
         group.clear();
     }
@@ -253,16 +250,26 @@ fn tells(text: &str, (start, stop, value): Spelled) -> bool {
         let byte = at.and_then(|at| bytes.get(at));
         byte.is_none_or(u8::is_ascii_whitespace)
     };
+    let glued = || is_glued(bytes.get(stop..).unwrap_or_default());
     match value {
-        Some(byte) if byte.is_ascii() => !byte.is_ascii_control() || byte.is_ascii_whitespace(),
+        Some(byte) if byte.is_ascii() => is_text(byte) || glued(),
         // A part of a character, which has others.
         Some(_) => {
             let mark = bytes.get(start);
             let before = start.checked_sub(3).and_then(|at| bytes.get(at));
-            mark == bytes.get(stop) || mark == before || stop >= bytes.len()
+            mark == bytes.get(stop) || mark == before || stop >= bytes.len() || glued()
         }
         None => !blank(start.checked_sub(1)) || !blank(Some(stop)),
     }
+}
+
+const fn is_text(byte: u8) -> bool {
+    byte.is_ascii() && (!byte.is_ascii_control() || byte.is_ascii_whitespace())
+}
+
+fn is_glued(behind: &[u8]) -> bool {
+    let row = behind.get(..GLUED_CHARS_MIN);
+    row.is_some_and(|row| row.iter().all(u8::is_ascii_alphanumeric))
 }
 
 /// `\u0034`, `\x34`, `\n`, `&#52;`, `&colon;` and the like. The mark of another
@@ -270,7 +277,7 @@ fn tells(text: &str, (start, stop, value): Spelled) -> bool {
 pub(super) fn spelled(view: &View<'_>) -> Option<Builder> {
     let text = &*view.text;
     let bytes = text.as_bytes();
-    let mut near = false;
+    let mut any = false;
     let mut builder = Builder::default();
     let mut at = 0;
     let mut end = bytes.len();
@@ -281,13 +288,12 @@ pub(super) fn spelled(view: &View<'_>) -> Option<Builder> {
         }
         let waits = view.open && bytes.len() - mark <= UNFINISHED_BYTES_MAX;
         if waits && bytes.get(mark..).is_some_and(may_go_on) {
-            near = true;
+            any = true;
             end = mark;
             break;
         }
-        let goes_on = line_goes_on(bytes, mark);
-        if let Some(end) = goes_on.filter(|end| is_near(view, &(mark..*end))) {
-            near = true;
+        if let Some(end) = line_goes_on(bytes, mark) {
+            any = true;
             builder.copy(text, at..mark);
             at = end;
             continue;
@@ -296,22 +302,14 @@ pub(super) fn spelled(view: &View<'_>) -> Option<Builder> {
             Some(b'\\') => backslash(bytes, mark),
             _ => entity(bytes, mark),
         };
-        let escape = found.map(|(value, length)| (value, mark..mark + length));
-        // One right behind another is read with it.
-        let with_last = mark == at && at > 0;
-        let Some((value, escape)) = escape else {
-            continue;
-        };
-        if with_last || is_near(view, &escape) {
-            near = true;
+        if let Some((value, length)) = found {
+            any = true;
             builder.copy(text, at..mark);
-            builder.push(value, &escape);
-            at = escape.end;
-        } else {
-            builder.leaves(escape.start - at..escape.end - at);
+            at = mark + length;
+            builder.push(value, &(mark..at));
         }
     }
-    if !near {
+    if !any {
         return None;
     }
     builder.copy(text, at..end);

@@ -35,16 +35,20 @@ pub(super) struct Readable {
 
 /// Both readings of a run: as it is, and where zeros are in it as characters
 /// of two bytes. Not the second alone: zeros also part what belongs to two.
+/// `half` is where something begins that the run, which may go on, does not
+/// hold whole.
 pub(super) fn readings(
     feed: impl Fn(&mut Readable) -> Option<()>,
     open: bool,
+    half: Option<usize>,
     mut each: impl FnMut(Builder),
 ) {
     let mut readable = Readable::default();
-    if feed(&mut readable).is_none() {
+    if feed(&mut readable).is_none() && half.is_none() {
         return;
     }
     let wide = readable.zeros >= READABLE_CHARS_MIN - 1;
+    let mut each = |builder: Builder| each(builder.waits(half));
     readable.finish(open).into_iter().for_each(&mut each);
     if wide {
         let mut readable = Readable {
@@ -202,7 +206,9 @@ mod tests {
             placed.for_each(|(at, byte)| readable.push((*byte, at..at + 1)));
             Some(())
         };
-        readings(feed, false, |builder| texts.borrow_mut().push(builder.text));
+        readings(feed, false, None, |builder| {
+            texts.borrow_mut().push(builder.text)
+        });
         assert_eq!(
             texts.into_inner(),
             ["\u{fffd}secret word", "abcdefsecret word"]

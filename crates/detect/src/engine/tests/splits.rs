@@ -172,12 +172,20 @@ fn what_was_let_go_is_read_alike_whatever_follows() {
     let goes_on = |number: &String| crate::validate::luhn(&format!("{number}323"));
     let number = std::iter::repeat_with(|| filler.fill("{luhn:4509:16}")).find(goes_on);
     let number = number.unwrap();
-    let wide: String = number
-        .bytes()
-        .map(|byte| format!("\\x{byte:02x}"))
-        .collect();
+    let spaced = number
+        .as_bytes()
+        .chunks(4)
+        .map(|group| String::from_utf8_lossy(group));
+    let spaced = spaced.collect::<Vec<_>>().join(" ");
+    let hexed =
+        |text: &str| -> String { text.bytes().map(|byte| format!("\\x{byte:02x}")).collect() };
+    let jwt = filler.fill("eyJhbGciOiJIUzI1NiJ9.eyJ{alnum:320}.{alnum:43}");
+    let dot = jwt.rfind('.').unwrap();
+    let token = filler.fill("github_pat_{alnum:22}_{alnum:59}");
     let percent: String = "%30%32%31%39%2D%30%39%2D%35%30%39%33".into();
     let letters = filler.fill("{lower:76}");
+    let wide = hexed(&number);
+    let wide_letters = hexed(&letters.repeat(3).replace('e', " "));
     let far: String = letters.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let fat: String = number
         .chars()
@@ -187,13 +195,32 @@ fn what_was_let_go_is_read_alike_whatever_follows() {
         // A byte that is no character alone, and one that tells, far behind.
         format!("%a0{fat} <{wide} %{fat} "),
         // Read from the middle on, a number with a digit before it is one.
-        format!("0{percent} {far} \\%4509 "),
+        format!("0{percent} {far} \\%4509 {number} "),
         // The next group makes a longer number with a right sum.
         format!("{number} 3231392d30392d35353033 "),
+        // A soft line break of mail says something if the line goes on.
+        format!("caf=C3=A9, pay {} =\n{} now", &spaced[..14], &spaced[15..]),
+        format!("pay {} =\r\n{} now", &spaced[..14], &spaced[15..]),
+        // Two kinds of escapes in one value, and more of them far around.
+        format!(
+            "see \\\"%65{}\\u002e{} and %20x",
+            &jwt[1..dot],
+            &jwt[dot + 1..]
+        ),
+        format!(
+            "%20{letters} see \\\"{}%5Cu002e{} end",
+            &jwt[..dot],
+            &jwt[dot + 1..]
+        ),
+        format!("%20{wide_letters}{}%5Cx41 and on.", hexed(&token)),
+        // What is no text parts what it is glued to.
+        format!("a=x%20y%00{number}%00"),
+        format!("Nr.%A0{number} = 5"),
         // A group that spells three bytes, of which the first is none.
         ", \\\u{200b}<%2bmJwdXpnLnRrb2Z1QGxwaWNrYmEub3Jn ".into(),
     ] {
         let whole = streamed(&engine, &[&text]);
+        assert!(!whole.1.is_empty(), "{text}");
         for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
             let (left, right) = text.split_at(at);
             assert_eq!(streamed(&engine, &[left, right]), whole, "{text} at {at}");
