@@ -47,64 +47,82 @@ pub(super) fn pair(bytes: &[u8], at: usize) -> Option<u8> {
 /// at a time, since a long run is large once decoded.
 /// Runs without anything new in them were decoded before.
 pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
+    let words = stretches(view.text.as_bytes(), is_letter, RUN_CHARS_MIN, view.open);
+    runs_of_base64(view, &words, |builder, at_end| {
+        each(builder, Kind::Base64, at_end);
+    });
+    runs_of_hex(view, &words, |builder, at_end| {
+        each(builder, Kind::Hex, at_end);
+    });
+}
+
+fn is_fresh(view: &View<'_>, run: &Range<usize>) -> bool {
+    view.is_edited(&(run.start.saturating_sub(1)..run.end + 1))
+}
+
+fn runs_of_base64(view: &View<'_>, words: &[Range<usize>], mut each: impl FnMut(Builder, bool)) {
     let (bytes, open) = (view.text.as_bytes(), view.open);
-    let is_fresh = |run: &Range<usize>| view.is_edited(&(run.start.saturating_sub(1)..run.end + 1));
-    let words = stretches(bytes, is_letter, RUN_CHARS_MIN, open);
-    for run in words.iter().filter(|run| is_fresh(run)) {
+    for run in words.iter().filter(|run| is_fresh(view, run)) {
         let at_end = run.end == bytes.len();
         let grows = open && at_end;
         for offset in offsets(bytes.get(run.clone()).unwrap_or_default(), grows) {
-            let run = run.start + offset..run.end;
-            let feed = |readable: &mut Readable| {
-                base64(bytes, run.clone(), |placed| readable.push(placed))
-            };
-            let half = begun(grows, run.clone(), GROUP_CHARS);
-            readings(feed, grows, half, |builder| {
-                each(builder, Kind::Base64, at_end);
+            read_base64(bytes, run.start + offset..run.end, grows, |builder| {
+                each(builder, at_end);
             });
         }
     }
-    for (lines, at_end) in wrapped(bytes, &words, open) {
+    for (lines, at_end) in wrapped(bytes, words, open) {
         if let (Some(first), Some(last)) = (lines.first(), lines.last())
-            && !is_fresh(&(first.start..last.end + INDENT_BYTES_MAX))
+            && !is_fresh(view, &(first.start..last.end + INDENT_BYTES_MAX))
         {
             continue;
         }
         for offset in 0..OFFSETS {
             let places = lines.iter().cloned().flatten().skip(offset);
-            let feed = |readable: &mut Readable| {
-                base64(bytes, places.clone(), |placed| readable.push(placed))
-            };
-            let half = begun(open && at_end, places.clone(), GROUP_CHARS);
-            readings(feed, open && at_end, half, |builder| {
-                each(builder, Kind::Base64, at_end);
+            read_base64(bytes, places, open && at_end, |builder| {
+                each(builder, at_end);
             });
         }
     }
+}
+
+fn read_base64(
+    bytes: &[u8],
+    places: impl Iterator<Item = usize> + Clone,
+    grows: bool,
+    each: impl FnMut(Builder),
+) {
+    let feed =
+        |readable: &mut Readable| base64(bytes, places.clone(), |placed| readable.push(placed));
+    let half = begun(grows, places.clone(), GROUP_CHARS);
+    readings(feed, grows, half, each);
+}
+
+fn runs_of_hex(view: &View<'_>, words: &[Range<usize>], mut each: impl FnMut(Builder, bool)) {
+    let (bytes, open) = (view.text.as_bytes(), view.open);
     // Each is in a run of letters and digits.
-    let hex = words.iter().filter(|run| is_fresh(run)).flat_map(|word| {
+    let words = words.iter().filter(|run| is_fresh(view, run));
+    let hex = words.flat_map(|word| {
         let part = bytes.get(word.clone()).unwrap_or_default();
         let runs = stretches(part, is_hex, RUN_CHARS_MIN, open && word.end == bytes.len());
         let from = word.start;
         let runs = runs.into_iter();
         runs.map(move |run| run.start + from..run.end + from)
     });
-    for run in hex.filter(is_fresh) {
+    for run in hex.filter(|run| is_fresh(view, run)) {
         let at_end = run.end == bytes.len();
         for offset in 0..2 {
             let (run, grows) = (run.start + offset..run.end, open && at_end);
             let feed = |readable: &mut Readable| hexadecimal(bytes, &run, grows, readable);
             let half = begun(grows, run.clone(), PAIR_CHARS);
-            readings(feed, grows, half, |builder| {
-                each(builder, Kind::Hex, at_end);
-            });
+            readings(feed, grows, half, |builder| each(builder, at_end));
         }
     }
     for (pairs, next) in parted(bytes, open) {
         let at_end = next.is_some();
         let (first, last) = (pairs.first(), pairs.last());
         let fresh = first.zip(last).is_some_and(|((_, first), (_, last))| {
-            is_fresh(&(first.start..last.end + GAP_BYTES_MAX))
+            is_fresh(view, &(first.start..last.end + GAP_BYTES_MAX))
         });
         let long = 2 * pairs.len() >= RUN_CHARS_MIN || (open && at_end);
         if fresh && long {
@@ -114,9 +132,7 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
                     .for_each(|placed| readable.push(placed.clone()));
                 Some(())
             };
-            readings(feed, open && at_end, next, |builder| {
-                each(builder, Kind::Hex, at_end);
-            });
+            readings(feed, open && at_end, next, |builder| each(builder, at_end));
         }
     }
 }
