@@ -288,8 +288,6 @@ impl Engine {
             "" => Cow::Borrowed(text),
             _ => Cow::Owned([before, text].concat()),
         };
-        let views = view::views(&text, false);
-        scan.work_exceeded = views.exceeded;
         let task = Task {
             direction,
             from: before.len(),
@@ -299,7 +297,7 @@ impl Engine {
         let mut work_left = work_max(&text);
         let mut plain = None;
         let mut reached = Reached::new(self);
-        for view in &views.views {
+        let made = view::each(&text, false, None, |view| {
             let seen = look::in_view(self, view, task, plain.as_ref(), work_left, &mut reached);
             scan.findings
                 .extend(seen.found.into_iter().map(|found| found.finding));
@@ -308,7 +306,8 @@ impl Engine {
             work_left = work_left.saturating_sub(seen.work);
             refused.extend(seen.refused);
             plain.get_or_insert(seen.hits);
-        }
+        });
+        scan.work_exceeded |= made.exceeded;
         reached.leave();
         for finding in &mut scan.findings {
             matches::widen(&text, finding);

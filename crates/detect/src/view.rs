@@ -50,6 +50,18 @@ struct Twice {
     first: Vec<Range<usize>>,
 }
 
+impl Twice {
+    /// Of a view that was read in the place of another, if that one differs
+    /// from the source. The first leads to places of the other still.
+    fn of(view: &View<'_>, parent: &View<'_>) -> Option<Self> {
+        let (map, first) = view.map.as_ref().zip(parent.edits.as_ref())?;
+        Some(Self {
+            last: map.edits(parent.text.len()),
+            first: first.iter().map(|edit| map.covering(edit)).collect(),
+        })
+    }
+}
+
 /// Whether a stretch has one of these in it, or beside it.
 fn touches(edits: &[Range<usize>], stretch: &Range<usize>) -> bool {
     let first = edits.partition_point(|edit| edit.end < stretch.start);
@@ -107,6 +119,17 @@ impl View<'_> {
     /// its source bytes.
     pub(crate) fn unchanged(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
         self.map.iter().flat_map(Map::unchanged)
+    }
+
+    /// This one, whose map leads to places of its parent, by places of the
+    /// source.
+    fn through(mut self, parent: &View<'_>, source_bytes: usize) -> Self {
+        if let Some(map) = &parent.map {
+            self.pending = self.pending.map(|at| parent.source_start(at));
+            self.map = self.map.map(|own| own.through(map));
+        }
+        self.edits = self.map.as_ref().map(|map| map.edits(source_bytes));
+        self
     }
 
     /// The first byte of the view that stands for the source at or after `from`.
@@ -210,18 +233,18 @@ fn joined(bytes: &[(u8, Range<usize>)]) -> Range<usize> {
     start..end
 }
 
-/// All views of a text, and whether there were too many to make.
-#[derive(Debug)]
-pub(crate) struct Views<'a> {
-    pub(crate) views: Vec<View<'a>>,
+/// What was made of a text.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Made {
+    /// There was more to make than may be: not all of it was shown.
     pub(crate) exceeded: bool,
     /// Bytes of all views: a measure of the work.
     pub(crate) bytes: usize,
 }
 
-/// The text as it is, and no other view.
-pub(crate) fn plain(text: &str, open: bool) -> Views<'_> {
-    let plain = View {
+/// The text as it is.
+pub(crate) fn plain(text: &str, open: bool) -> View<'_> {
+    View {
         kind: Kind::Plain,
         text: Cow::Borrowed(text),
         map: None,
@@ -229,50 +252,72 @@ pub(crate) fn plain(text: &str, open: bool) -> Views<'_> {
         twice: None,
         open,
         pending: None,
-    };
-    Views {
-        views: vec![plain],
-        exceeded: false,
-        bytes: text.len(),
     }
 }
 
-/// Makes the views. `open` says that the text may go on, so that a sequence
-/// at its end may be unfinished.
-pub(crate) fn views(text: &str, open: bool) -> Views<'_> {
-    let most = text.len().saturating_mul(BYTES_FACTOR).max(BYTES_FLOOR);
-    let mut all = plain(text, open);
-    let mut level = 0..1;
-    for _ in 0..DEPTH_MAX {
-        let start = all.views.len();
-        for index in level.clone() {
-            let Some(parent) = all.views.get(index) else {
-                continue;
-            };
-            for child in children(parent, text.len()) {
-                if all.bytes.saturating_add(child.text.len()) > most {
-                    all.exceeded = true;
-                    return all;
-                }
-                all.bytes += child.text.len();
-                all.views.push(child);
-            }
+/// Shows each view of a text, the plain one first. `open` says that the text
+/// may go on, so that a sequence at its end may be unfinished. A view is given
+/// back when what was made of it was shown, if it is not `kept`: the views of a
+/// long text take many times its size.
+pub(crate) fn each<'a>(
+    text: &'a str,
+    open: bool,
+    kept: Option<&mut Vec<View<'a>>>,
+    mut show: impl FnMut(&View<'a>),
+) -> Made {
+    let mut making = Making {
+        source_bytes: text.len(),
+        bytes_max: text.len().saturating_mul(BYTES_FACTOR).max(BYTES_FLOOR),
+        made: Made::default(),
+        kept,
+        show: &mut show,
+    };
+    making.view(plain(text, open), 0);
+    making.made
+}
+
+/// Views in the making.
+struct Making<'m, 'a> {
+    source_bytes: usize,
+    bytes_max: usize,
+    made: Made,
+    kept: Option<&'m mut Vec<View<'a>>>,
+    show: &'m mut dyn FnMut(&View<'a>),
+}
+
+impl<'a> Making<'_, 'a> {
+    /// Shows a view and all that is made of it.
+    fn view(&mut self, view: View<'a>, depth: usize) {
+        let bytes = self.made.bytes.saturating_add(view.text.len());
+        let full = view.map.as_ref().is_some_and(Map::is_full);
+        if self.made.exceeded || bytes > self.bytes_max || full {
+            self.made.exceeded = true;
+            return;
         }
-        level = start..all.views.len();
+        self.made.bytes = bytes;
+        (self.show)(&view);
+        if depth < DEPTH_MAX {
+            let source_bytes = self.source_bytes;
+            children(&view, source_bytes, |child| self.view(child, depth + 1));
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.push(view);
+        }
     }
-    all
 }
 
 /// The views of one view, with their maps composed.
-fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
-    let mut children = Vec::new();
+fn children(parent: &View<'_>, source_bytes: usize, mut each: impl FnMut(View<'static>)) {
     let mut turn = Turn::default();
-    if parent.kind != Kind::Folded && !parent.text.is_ascii() {
-        children.extend(
-            fold::fold(&parent.text).map(|builder| builder.finish(Kind::Folded, parent.open)),
-        );
-    }
     let open = parent.open;
+    if parent.kind != Kind::Folded
+        && !parent.text.is_ascii()
+        && let Some(builder) = fold::fold(&parent.text)
+    {
+        let mut child = builder.finish(Kind::Folded, open);
+        child.twice = Twice::of(&child, parent);
+        each(child.through(parent, source_bytes));
+    }
     for (read, kind) in [
         (escape::percent as escape::Read, Kind::Url),
         (escape::spelled, Kind::Escape),
@@ -280,28 +325,16 @@ fn children(parent: &View<'_>, source_bytes: usize) -> Vec<View<'static>> {
     ] {
         let builder = read(parent);
         turn.read(parent.text.len());
-        children.extend(builder.map(|builder| builder.finish(kind, open)));
-    }
-    if let Some(edits) = &parent.edits {
-        for child in &mut children {
-            let map = child.map.as_ref();
-            child.twice = map.map(|map| Twice {
-                last: map.edits(parent.text.len()),
-                first: edits.iter().map(|edit| map.covering(edit)).collect(),
-            });
+        if let Some(builder) = builder {
+            let mut child = builder.finish(kind, open);
+            child.twice = Twice::of(&child, parent);
+            each(child.through(parent, source_bytes));
         }
     }
     decode::runs(parent, |builder, kind, at_end| {
-        children.push(builder.finish(kind, parent.open && at_end));
+        let child = builder.finish(kind, open && at_end);
+        each(child.through(parent, source_bytes));
     });
-    for child in &mut children {
-        if let Some(map) = &parent.map {
-            child.pending = child.pending.map(|at| parent.source_start(at));
-            child.map = child.map.take().map(|child| child.through(map));
-        }
-        child.edits = child.map.as_ref().map(|map| map.edits(source_bytes));
-    }
-    children
 }
 
 /// The text that a whole run of base64 stands for.
@@ -311,6 +344,16 @@ pub(crate) fn from_base64(run: &str) -> Option<String> {
     let mut builder = Builder::default();
     builder.bytes(&bytes, false);
     Some(builder.text)
+}
+
+/// All of them at once.
+#[cfg(test)]
+pub(crate) fn views(text: &str, open: bool) -> Vec<View<'_>> {
+    let mut kept = Vec::new();
+    each(text, open, Some(&mut kept), |_| ());
+    // The plain one is done with last.
+    kept.rotate_right(1);
+    kept
 }
 
 #[cfg(test)]

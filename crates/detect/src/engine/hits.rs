@@ -183,8 +183,8 @@ mod tests {
                 let plan = &engine.0.plan;
                 for direction in [None, Some(Direction::Request), Some(Direction::Reply)] {
                     let all = views(&text, false);
-                    let plain = hits(plan, &all.views[0], direction, None);
-                    for view in &all.views[1..] {
+                    let plain = hits(plan, &all[0], direction, None);
+                    for view in &all[1..] {
                         let taken = hits(plan, view, direction, Some(&plain));
                         let mut looked = Hits::default();
                         plan.index.look(view.text.as_bytes(), direction, |hit| looked.hits.push(hit));

@@ -7,10 +7,13 @@ use thiserror::Error;
 
 use super::{
     Engine,
-    look::{self, Reached, Task},
+    look::{self, Reached, Seen, Task},
     matches,
 };
-use crate::{catalogue::CONTEXT_BYTES, view};
+use crate::{
+    catalogue::CONTEXT_BYTES,
+    view::{self, Made, View},
+};
 
 /// LIMIT: bytes of the part before that are kept.
 const SEAM_BYTES: usize = 512;
@@ -119,6 +122,55 @@ impl fmt::Debug for StreamScan {
             self.bytes,
             self.held_bytes()
         )
+    }
+}
+
+/// What the views of a text show together.
+struct Gathered {
+    /// Bytes of it that were released before.
+    context: usize,
+    /// From where on it is held.
+    hold: usize,
+    pieces: Vec<Piece>,
+    openers: Vec<(usize, Opened)>,
+    failed: bool,
+}
+
+impl Gathered {
+    fn take(&mut self, view: &View<'_>, seen: Seen) {
+        self.failed |= seen.failed;
+        if view.open {
+            if let Some(at) = seen.alive {
+                self.holds(view.source_start(at));
+            }
+            // Only what is not decoded twice over can go on being decoded.
+            if let Some(at) = view.unfinished() {
+                self.holds(at);
+            }
+        }
+        for found in seen.found {
+            let mut finding = found.finding;
+            finding.span.start = finding.span.start.max(self.context);
+            if found.unsettled {
+                self.holds(finding.span.start);
+            }
+            if let Some((end, rule)) = found.opened {
+                let start = finding.span.start;
+                // Of one that ended before the seam, the closer may have
+                // begun there too.
+                let inside = end.checked_sub(start);
+                let opener = inside.map(|none_upto| (start, Opened { rule, none_upto }));
+                self.openers.extend(opener);
+            }
+            self.pieces.push(Piece {
+                span: finding.span.clone(),
+                findings: vec![finding],
+            });
+        }
+    }
+
+    fn holds(&mut self, from: usize) {
+        self.hold = self.hold.min(from.max(self.context));
     }
 }
 
@@ -252,11 +304,13 @@ impl StreamScan {
         {
             self.looks += 1;
         }
-        let views = views(&self.engine, self.direction, &self.buffer, open);
-        self.exceeded |= views.exceeded;
-        let mut hold = self.buffer.len();
-        let mut pieces: Vec<Piece> = Vec::new();
-        let mut openers: Vec<(usize, Opened)> = Vec::new();
+        let mut gathered = Gathered {
+            context: self.context,
+            hold: self.buffer.len(),
+            pieces: Vec::new(),
+            openers: Vec::new(),
+            failed: false,
+        };
         let task = Task {
             direction: Some(self.direction),
             from: self.context,
@@ -266,51 +320,23 @@ impl StreamScan {
         let mut work_left = super::work_max(&self.buffer);
         let mut plain = None;
         let mut reached = Reached::new(&self.engine);
-        for view in &views.views {
-            let seen = look::in_view(
-                &self.engine,
-                view,
-                task,
-                plain.as_ref(),
-                work_left,
-                &mut reached,
-            );
-            self.exceeded |= seen.failed;
+        let mut views = Vec::new();
+        let kept = open.then_some(&mut views);
+        let look = |view: &View<'_>| {
+            let hits = plain.as_ref();
+            let mut seen = look::in_view(&self.engine, view, task, hits, work_left, &mut reached);
             work_left = work_left.saturating_sub(seen.work);
-            plain.get_or_insert(seen.hits);
-            if open && view.open {
-                if let Some(at) = seen.alive {
-                    hold = hold.min(view.source_start(at).max(self.context));
-                }
-                // Only what is not decoded twice over can go on being decoded.
-                if let Some(at) = view.unfinished() {
-                    hold = hold.min(at.max(self.context));
-                }
-            }
-            for found in seen.found {
-                let mut finding = found.finding;
-                finding.span.start = finding.span.start.max(self.context);
-                if found.unsettled {
-                    hold = hold.min(finding.span.start);
-                }
-                if let Some((end, rule)) = found.opened {
-                    let start = finding.span.start;
-                    // Of one that ended before the seam, the closer may have
-                    // begun there too.
-                    let inside = end.checked_sub(start);
-                    openers.extend(inside.map(|none_upto| (start, Opened { rule, none_upto })));
-                }
-                pieces.push(Piece {
-                    span: finding.span.clone(),
-                    findings: vec![finding],
-                });
-            }
-        }
+            plain.get_or_insert(std::mem::take(&mut seen.hits));
+            gathered.take(view, seen);
+        };
+        let made = each_view(&self.engine, self.direction, &self.buffer, open, kept, look);
         reached.leave();
-        let tokens = self.tokens();
-        let pieces = merged(pieces, &tokens, &mut hold);
+        self.exceeded |= gathered.failed || made.exceeded;
+        let mut hold = gathered.hold;
+        let pieces = merged(gathered.pieces, &self.tokens(), &mut hold);
         let hold = hold.max(self.context);
-        let first = openers.iter().find(|(start, _)| *start == hold);
+        let mut openers = gathered.openers.iter();
+        let first = openers.find(|(start, _)| *start == hold);
         self.opened = first.map(|(_, opened)| *opened);
         let keep = kept_from(&views, hold);
         self.release(pieces, hold, keep)
@@ -396,9 +422,9 @@ impl StreamScan {
 
 /// From where on what was released is context: escapes are longer than what
 /// they spell, and every reading needs as much before it as the text itself.
-fn kept_from(views: &view::Views<'_>, hold: usize) -> usize {
+fn kept_from(views: &[View<'_>], hold: usize) -> usize {
     // Runs that were decoded are whole, or held.
-    let whole = views.views.iter().filter(|view| {
+    let whole = views.iter().filter(|view| {
         matches!(
             view.kind,
             Reading::Plain | Reading::Folded | Reading::Url | Reading::Escape
@@ -412,12 +438,22 @@ fn kept_from(views: &view::Views<'_>, hold: usize) -> usize {
     from.clamp(hold.saturating_sub(KEPT_BYTES_MAX), hold)
 }
 
-fn views<'a>(engine: &Engine, direction: Direction, text: &'a str, open: bool) -> view::Views<'a> {
+fn each_view<'a>(
+    engine: &Engine,
+    direction: Direction,
+    text: &'a str,
+    open: bool,
+    kept: Option<&mut Vec<View<'a>>>,
+    mut show: impl FnMut(&View<'a>),
+) -> Made {
     if engine.looks(direction) {
-        view::views(text, open)
+        view::each(text, open, kept, show)
     } else {
         // Only placeholders are looked for, which stand in the text itself.
-        view::plain(text, open)
+        let plain = view::plain(text, open);
+        show(&plain);
+        kept.into_iter().for_each(|kept| kept.push(plain.clone()));
+        Made::default()
     }
 }
 

@@ -8,9 +8,9 @@ use super::{Builder, View, decode::pair};
 
 /// No unfinished escape is longer.
 const UNFINISHED_BYTES_MAX: usize = 16;
-/// An escape that spells no character of text says something where as many
-/// letters and digits stand right behind it: formats of numbers (`%02x`) have
-/// fewer.
+/// An escape that spells no character of text parts a value from what stands
+/// before it where as many letters and digits stand right behind it: formats of
+/// numbers (`%02x`) have fewer.
 const GLUED_CHARS_MIN: usize = 6;
 /// LIMIT: escapes right behind each other that are gathered before they are
 /// read.
@@ -86,11 +86,16 @@ fn may_go_on(rest: &[u8]) -> bool {
         digits.len() < most && digits.iter().all(u8::is_ascii_hexdigit)
     };
     match rest {
+        [b'%', b'u' | b'U', b'0', b'0', high, low, behind @ ..] => {
+            may_be_glued(*high, *low, behind)
+        }
         [b'%', b'u' | b'U', digits @ ..] => hex(digits, 4),
-        [b'%', high, low, row @ ..] => may_be_glued(*high, *low, row),
+        [b'%', high, low, behind @ ..] => may_be_glued(*high, *low, behind),
         [b'%', digits @ ..] => hex(digits, 2),
         // What follows tells whether it is one, and whether it says something.
-        [b'=', digits @ ..] => hex(digits, 3) || matches!(digits, b"\r" | b"\n" | b"\r\n"),
+        [b'=', b'\r'] | [b'=', b'\n'] | [b'=', b'\r', b'\n'] => true,
+        [b'=', high, low, behind @ ..] if !behind.is_empty() => may_be_glued(*high, *low, behind),
+        [b'=', digits @ ..] => hex(digits, 3),
         [b'&', name @ ..] => entity_may_go_on(name),
         [b'\\'] | [b'\\', b'\n' | b'\r'] | [b'\\', b'\r', b'\n'] => true,
         [b'\\', b'x', digits @ ..] => hex(digits, 2),
@@ -110,11 +115,12 @@ fn may_go_on(rest: &[u8]) -> bool {
     }
 }
 
-/// Whether a row behind `%NN` may become long enough for it to say something.
-fn may_be_glued(high: u8, low: u8, row: &[u8]) -> bool {
+/// Whether what stands behind an escape may still become a value.
+fn may_be_glued(high: u8, low: u8, behind: &[u8]) -> bool {
+    let begun = |byte: &u8| in_word(byte) || *byte == b'+';
     pair(&[high, low], 0).is_some_and(|byte| !is_text(byte))
-        && row.len() < GLUED_CHARS_MIN
-        && row.iter().all(u8::is_ascii_alphanumeric)
+        && behind.len() < GLUED_CHARS_MIN
+        && behind.iter().all(begun)
 }
 
 fn entity_may_go_on(name: &[u8]) -> bool {
@@ -224,7 +230,9 @@ fn rewritten(
         }
         let start = group.first().map_or(escape.0, |first| first.0);
         let goes_on = at > 0 && start == at;
-        if goes_on || group.iter().any(|escape| tells(text, *escape)) {
+        // So many say something together.
+        let many = group.len() >= GROUP_ESCAPES_MAX;
+        if goes_on || many || group.iter().any(|escape| tells(text, *escape)) {
             any = true;
             builder.copy(text, at..start);
             at = escape.1;
@@ -267,9 +275,18 @@ const fn is_text(byte: u8) -> bool {
     byte.is_ascii() && (!byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
 
+/// Whether a value may begin here: a number, an IBAN or a longer word.
 fn is_glued(behind: &[u8]) -> bool {
-    let row = behind.get(..GLUED_CHARS_MIN);
-    row.is_some_and(|row| row.iter().all(u8::is_ascii_alphanumeric))
+    let word = || behind.get(..GLUED_CHARS_MIN);
+    match behind {
+        [b'0'..=b'9', ..] | [b'+', b'0'..=b'9', ..] => true,
+        [b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', b'0'..=b'9', ..] => true,
+        _ => word().is_some_and(|word| word.iter().all(in_word)),
+    }
+}
+
+const fn in_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
 /// `\u0034`, `\x34`, `\n`, `&#52;`, `&colon;` and the like. The mark of another

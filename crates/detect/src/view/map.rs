@@ -48,6 +48,10 @@ impl Run {
     }
 }
 
+/// LIMIT: runs of a map, of 24 bytes each. A text with as many changes from one
+/// reading to another is none that somebody writes.
+const RUNS_MAX: usize = 4 << 20;
+
 /// The map of one view; empty where each byte stands for itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Map {
@@ -55,6 +59,8 @@ pub(super) struct Map {
     runs: Vec<Run>,
     /// Bytes of the view.
     length: usize,
+    /// More runs would have been needed than may be.
+    full: bool,
 }
 
 fn narrow(at: usize) -> u32 {
@@ -74,7 +80,7 @@ impl Map {
             last.units = last.units.saturating_add(narrow(count));
         } else {
             self.fold();
-            self.runs.push(Run {
+            self.add(Run {
                 at: narrow(self.length),
                 from: narrow(from),
                 units: narrow(count),
@@ -98,7 +104,7 @@ impl Map {
             }
             _ => {
                 self.fold();
-                self.runs.push(Run {
+                self.add(Run {
                     at: narrow(self.length),
                     from: narrow(source.start),
                     units: 1,
@@ -108,6 +114,19 @@ impl Map {
             }
         }
         self.length += count;
+    }
+
+    fn add(&mut self, run: Run) {
+        if self.runs.len() < RUNS_MAX {
+            self.runs.push(run);
+        } else {
+            self.full = true;
+        }
+    }
+
+    /// Whether it leads nowhere for a part of the view.
+    pub(super) const fn is_full(&self) -> bool {
+        self.full
     }
 
     /// The last unit is whole: it may be one more of the run before it.
@@ -238,7 +257,10 @@ impl Map {
 
     /// The map of a view of a view: this one leads to places of the parent.
     pub(super) fn through(&self, parent: &Self) -> Self {
-        let mut out = Self::default();
+        let mut out = Self {
+            full: self.full || parent.full,
+            ..Self::default()
+        };
         for run in &self.runs {
             if run.plain {
                 out.extend(parent, &(run.from as usize..run.to() as usize));

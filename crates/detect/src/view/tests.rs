@@ -109,7 +109,7 @@ fn streamed(engine: &Engine, pieces: &[&str]) -> (String, Vec<Range<usize>>) {
 #[test]
 fn letters_behind_an_equals_sign_are_no_part_of_a_character_alone() {
     let spelt = |text: &str| {
-        let views = views(text, false).views;
+        let views = views(text, false);
         views
             .iter()
             .any(|view| view.text.contains('é') || view.text.contains('\u{fffd}'))
@@ -233,4 +233,12 @@ fn ordinary_pairs_entities_and_assignments_are_no_needles() {
             assert!(scan.findings.is_empty(), "{text}: {:?}", scan.findings);
         }
     }
+}
+
+#[test]
+fn a_text_that_changes_from_byte_to_byte_is_not_read_without_end() {
+    // A view of it would take fifty times its size.
+    let made = |count: usize| super::each(&"%41.".repeat(count), false, None, |_| ());
+    assert!(!made(1 << 10).exceeded);
+    assert!(made((2 << 20) + 1).exceeded);
 }

@@ -187,6 +187,7 @@ fn what_was_let_go_is_read_alike_whatever_follows() {
     let wide = hexed(&number);
     let wide_letters = hexed(&letters.repeat(3).replace('e', " "));
     let far: String = letters.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let coded: String = number.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let fat: String = number
         .chars()
         .filter_map(|digit| char::from_u32(u32::from(digit) + 0xfee0))
@@ -216,6 +217,11 @@ fn what_was_let_go_is_read_alike_whatever_follows() {
         // What is no text parts what it is glued to.
         format!("a=x%20y%00{number}%00"),
         format!("Nr.%A0{number} = 5"),
+        format!("a=x%20y%00{spaced}"),
+        format!("x %u0000{number} y"),
+        format!("x =00=00{token} y"),
+        format!("{}{coded} y", "%00".repeat(1_024)),
+        format!("{}{coded} y", "%00".repeat(1_500)),
         // A group that spells three bytes, of which the first is none.
         ", \\\u{200b}<%2bmJwdXpnLnRrb2Z1QGxwaWNrYmEub3Jn ".into(),
     ] {
