@@ -309,8 +309,8 @@ impl Engine {
         });
         scan.work_exceeded |= made.exceeded;
         reached.leave();
+        matches::widen(&text, &mut scan.findings);
         for finding in &mut scan.findings {
-            matches::widen(&text, finding);
             finding.span.start = finding.span.start.saturating_sub(before.len());
             finding.span.end = finding.span.end.saturating_sub(before.len());
         }

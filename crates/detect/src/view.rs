@@ -55,7 +55,7 @@ impl Twice {
     /// from the source. The first leads to places of the other still.
     fn of(view: &View<'_>, parent: &View<'_>) -> Option<Self> {
         let (map, first) = view.map.as_ref().zip(parent.edits.as_ref())?;
-        Some(Self {
+        (!view.is_full()).then(|| Self {
             last: map.edits(parent.text.len()),
             first: first.iter().map(|edit| map.covering(edit)).collect(),
         })
@@ -121,9 +121,17 @@ impl View<'_> {
         self.map.iter().flat_map(Map::unchanged)
     }
 
+    /// Whether its map leads nowhere for a part of it: then it is not shown.
+    fn is_full(&self) -> bool {
+        self.map.as_ref().is_some_and(Map::is_full)
+    }
+
     /// This one, whose map leads to places of its parent, by places of the
     /// source.
     fn through(mut self, parent: &View<'_>, source_bytes: usize) -> Self {
+        if self.is_full() {
+            return self;
+        }
         if let Some(map) = &parent.map {
             self.pending = self.pending.map(|at| parent.source_start(at));
             self.map = self.map.map(|own| own.through(map));
@@ -289,8 +297,7 @@ impl<'a> Making<'_, 'a> {
     /// Shows a view and all that is made of it.
     fn view(&mut self, view: View<'a>, depth: usize) {
         let bytes = self.made.bytes.saturating_add(view.text.len());
-        let full = view.map.as_ref().is_some_and(Map::is_full);
-        if self.made.exceeded || bytes > self.bytes_max || full {
+        if self.made.exceeded || bytes > self.bytes_max || view.is_full() {
             self.made.exceeded = true;
             return;
         }

@@ -16,26 +16,46 @@ pub(super) fn tokens(engine: &Engine, text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Makes a finding in an encoded run cover the run.
-pub(super) fn widen(text: &str, finding: &mut Finding) {
-    let fits: fn(u8) -> bool = match finding.view {
-        Reading::Base64 => |byte| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte),
-        Reading::Hex => |byte| byte.is_ascii_hexdigit(),
-        Reading::Plain | Reading::Folded | Reading::Url | Reading::Escape => return,
-    };
+/// Makes findings in encoded runs cover the runs.
+pub(super) fn widen(text: &str, findings: &mut [Finding]) {
     let bytes = text.as_bytes();
-    while finding
-        .span
-        .start
-        .checked_sub(1)
-        .and_then(|at| bytes.get(at))
-        .is_some_and(|byte| fits(*byte))
+    // Many findings in a row lie in one run, which may be long.
+    let (mut base64, mut hex) = (None, None);
+    for finding in findings {
+        let (fits, known): (fn(u8) -> bool, _) = match finding.view {
+            Reading::Base64 => (is_base64, &mut base64),
+            Reading::Hex => (|byte| byte.is_ascii_hexdigit(), &mut hex),
+            Reading::Plain | Reading::Folded | Reading::Url | Reading::Escape => continue,
+        };
+        finding.span.start = run_around(bytes, finding.span.start, fits, known).start;
+        finding.span.end = run_around(bytes, finding.span.end, fits, known).end;
+    }
+}
+
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+}
+
+/// The longest run of such bytes that holds a place or touches it; `known` is
+/// the last one.
+fn run_around(
+    bytes: &[u8],
+    at: usize,
+    fits: fn(u8) -> bool,
+    known: &mut Option<Range<usize>>,
+) -> Range<usize> {
+    if let Some(known) = known
+        && known.start <= at
+        && at <= known.end
     {
-        finding.span.start -= 1;
+        return known.clone();
     }
-    while bytes.get(finding.span.end).is_some_and(|byte| fits(*byte)) {
-        finding.span.end += 1;
-    }
+    let (before, behind) = bytes.split_at_checked(at).unwrap_or_default();
+    let left = before.iter().rev().take_while(|byte| fits(**byte)).count();
+    let right = behind.iter().take_while(|byte| fits(**byte)).count();
+    let run = at - left..at + right;
+    *known = Some(run.clone());
+    run
 }
 
 /// In order of place; the same finding through two views is one.
@@ -51,4 +71,40 @@ pub(super) fn dedupe(findings: &mut Vec<Finding>) {
     findings.dedup_by(|later, earlier| {
         later.detector == earlier.detector && later.span == earlier.span
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use terms::Direction;
+
+    use crate::{Catalogue, Engine, template::Filler};
+
+    #[test]
+    fn findings_in_one_long_run_cover_it_and_nothing_is_walked_twice() {
+        let engine = Engine::new(Catalogue::embedded().unwrap()).unwrap();
+        let addresses = Filler::new(4).fill(&"{lower:6}@{lower:5}.org ".repeat(30_000));
+        let run = base64(addresses.as_bytes());
+        let text = format!("see {run} and {run}, {run}");
+        let findings = engine.scan(&text, Direction::Request).findings;
+        let spans: std::collections::BTreeSet<_> = findings
+            .iter()
+            .filter(|finding| finding.view == terms::View::Base64)
+            .map(|finding| (finding.span.start, finding.span.end))
+            .collect();
+        let starts = [4, 4 + run.len() + 5, 4 + 2 * run.len() + 7];
+        let runs = starts.map(|start| (start, start + run.len()));
+        assert_eq!(spans.into_iter().collect::<Vec<_>>(), runs);
+    }
+
+    fn base64(bytes: &[u8]) -> String {
+        const LETTERS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let words = bytes.chunks_exact(3).map(|three| {
+            three
+                .iter()
+                .fold(0_usize, |word, byte| word << 8 | usize::from(*byte))
+        });
+        let letters = words.flat_map(|word| [18, 12, 6, 0].map(|shift| word >> shift & 63));
+        letters.map(|letter| char::from(LETTERS[letter])).collect()
+    }
 }

@@ -475,10 +475,11 @@ fn merged(mut pieces: Vec<Piece>, tokens: &[Range<usize>], hold: &mut usize) -> 
     // hides nothing, and no half of one is left.
     for piece in &mut out {
         let found = piece.span.clone();
-        for token in tokens {
-            if token.start < found.end && found.start < token.end {
-                piece.span = piece.span.start.min(token.start)..piece.span.end.max(token.end);
-            }
+        // They are in order, and none runs over another.
+        let first = tokens.partition_point(|token| token.end <= found.start);
+        let over = tokens.iter().skip(first);
+        for token in over.take_while(|token| token.start < found.end) {
+            piece.span = piece.span.start.min(token.start)..piece.span.end.max(token.end);
         }
     }
     // From the end: moving the hold back may make an earlier one reach into it.

@@ -8,10 +8,6 @@ use super::{Builder, View, decode::pair};
 
 /// No unfinished escape is longer.
 const UNFINISHED_BYTES_MAX: usize = 16;
-/// An escape that spells no character of text parts a value from what stands
-/// before it where as many letters and digits stand right behind it: formats of
-/// numbers (`%02x`) have fewer.
-const GLUED_CHARS_MIN: usize = 6;
 /// LIMIT: escapes right behind each other that are gathered before they are
 /// read.
 const GROUP_ESCAPES_MAX: usize = 1_024;
@@ -87,14 +83,14 @@ fn may_go_on(rest: &[u8]) -> bool {
     };
     match rest {
         [b'%', b'u' | b'U', b'0', b'0', high, low, behind @ ..] => {
-            may_be_glued(*high, *low, behind)
+            awaits_value(*high, *low, behind)
         }
         [b'%', b'u' | b'U', digits @ ..] => hex(digits, 4),
-        [b'%', high, low, behind @ ..] => may_be_glued(*high, *low, behind),
+        [b'%', high, low, behind @ ..] => awaits_value(*high, *low, behind),
         [b'%', digits @ ..] => hex(digits, 2),
         // What follows tells whether it is one, and whether it says something.
         [b'=', b'\r'] | [b'=', b'\n'] | [b'=', b'\r', b'\n'] => true,
-        [b'=', high, low, behind @ ..] if !behind.is_empty() => may_be_glued(*high, *low, behind),
+        [b'=', high, low, behind @ ..] if !behind.is_empty() => awaits_value(*high, *low, behind),
         [b'=', digits @ ..] => hex(digits, 3),
         [b'&', name @ ..] => entity_may_go_on(name),
         [b'\\'] | [b'\\', b'\n' | b'\r'] | [b'\\', b'\r', b'\n'] => true,
@@ -115,12 +111,9 @@ fn may_go_on(rest: &[u8]) -> bool {
     }
 }
 
-/// Whether what stands behind an escape may still become a value.
-fn may_be_glued(high: u8, low: u8, behind: &[u8]) -> bool {
-    let begun = |byte: &u8| in_word(byte) || *byte == b'+';
-    pair(&[high, low], 0).is_some_and(|byte| !is_text(byte))
-        && behind.len() < GLUED_CHARS_MIN
-        && behind.iter().all(begun)
+/// Whether what comes tells if a value begins behind an escape of no text.
+fn awaits_value(high: u8, low: u8, behind: &[u8]) -> bool {
+    pair(&[high, low], 0).is_some_and(|byte| !is_text(byte)) && begins_value(behind).is_none()
 }
 
 fn entity_may_go_on(name: &[u8]) -> bool {
@@ -204,8 +197,8 @@ fn quoted_at(bytes: &[u8], at: usize, runs_on: bool) -> Option<Spelled> {
 type Spelled = (usize, usize, Option<u8>);
 
 /// The text with these escapes read. Those right behind each other spell
-/// characters together, and are read if one of them says something: nothing
-/// further away changes how one is read.
+/// characters together; one alone is read if it says something. Nothing further
+/// away changes how one is read.
 fn rewritten(
     view: &View<'_>,
     end: usize,
@@ -230,9 +223,8 @@ fn rewritten(
         }
         let start = group.first().map_or(escape.0, |first| first.0);
         let goes_on = at > 0 && start == at;
-        // So many say something together.
-        let many = group.len() >= GROUP_ESCAPES_MAX;
-        if goes_on || many || group.iter().any(|escape| tells(text, *escape)) {
+        // Those beside each other are no formats of numbers.
+        if goes_on || group.len() > 1 || tells(text, escape) {
             any = true;
             builder.copy(text, at..start);
             at = escape.1;
@@ -258,7 +250,7 @@ fn tells(text: &str, (start, stop, value): Spelled) -> bool {
         let byte = at.and_then(|at| bytes.get(at));
         byte.is_none_or(u8::is_ascii_whitespace)
     };
-    let glued = || is_glued(bytes.get(stop..).unwrap_or_default());
+    let glued = || begins_value(bytes.get(stop..).unwrap_or_default()) == Some(true);
     match value {
         Some(byte) if byte.is_ascii() => is_text(byte) || glued(),
         // A part of a character, which has others.
@@ -275,18 +267,22 @@ const fn is_text(byte: u8) -> bool {
     byte.is_ascii() && (!byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
 
-/// Whether a value may begin here: a number, an IBAN or a longer word.
-fn is_glued(behind: &[u8]) -> bool {
-    let word = || behind.get(..GLUED_CHARS_MIN);
-    match behind {
-        [b'0'..=b'9', ..] | [b'+', b'0'..=b'9', ..] => true,
-        [b'A'..=b'Z', b'A'..=b'Z', b'0'..=b'9', b'0'..=b'9', ..] => true,
-        _ => word().is_some_and(|word| word.iter().all(in_word)),
+/// Whether a value may begin here, right behind an escape, and not the rest of
+/// a format of numbers: `%02x`, `%08lx`. `None` while more is to come.
+fn begins_value(behind: &[u8]) -> Option<bool> {
+    let (first, rest) = behind.split_first()?;
+    if *first == b'+' {
+        return rest.first().map(u8::is_ascii_digit);
     }
-}
-
-const fn in_word(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+    if !first.is_ascii_alphanumeric() {
+        return Some(false);
+    }
+    let size = |byte: &&u8| b"hlzjtqL".contains(byte);
+    let sizes = behind.iter().take(2).take_while(size).count();
+    if !b"diouxXeEfFgGaAcsp".contains(behind.get(sizes)?) {
+        return Some(true);
+    }
+    behind.get(sizes + 1).map(u8::is_ascii_alphanumeric)
 }
 
 /// `\u0034`, `\x34`, `\n`, `&#52;`, `&colon;` and the like. The mark of another

@@ -48,8 +48,8 @@ impl Run {
     }
 }
 
-/// LIMIT: runs of a map, of 24 bytes each. A text with as many changes from one
-/// reading to another is none that somebody writes.
+/// LIMIT: runs of a map, of 24 bytes each: the text leaves a reading and comes
+/// back to it half as often.
 const RUNS_MAX: usize = 4 << 20;
 
 /// The map of one view; empty where each byte stands for itself.

@@ -58,8 +58,9 @@ impl Reached {
 
     pub(super) fn set_spot(&mut self, number: usize, upto: usize) {
         if let Some(known) = self.spots.get_mut(number) {
+            // Once: a word that stands everywhere changes it again and again.
+            self.changed_spots.extend((*known == 0).then_some(number));
             *known = upto;
-            self.changed_spots.push(number);
         }
     }
 
@@ -69,8 +70,8 @@ impl Reached {
 
     pub(super) fn set_name(&mut self, rule: usize, upto: usize) {
         if let Some(known) = self.names.get_mut(rule).filter(|known| **known < upto) {
+            self.changed_names.extend((*known == 0).then_some(rule));
             *known = upto;
-            self.changed_names.push(rule);
         }
     }
 

@@ -182,6 +182,7 @@ fn what_was_let_go_is_read_alike_whatever_follows() {
     let jwt = filler.fill("eyJhbGciOiJIUzI1NiJ9.eyJ{alnum:320}.{alnum:43}");
     let dot = jwt.rfind('.').unwrap();
     let token = filler.fill("github_pat_{alnum:22}_{alnum:59}");
+    let ssn = filler.fill("219-09-{digits:3}3");
     let percent: String = "%30%32%31%39%2D%30%39%2D%35%30%39%33".into();
     let letters = filler.fill("{lower:76}");
     let wide = hexed(&number);
@@ -220,6 +221,8 @@ fn what_was_let_go_is_read_alike_whatever_follows() {
         format!("a=x%20y%00{spaced}"),
         format!("x %u0000{number} y"),
         format!("x =00=00{token} y"),
+        format!("%41{}{ssn} and on.", "%00".repeat(900)),
+        format!("x%00{ssn} and on."),
         format!("{}{coded} y", "%00".repeat(1_024)),
         format!("{}{coded} y", "%00".repeat(1_500)),
         // A group that spells three bytes, of which the first is none.
