@@ -163,6 +163,14 @@ fn an_escape_is_read_whole_where_its_end_may_begin_another() {
     }
 }
 
+fn hexed(text: &str) -> String {
+    text.bytes().map(|byte| format!("\\x{byte:02x}")).collect()
+}
+
+fn percents(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 /// How an escape is read depends on nothing that stands far behind it.
 #[test]
 fn what_was_let_go_is_read_alike_whatever_follows() {
@@ -177,18 +185,16 @@ fn what_was_let_go_is_read_alike_whatever_follows() {
         .chunks(4)
         .map(|group| String::from_utf8_lossy(group));
     let spaced = spaced.collect::<Vec<_>>().join(" ");
-    let hexed =
-        |text: &str| -> String { text.bytes().map(|byte| format!("\\x{byte:02x}")).collect() };
     let jwt = filler.fill("eyJhbGciOiJIUzI1NiJ9.eyJ{alnum:320}.{alnum:43}");
     let dot = jwt.rfind('.').unwrap();
     let token = filler.fill("github_pat_{alnum:22}_{alnum:59}");
     let ssn = filler.fill("219-09-{digits:3}3");
-    let percent: String = "%30%32%31%39%2D%30%39%2D%35%30%39%33".into();
+    let percent = percents(&format!("0{ssn}"));
     let letters = filler.fill("{lower:76}");
     let wide = hexed(&number);
     let wide_letters = hexed(&letters.repeat(3).replace('e', " "));
-    let far: String = letters.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let coded: String = number.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let far = percents(&letters);
+    let coded = percents(&number);
     let fat: String = number
         .chars()
         .filter_map(|digit| char::from_u32(u32::from(digit) + 0xfee0))
