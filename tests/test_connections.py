@@ -295,6 +295,47 @@ def test_the_pace_of_bodies_is_not_that_of_streams(told):
     assert stream.ended_cleanly and time.monotonic() - started > 3
 
 
+# Requests that are taken back
+
+
+def test_what_is_taken_back_before_it_was_looked_at_is_counted_and_no_more(told):
+    """Ten streams at a time, opened and reset in one go: too few for the
+    connection to end, and none costs the log what a request costs."""
+    house, metrics = told()
+    block = frames.head(house.url, house.key, 5)
+    ids = iter(range(1, 2_000, 2))
+    with Peer(house.url) as peer:
+        for _ in range(30):
+            few = [next(ids) for _ in range(10)]
+            peer.send(b"".join(frames.open_stream(n, block) + frames.reset(n) for n in few))
+            peer.await_that(lambda _: False, 0.02)
+        taken_back = lambda: metrics("refusals_total", code="MS-REPLY-004")
+        await_that(lambda: taken_back() == 300, 10, "each is counted")
+        # The connection is as good as any, and what comes whole is a request.
+        last, body = next(ids), json.dumps(HELLO).encode()
+        head = frames.head(house.url, house.key, len(body))
+        peer.send(frames.open_stream(last, head, body))
+        assert peer.await_that(lambda peer: any(f[2] == last for f in peer.of(frames.HEADERS)))
+        assert not peer.goaways and not peer.ended
+    house.gate.stop()
+    leaves = house.gate.ledger()
+    counts = [leaf["count"] for leaf in leaves if leaf["type"] == "refused-summary"]
+    assert sum(counts) == 300 and len(counts) <= 10
+    assert [leaf["type"] for leaf in leaves].count("admitted") == 1
+    assert not any(leaf["type"] == "refused" for leaf in leaves)
+
+
+def test_what_is_taken_back_while_it_is_read_has_its_record(told):
+    """The twin: a moment later it is somebody's."""
+    house, _ = told()
+    with Peer(house.url) as peer:
+        peer.send(frames.open_stream(1, frames.head(house.url, house.key, 5)))
+        peer.await_that(lambda _: False, 0.5)
+        peer.send(frames.reset(1))
+        leaf = house.gate.await_leaf(lambda leaf: leaf["type"] == "refused", 10)
+    assert leaf["caller"]["key"]
+
+
 # Replies that are not fetched
 
 BIG = 12 << 20

@@ -31,6 +31,11 @@ impl ReplySlot {
         (Self(State::Waiting(sender)), receiver)
     }
 
+    /// Whether the caller is gone, as far as that is known by now.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(&self.0, State::Waiting(sender) if sender.is_closed())
+    }
+
     /// Waits until the caller is gone.
     pub(crate) async fn gone(&mut self) {
         match &mut self.0 {

@@ -24,6 +24,10 @@ pub(crate) async fn walk(
     slot: ReplySlot,
     standing: &Standing,
 ) {
+    if slot.is_gone() {
+        // It cost nothing yet, and is to cost as little as a stranger's.
+        return Stranger::left(&gate, source);
+    }
     if let Err(stopped) = rooms(&gate, request, source, slot, standing).await {
         let (slot, answer) = *stopped;
         slot.refuse(answer);

@@ -57,6 +57,14 @@ impl Stranger {
         Self::turned(gate, Refusal::new(code), id, None, source)
     }
 
+    /// Whoever left before anything of the request was looked at is nobody yet,
+    /// whatever key they would have shown.
+    pub(crate) fn left(gate: &Gate, source: IpAddr) {
+        let code = Code::CallerGone;
+        gate.strangers().count(code, source, gate.clock().now_ms());
+        gate.metrics().refused(code);
+    }
+
     /// Why.
     pub const fn refusal(&self) -> &Refusal {
         &self.refusal
