@@ -204,6 +204,34 @@ def test_many_large_bodies_at_once(siege):
                 assert peak_mib(besieged.house.gate) < MEMORY_MIB_MAX
 
 
+# What to make a text of that takes many times its bytes to look at.
+LAVISH = {
+    "addresses": "a@b.co ",
+    "cards": "4111111111111111 ",
+    "names of secrets": 'password: secret= api_key token: passwd="',
+    "context words": "card ssn iban passport phone tax account licence ",
+    "escapes": "%41\\n",
+    "invisible characters": "a\u200b",
+    "letters that stand for eighteen": "\ufdfa",
+    "pairs of digits": "34 ",
+    "digits": "4 1 ",
+}
+
+
+@pytest.mark.parametrize("kind", LAVISH)
+def test_texts_that_take_memory_to_look_at(siege, kind):
+    """As long as a body may be. What is known of one text has its limits."""
+    besieged = siege()
+    size = (31 if paths.LONG else 3) << 20
+    unit = json.dumps(LAVISH[kind], ensure_ascii=False)[1:-1]
+    text = unit * (size // len(unit.encode()))
+    body = b'{"model":"m","messages":[{"role":"user","content":"%b"}]}' % text.encode()
+    with besieged.attacked() as attack:
+        while attack.again():
+            reply = raw.post(besieged.url, CHAT, body, besieged.house.key)
+            assert reply.status == 200 or "MS-SCREEN-004" in reply.message
+
+
 DEPTH = 1_000_000
 DEEP = {
     "lists": b'{"model":"m","x":' + b"[" * DEPTH + b"]" * DEPTH + b"}",

@@ -42,8 +42,8 @@ pub struct Scan {
     pub findings: Vec<Finding>,
     /// Bytes that were looked at.
     pub bytes: u64,
-    /// Whether the text had more views than may be made, or would have been too
-    /// much work. Then not everything was looked at, and the text must not
+    /// Whether the text had more views or findings than may be, or would have
+    /// been too much work. Then not everything was looked at, and the text must not
     /// pass.
     pub work_exceeded: bool,
     /// Bytes that were read to look at it, views and second looks included:
@@ -55,6 +55,9 @@ pub struct Scan {
 pub const WORK_FACTOR: usize = 512;
 /// LIMIT: likewise, of a short text.
 const WORK_FLOOR: usize = 4 << 20;
+/// LIMIT: findings of one text, one that several patterns or views show counted
+/// as often.
+pub const FINDINGS_MAX: usize = 128 << 10;
 
 /// Matches of fewer bytes may stand in a long random value by chance.
 const SURE_BYTES_MIN: usize = 9;
@@ -304,6 +307,10 @@ impl Engine {
             scan.work_exceeded |= seen.failed;
             scan.work += seen.work as u64;
             work_left = work_left.saturating_sub(seen.work);
+            if scan.findings.len() > FINDINGS_MAX {
+                scan.findings.truncate(FINDINGS_MAX);
+                (scan.work_exceeded, work_left) = (true, 0);
+            }
             refused.extend(seen.refused);
             plain.get_or_insert(seen.hits);
         });

@@ -32,7 +32,7 @@ mod view;
 pub use cache::{CACHED_TEXTS_MAX, Cached};
 pub use catalogue::{Catalogue, CatalogueFault, Detector, Profile, Redaction};
 pub use engine::{
-    Engine, EngineFault, Explanation, Held, HeldTooMuch, Refused, Sample, Scan, Segment,
-    StreamLimits, StreamScan, WORK_FACTOR, Why,
+    Engine, EngineFault, Explanation, FINDINGS_MAX, Held, HeldTooMuch, Refused, Sample, Scan,
+    Segment, StreamLimits, StreamScan, WORK_FACTOR, Why,
 };
 pub use resolve::{Explained, Outcome, resolve, resolve_explained};

@@ -161,18 +161,26 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// Adds a character that stands for these source bytes.
+    /// Adds a character that stands for these source bytes, if there is room.
     pub(crate) fn push(&mut self, char: char, source: &Range<usize>) {
+        if self.is_full() {
+            return;
+        }
         self.text.push(char);
         self.map.together(char.len_utf8(), source);
     }
 
-    /// Adds a part of the source as it is.
+    /// Likewise, a part of the source as it is.
     pub(crate) fn copy(&mut self, source: &str, part: Range<usize>) {
-        if let Some(text) = source.get(part.clone()) {
+        if let Some(text) = source.get(part.clone()).filter(|_| !self.is_full()) {
             self.text.push_str(text);
             self.map.plain(text.len(), part.start);
         }
+    }
+
+    /// Whether it is longer, or leads to more places, than a view may.
+    fn is_full(&self) -> bool {
+        self.map.is_full()
     }
 
     /// The map of a part of another one, whose text was added; `together` says

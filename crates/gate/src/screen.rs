@@ -1,5 +1,7 @@
 //! Shows a request's texts to the detectors and carries out what the policy says.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use detect::{
     Scan,
@@ -85,7 +87,10 @@ impl Screen<'_> {
                     .map(|finding| seams::shifted(finding, part.start)),
             );
         }
-        let joined: String = run.iter().map(|part| part.leaf.text.as_str()).collect();
+        let joined: Cow<'_, str> = match run {
+            [alone] => Cow::Borrowed(&alone.leaf.text),
+            _ => run.iter().map(|part| part.leaf.text.as_str()).collect(),
+        };
         if run.len() > 1 {
             let scan = self.whole(self.ruling.looking().scan(&joined, Direction::Request))?;
             findings.extend(

@@ -8,6 +8,10 @@ use terms::Direction;
 use super::plan::Plan;
 use crate::{index::Hit, marks::starts, sides::SIDE_BYTES_MAX, view::View};
 
+/// LIMIT: hits of a view, of 12 bytes each. In prose there is one in about a
+/// hundred bytes.
+const HITS_MAX: usize = 4 << 20;
+
 /// What was found in one pass.
 #[derive(Debug, Default)]
 pub(super) struct Hits {
@@ -19,6 +23,8 @@ pub(super) struct Hits {
     pub(super) begun: usize,
     /// Bytes that were read.
     pub(super) work: usize,
+    /// There were more hits than may be.
+    pub(super) full: bool,
 }
 
 /// All hits of a view; `plain` are those of the text itself.
@@ -34,8 +40,13 @@ pub(super) fn hits(
         found.begun = plan.index.begun(text, direction);
     }
     let (Some(edits), Some(plain)) = (view.edits(), plain) else {
-        let hits = &mut found.hits;
-        plan.index.look(text, direction, |hit| in_order(hits, hit));
+        let (hits, full) = (&mut found.hits, &mut found.full);
+        plan.index.look(text, direction, |hit| {
+            *full |= hits.len() >= HITS_MAX;
+            if !*full {
+                in_order(hits, hit);
+            }
+        });
         starts(text, is_digit, |at| found.rows.extend(u32::try_from(at)));
         found.work = text.len();
         return found;
@@ -60,7 +71,8 @@ pub(super) fn hits(
             // What stands beside no edit was taken over.
             let first = near.partition_point(|edit| edit.end + SIDE_BYTES_MAX <= hit.start());
             let edit = near.get(first);
-            if edit.is_some_and(|edit| edit.start < hit.end() + SIDE_BYTES_MAX) {
+            found.full |= found.hits.len() >= HITS_MAX;
+            if !found.full && edit.is_some_and(|edit| edit.start < hit.end() + SIDE_BYTES_MAX) {
                 found.hits.push(hit);
             }
         });

@@ -4,6 +4,7 @@
 mod bytes;
 mod edits;
 mod judge;
+mod places;
 mod reached;
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
@@ -11,17 +12,18 @@ use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 use terms::{Direction, Finding, Turn, View as Reading};
 
 use super::{
-    Engine, Rule,
+    Engine, FINDINGS_MAX, Rule,
     hits::{Hits, hits},
     plan::{Digits, Plan, Spot},
     published::Published,
     refused::{Refusals, Why},
 };
-use crate::{anchor::Anchor, catalogue::CONTEXT_BYTES, sides::is_whole, view::View};
+use crate::{anchor::Anchor, catalogue::CONTEXT_BYTES, index::Hit, sides::is_whole, view::View};
 
 pub(super) use bytes::tail;
 use bytes::{RUN_BYTES_MAX, next_char, row_bytes, run};
 use edits::{Around, Edits};
+use places::Place;
 pub(super) use reached::Reached;
 
 /// LIMIT: bytes after an opener without a closer that are taken for the rest.
@@ -70,25 +72,19 @@ pub(super) struct Seen {
     pub(super) hits: Hits,
 }
 
-/// A context word: which, and where.
-#[derive(Debug, Clone, Copy)]
-struct Word {
-    text: usize,
-    start: usize,
-    end: usize,
-}
-
 struct Looking<'a> {
     plan: &'a Plan,
     rules: &'a [Rule],
     published: &'a Published,
     view: &'a View<'a>,
     task: Task,
-    words: Vec<Word>,
+    /// Context words, by their ends.
+    words: Vec<Hit>,
     /// Rules, and from where on they have no closer.
     unclosed: Vec<(usize, usize)>,
-    /// Patterns, and where they may begin.
-    places: Vec<(usize, Range<usize>)>,
+    places: Vec<Place>,
+    /// Up to where a pattern was tried in places, if not all were tried at once.
+    tried: BTreeMap<u32, usize>,
     reached: &'a mut Reached,
     /// Likewise, for any rule.
     any_upto: usize,
@@ -119,6 +115,7 @@ pub(super) fn in_view(
         words: Vec::new(),
         unclosed: Vec::new(),
         places: Vec::new(),
+        tried: BTreeMap::new(),
         reached,
         any_upto: 0,
         work_max,
@@ -126,6 +123,7 @@ pub(super) fn in_view(
         refused_upto: BTreeMap::new(),
         seen: Seen {
             work: view.text.len() + hits.work,
+            failed: hits.full,
             ..Seen::default()
         },
     };
@@ -141,8 +139,9 @@ pub(super) fn in_view(
 }
 
 impl Looking<'_> {
-    fn word(&mut self, text: usize, start: usize, end: usize) {
-        self.words.push(Word { text, start, end });
+    fn word(&mut self, word: Hit) {
+        let (text, start, end) = (word.text(), word.start(), word.end());
+        self.words.push(word);
         let upto = start.saturating_add(CONTEXT_BYTES + 1);
         for rule in self
             .plan
@@ -175,12 +174,14 @@ impl Looking<'_> {
         for hit in &hits.hits {
             while let Some(row) = rows.next_if(|row| *row < hit.end()) {
                 self.row(row, edits_of_rows.around(&(row..row)));
+                self.try_some(row);
             }
             let Some(uses) = plan.uses.get(hit.text()) else {
                 continue;
             };
             if uses.is_word && is_whole(view.text.as_bytes(), &(hit.start()..hit.end())) {
-                self.word(hit.text(), hit.start(), hit.end());
+                self.word(*hit);
+                self.try_some(hit.end());
             }
             if uses.begins.is_empty() || !edits.around(&(hit.start()..hit.end())).within(uses.reach)
             {
@@ -193,8 +194,12 @@ impl Looking<'_> {
                     self.place(begin.spot, starts);
                 }
             }
+            self.try_some(hit.end());
         }
-        rows.for_each(|row| self.row(row, edits_of_rows.around(&(row..row))));
+        rows.for_each(|row| {
+            self.row(row, edits_of_rows.around(&(row..row)));
+            self.try_some(row);
+        });
         if view.open && hits.begun > 0 {
             self.alive(view.text.len() - hits.begun);
         }
@@ -305,21 +310,6 @@ impl Looking<'_> {
         }
     }
 
-    /// A pattern may begin somewhere here: it is tried when all such places are
-    /// known.
-    fn place(&mut self, number: usize, range: Range<usize>) {
-        let Some(spot) = self.plan.spots.get(number) else {
-            return;
-        };
-        if self.looks(spot)
-            && self.may_be_named(spot, range.start)
-            && self.next(spot, range.clone()).is_some()
-            && self.is_fresh(spot, &range)
-        {
-            self.places.push((number, range));
-        }
-    }
-
     /// A pattern may begin right here.
     fn begin(&mut self, number: usize, at: usize) {
         let Some(spot) = self.plan.spots.get(number) else {
@@ -333,7 +323,13 @@ impl Looking<'_> {
             && self.next(spot, range.clone()).is_some()
             && self.is_fresh(spot, &range)
         {
-            self.try_one(number, spot, at);
+            let found = self.seen.found.len();
+            let next = self.try_one(spot, at);
+            // Only a match rules out what begins in it: hits come by their ends,
+            // so one that began earlier may still follow.
+            if self.seen.found.len() > found {
+                self.reached.set_spot(number, next);
+            }
         }
     }
 
@@ -358,41 +354,15 @@ impl Looking<'_> {
         self.seen.alive = Some(self.seen.alive.map_or(at, |first| first.min(at)));
     }
 
-    fn try_all(&mut self) {
-        let mut places = std::mem::take(&mut self.places);
-        places.sort_unstable_by_key(|(spot, range)| (*spot, range.start));
-        // Up to where the pattern at hand was tried here.
-        let (mut last, mut upto) = (None, 0);
-        for (number, range) in places {
-            let Some(spot) = self.plan.spots.get(number) else {
-                continue;
-            };
-            if last != Some(number) {
-                (last, upto) = (Some(number), 0);
-            }
-            while let Some(start) = self.next(spot, upto.max(range.start)..range.end) {
-                if self.seen.failed {
-                    return;
-                }
-                upto = self.try_one(number, spot, start);
-            }
-        }
-    }
-
     /// Tries a pattern at one place; answers where to go on.
-    fn try_one(&mut self, number: usize, spot: &Spot, at: usize) -> usize {
-        if self.seen.work > self.work_max {
+    fn try_one(&mut self, spot: &Spot, at: usize) -> usize {
+        if self.seen.work > self.work_max || self.seen.found.len() > FINDINGS_MAX {
             self.seen.failed = true;
             return usize::MAX;
         }
-        let (found, work) = (self.seen.found.len(), self.seen.work);
+        let work = self.seen.work;
         let next = self.try_at(spot, at).unwrap_or(usize::MAX);
         self.turn.read(self.seen.work - work);
-        // Only a match rules out what begins in it: hits come by their ends, so
-        // one that began earlier may still follow.
-        if self.seen.found.len() > found {
-            self.reached.set_spot(number, next);
-        }
         next
     }
 

@@ -6,7 +6,7 @@ use terms::{Direction, Finding, View as Reading};
 use thiserror::Error;
 
 use super::{
-    Engine,
+    Engine, FINDINGS_MAX,
     look::{self, Reached, Seen, Task},
     matches,
 };
@@ -265,7 +265,8 @@ impl StreamScan {
         self.bytes
     }
 
-    /// Whether some text had more views than may be made: it must not pass.
+    /// Whether some text had more views or findings than may be, or would have
+    /// been too much work: it must not pass.
     #[must_use]
     pub const fn work_exceeded(&self) -> bool {
         self.exceeded
@@ -328,6 +329,9 @@ impl StreamScan {
             work_left = work_left.saturating_sub(seen.work);
             plain.get_or_insert(std::mem::take(&mut seen.hits));
             gathered.take(view, seen);
+            if gathered.pieces.len() > FINDINGS_MAX {
+                (gathered.failed, work_left) = (true, 0);
+            }
         };
         let made = each_view(&self.engine, self.direction, &self.buffer, open, kept, look);
         reached.leave();

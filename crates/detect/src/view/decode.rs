@@ -118,23 +118,19 @@ fn runs_of_hex(view: &View<'_>, words: &[Range<usize>], mut each: impl FnMut(Bui
             readings(feed, grows, half, |builder| each(builder, at_end));
         }
     }
-    for (pairs, next) in parted(bytes, open) {
-        let at_end = next.is_some();
-        let (first, last) = (pairs.first(), pairs.last());
-        let fresh = first.zip(last).is_some_and(|((_, first), (_, last))| {
-            is_fresh(view, &(first.start..last.end + GAP_BYTES_MAX))
-        });
-        let long = 2 * pairs.len() >= RUN_CHARS_MIN || (open && at_end);
-        if fresh && long {
+    parted(bytes, open, |pairs| {
+        let at_end = pairs.next.is_some();
+        let long = 2 * pairs.count >= RUN_CHARS_MIN || (open && at_end);
+        let stretch = pairs.range.start..pairs.range.end + GAP_BYTES_MAX;
+        if long && is_fresh(view, &stretch) {
             let feed = |readable: &mut Readable| {
-                pairs
-                    .iter()
-                    .for_each(|placed| readable.push(placed.clone()));
+                pairs.read(bytes).for_each(|placed| readable.push(placed));
                 Some(())
             };
-            readings(feed, open && at_end, next, |builder| each(builder, at_end));
+            let grows = open && at_end;
+            readings(feed, grows, pairs.next, |builder| each(builder, at_end));
         }
-    }
+    });
 }
 
 /// Where the last group of a run begins, if it still `grows` and the group is
@@ -247,52 +243,84 @@ fn is_line_end(gap: &[u8]) -> bool {
 /// A byte, and the source that it stands for.
 pub(super) type Placed = (u8, Range<usize>);
 
-/// Pairs in a row, and where the next one begins if it may go on behind the end.
-type Pairs = (Vec<Placed>, Option<usize>);
+/// Pairs in a row.
+#[derive(Debug)]
+struct Pairs {
+    /// From the first one's first byte to behind the last one.
+    range: Range<usize>,
+    count: usize,
+    /// Where the next one begins, if it may go on behind the end.
+    next: Option<usize>,
+}
+
+impl Pairs {
+    /// Each of them. They are read again each time: a long text may hold
+    /// millions.
+    fn read<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = Placed> + 'b {
+        let (mut at, end) = (self.range.start, self.range.end);
+        std::iter::from_fn(move || {
+            let gap = bytes.get(at..end)?.iter().take_while(|byte| parts(byte));
+            let start = at + gap.count();
+            let (value, behind) = lone_pair(bytes, start)?;
+            at = behind;
+            (behind <= end).then_some((value, start..behind))
+        })
+    }
+}
 
 /// Pairs of hexadecimal digits with something between them: `34:35`, `34 35`,
 /// `0x34, 0x35`.
-fn parted(bytes: &[u8], open: bool) -> Vec<Pairs> {
-    let mut out = Vec::new();
+fn parted(bytes: &[u8], open: bool, mut each: impl FnMut(&Pairs)) {
     for region in stretches(bytes, is_paired, PARTED_BYTES_MIN, open) {
-        parted_in(bytes, &region, &mut out);
+        parted_in(bytes, &region, &mut each);
     }
-    out
 }
 
-fn parted_in(bytes: &[u8], region: &Range<usize>, out: &mut Vec<Pairs>) {
-    let mut run: Vec<Placed> = Vec::new();
+fn parted_in(bytes: &[u8], region: &Range<usize>, each: &mut impl FnMut(&Pairs)) {
+    let mut run: Option<Pairs> = None;
     let mut at = region.start;
     while at < region.end {
         let inside = at
             .checked_sub(1)
             .and_then(|before| bytes.get(before))
             .is_some_and(u8::is_ascii_alphanumeric);
-        let Some((value, end)) = (!inside).then(|| lone_pair(bytes, at)).flatten() else {
+        let Some((_, end)) = (!inside).then(|| lone_pair(bytes, at)).flatten() else {
             at += 1;
             continue;
         };
-        let joined = run.last().is_some_and(|(_, last)| {
-            let gap = bytes.get(last.end..at).unwrap_or_default();
+        let joins = |run: &Pairs| {
+            let gap = bytes.get(run.range.end..at).unwrap_or_default();
             gap.len() <= GAP_BYTES_MAX && gap.iter().all(parts)
-        });
-        if !joined && !run.is_empty() {
-            out.push((std::mem::take(&mut run), None));
+        };
+        match run.as_mut().filter(|run| joins(run)) {
+            Some(run) => (run.range.end, run.count) = (end, run.count + 1),
+            None => {
+                let begun = Pairs {
+                    range: at..end,
+                    count: 1,
+                    next: None,
+                };
+                run.replace(begun).iter().for_each(&mut *each);
+            }
         }
-        run.push((value, at..end));
         at = end;
     }
-    if let Some((_, last)) = run.last() {
-        let rest = bytes.get(last.end..).unwrap_or_default();
-        let gap = rest.iter().take_while(|byte| parts(byte)).count();
-        let begun = match rest.get(gap..).unwrap_or_default() {
-            [] | [b'0', b'x' | b'X'] => true,
-            [digit] | [b'0', b'x' | b'X', digit] => digit.is_ascii_hexdigit(),
-            _ => false,
-        };
-        let next = last.end + gap;
-        out.push((run, (gap <= GAP_BYTES_MAX && begun).then_some(next)));
+    if let Some(mut run) = run {
+        run.next = next_pair(bytes, run.range.end);
+        each(&run);
     }
+}
+
+/// Where the pair behind this place begins, if it may go on behind the end.
+fn next_pair(bytes: &[u8], end: usize) -> Option<usize> {
+    let rest = bytes.get(end..).unwrap_or_default();
+    let gap = rest.iter().take_while(|byte| parts(byte)).count();
+    let begun = match rest.get(gap..).unwrap_or_default() {
+        [] | [b'0', b'x' | b'X'] => true,
+        [digit] | [b'0', b'x' | b'X', digit] => digit.is_ascii_hexdigit(),
+        _ => false,
+    };
+    (gap <= GAP_BYTES_MAX && begun).then_some(end + gap)
 }
 
 const fn parts(byte: &u8) -> bool {

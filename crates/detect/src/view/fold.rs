@@ -96,6 +96,9 @@ pub(super) fn fold(text: &str) -> Option<Builder> {
         if kept(char) {
             continue;
         }
+        if changed && builder.is_full() {
+            return Some(builder);
+        }
         let source = start..start + char.len_utf8();
         builder.copy(text, at..start);
         at = source.end;

@@ -11,34 +11,53 @@ struct Run {
     /// Where its source bytes begin.
     from: u32,
     units: u32,
-    /// Bytes of a unit in the view, and of the source that they stand for
-    /// together.
-    unit: (u32, u32),
-    /// Whether it is the source as it is, byte for byte.
-    plain: bool,
+    unit: Unit,
+}
+
+/// Bytes of a unit in the view, and of the source that they stand for together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unit(u32, u32);
+
+impl Unit {
+    /// The source as it is, byte for byte. Others have a byte in the view.
+    const PLAIN: Self = Self(0, 0);
+
+    const fn is_plain(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Bytes in the view.
+    const fn bytes(self) -> u32 {
+        if self.is_plain() { 1 } else { self.0 }
+    }
+
+    /// Bytes of the source.
+    const fn source_bytes(self) -> u32 {
+        if self.is_plain() { 1 } else { self.1 }
+    }
 }
 
 impl Run {
     /// Where its source bytes end.
     const fn to(&self) -> u32 {
-        self.from
-            .saturating_add(self.units.saturating_mul(self.unit.1))
+        let bytes = self.units.saturating_mul(self.unit.source_bytes());
+        self.from.saturating_add(bytes)
     }
 
     /// The number of the unit that holds a byte of the view.
     fn unit_at(&self, at: usize) -> u32 {
         let inside = narrow(at).saturating_sub(self.at);
-        inside.checked_div(self.unit.0).unwrap_or(0)
+        inside.checked_div(self.unit.bytes()).unwrap_or(0)
     }
 
     /// Where a unit ends in the view.
     fn unit_end(&self, unit: u32) -> usize {
-        self.at as usize + (unit as usize + 1) * self.unit.0 as usize
+        self.at as usize + (unit as usize + 1) * self.unit.bytes() as usize
     }
 
     /// The source bytes of a unit.
     fn unit_source(&self, unit: u32) -> Range<usize> {
-        let bytes = self.unit.1 as usize;
+        let bytes = self.unit.source_bytes() as usize;
         let start = self.from as usize + unit as usize * bytes;
         start..start + bytes
     }
@@ -48,9 +67,12 @@ impl Run {
     }
 }
 
-/// LIMIT: runs of a map, of 24 bytes each: the text leaves a reading and comes
+/// LIMIT: runs of a map, of 20 bytes each: the text leaves a reading and comes
 /// back to it half as often.
-const RUNS_MAX: usize = 4 << 20;
+const RUNS_MAX: usize = 3 << 20;
+/// LIMIT: bytes of a view that is longer than its source. There are characters
+/// that stand for eighteen others.
+const VIEW_BYTES_MAX: usize = 64 << 20;
 
 /// The map of one view; empty where each byte stands for itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,7 +81,7 @@ pub(super) struct Map {
     runs: Vec<Run>,
     /// Bytes of the view.
     length: usize,
-    /// More runs would have been needed than may be.
+    /// The view is longer, or more runs would have been needed, than may be.
     full: bool,
 }
 
@@ -74,7 +96,7 @@ impl Map {
             return;
         }
         if let Some(last) = self.runs.last_mut()
-            && last.plain
+            && last.unit.is_plain()
             && last.to() == narrow(from)
         {
             last.units = last.units.saturating_add(narrow(count));
@@ -84,8 +106,7 @@ impl Map {
                 at: narrow(self.length),
                 from: narrow(from),
                 units: narrow(count),
-                unit: (1, 1),
-                plain: true,
+                unit: Unit::PLAIN,
             });
         }
         self.length += count;
@@ -97,7 +118,7 @@ impl Map {
             return;
         }
         let bytes = narrow(source.end.saturating_sub(source.start));
-        let last = self.runs.last_mut().filter(|last| !last.plain);
+        let last = self.runs.last_mut().filter(|last| !last.unit.is_plain());
         match last {
             Some(last) if (last.from, last.unit.1) == (narrow(source.start), bytes) => {
                 last.unit.0 = last.unit.0.saturating_add(narrow(count));
@@ -108,12 +129,12 @@ impl Map {
                     at: narrow(self.length),
                     from: narrow(source.start),
                     units: 1,
-                    unit: (narrow(count), bytes),
-                    plain: false,
+                    unit: Unit(narrow(count), bytes),
                 });
             }
         }
         self.length += count;
+        self.full |= self.length > VIEW_BYTES_MAX.max(source.end);
     }
 
     fn add(&mut self, run: Run) {
@@ -134,11 +155,10 @@ impl Map {
         let [.., before, last] = self.runs.as_mut_slice() else {
             return;
         };
-        if !last.plain
-            && !before.plain
+        if !last.unit.is_plain()
             && last.unit == before.unit
             && last.from == before.to()
-            && last.unit.1 > 0
+            && last.unit.source_bytes() > 0
         {
             before.units = before.units.saturating_add(1);
             self.runs.pop();
@@ -178,8 +198,8 @@ impl Map {
             return self.length;
         };
         let missing = from.saturating_sub(run.from as usize);
-        let units = missing.div_ceil((run.unit.1 as usize).max(1));
-        run.at as usize + units * run.unit.0 as usize
+        let units = missing.div_ceil((run.unit.source_bytes() as usize).max(1));
+        run.at as usize + units * run.unit.bytes() as usize
     }
 
     /// Where the view stands for one of these source bytes; between two bytes
@@ -190,8 +210,10 @@ impl Map {
             .partition_point(|run| run.to() as usize <= source.start);
         let start = self.runs.get(before).map_or(self.length, |run| {
             let missing = source.start.saturating_sub(run.from as usize);
-            let unit = missing.checked_div(run.unit.1 as usize).unwrap_or(0);
-            run.at as usize + unit * run.unit.0 as usize
+            let unit = missing
+                .checked_div(run.unit.source_bytes() as usize)
+                .unwrap_or(0);
+            run.at as usize + unit * run.unit.bytes() as usize
         });
         start..self.view_start(source.end).max(start)
     }
@@ -207,7 +229,7 @@ impl Map {
             let next = run.unit_end(run.units.saturating_sub(1));
             let left_out = source != run.from;
             source = run.to();
-            let edit = match (run.plain, left_out) {
+            let edit = match (run.unit.is_plain(), left_out) {
                 (false, _) => at..next,
                 (true, true) => at..at,
                 (true, false) => continue,
@@ -228,12 +250,13 @@ impl Map {
     /// Stretches that are as in the source: where each begins in the view, and
     /// its source bytes.
     pub(super) fn unchanged(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
-        let plain = self.runs.iter().filter(|run| run.plain);
+        let plain = self.runs.iter().filter(|run| run.unit.is_plain());
         plain.map(|run| (run.at as usize, run.from as usize..run.to() as usize))
     }
 
     /// Adds a part of another map.
     pub(super) fn extend(&mut self, other: &Self, part: &Range<usize>) {
+        self.full |= other.full;
         let mut at = part.start;
         let mut number = other.run_at(at);
         while at < part.end {
@@ -241,7 +264,7 @@ impl Map {
                 return;
             };
             let end = run.unit_end(run.units.saturating_sub(1)).min(part.end);
-            if run.plain {
+            if run.unit.is_plain() {
                 self.plain(end.saturating_sub(at), run.source(at).start);
                 at = end.max(at);
             }
@@ -262,16 +285,16 @@ impl Map {
             ..Self::default()
         };
         for run in &self.runs {
-            if run.plain {
+            if run.unit.is_plain() {
                 out.extend(parent, &(run.from as usize..run.to() as usize));
                 continue;
             }
             for unit in 0..run.units {
                 let source = run.unit_source(unit);
                 let start = parent.source(source.start).start;
-                let last = source.end.checked_sub(1).filter(|_| run.unit.1 > 0);
+                let last = source.end.checked_sub(1).filter(|_| !source.is_empty());
                 let end = last.map_or(start, |last| parent.source(last).end);
-                out.together(run.unit.0 as usize, &(start..end.max(start)));
+                out.together(run.unit.bytes() as usize, &(start..end.max(start)));
             }
         }
         out
@@ -320,6 +343,16 @@ mod tests {
         part.extend(&map, &(4..29_000));
         assert!(part.runs.len() <= 4);
         assert_eq!((part.source(0), part.source(2)), (4..8, 8..12));
+    }
+
+    #[test]
+    fn what_is_full_fills_what_is_made_of_it() {
+        let mut map = Map::default();
+        map.together(VIEW_BYTES_MAX + 1, &(0..3));
+        assert!(map.is_full());
+        let mut other = Map::default();
+        other.extend(&map, &(0..10));
+        assert!(other.is_full() && Map::default().through(&map).is_full());
     }
 
     proptest! {

@@ -242,3 +242,20 @@ fn a_text_that_changes_from_byte_to_byte_is_not_read_without_end() {
     assert!(!made(1 << 10).exceeded);
     assert!(made((2 << 20) + 1).exceeded);
 }
+
+#[test]
+fn a_character_may_span_very_many_zeros() {
+    // Characters of two bytes whose zeros are left out.
+    let digits = "4111111111111111";
+    let zeros = 22_000;
+    let accent = [vec![0xc3], vec![0; zeros], vec![0xa9]].concat();
+    let wide = digits.bytes().flat_map(|digit| [digit, 0]);
+    let bytes = accent.into_iter().chain(wide);
+    let text: String = bytes.map(|byte| format!("{byte:02x} ")).collect();
+    let all = views(&text, false);
+    let view = all.iter().find(|view| view.text.contains(digits)).unwrap();
+    let at = view.text.find(digits).unwrap();
+    let first = 3 * (zeros + 2);
+    let source = view.source(&(at..at + digits.len()));
+    assert_eq!(source, first..first + 3 * 30 + 2);
+}

@@ -58,11 +58,11 @@ impl Looking<'_> {
             return false;
         };
         // In order of their ends.
-        let upto = self.words.partition_point(|word| word.end <= start);
+        let upto = self.words.partition_point(|word| word.end() <= start);
         let words = self.words.iter().take(upto).rev();
-        let near = words.take_while(|word| word.end.saturating_add(CONTEXT_BYTES) >= start);
-        near.filter(|word| word.start.saturating_add(CONTEXT_BYTES) >= start)
-            .any(|word| wanted.contains(&word.text))
+        let near = words.take_while(|word| word.end().saturating_add(CONTEXT_BYTES) >= start);
+        near.filter(|word| word.start().saturating_add(CONTEXT_BYTES) >= start)
+            .any(|word| wanted.contains(&word.text()))
     }
 
     /// From an opener to its closer; without one as far as one may be. Answers
