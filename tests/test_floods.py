@@ -18,10 +18,11 @@ import pytest
 
 from harness import http1, paths, raw
 from harness.channels import CHANNELS
-from harness.floods import MEMORY_MIB_MAX, Crowd, peak_mib
+from harness.floods import MEMORY_MIB_MAX, Crowd, peak_mib, rss_mib
 from harness.http1 import Request
 from harness.needles import fill
 from harness.paths import rng
+from harness.running import await_that
 from harness.vendor import script
 
 CHAT = "/v1/chat/completions"
@@ -230,6 +231,18 @@ def test_texts_that_take_memory_to_look_at(siege, kind):
         while attack.again():
             reply = raw.post(besieged.url, CHAT, body, besieged.house.key)
             assert reply.status == 200 or "MS-SCREEN-004" in reply.message
+
+
+def test_what_large_bodies_took_is_given_back(build_house):
+    """The allocator would keep pieces as large as those that it saw."""
+    house = build_house()
+    body = json.dumps({**HELLO, "pad": "x" * (31 << 20)}).encode()
+    assert raw.post(house.url, CHAT, HELLO, house.key).status == 200
+    before = rss_mib(house.gate)
+    for _ in range(4):
+        assert raw.post(house.url, CHAT, body, house.key).status == 200
+    given_back = lambda: rss_mib(house.gate) < before + 30
+    await_that(given_back, 5, "it stays with the gate")
 
 
 DEPTH = 1_000_000

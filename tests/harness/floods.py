@@ -97,8 +97,17 @@ def give_way(process=None, gives=True):
 
 def peak_mib(gate):
     """The most memory that the gate's process ever had, as the kernel counts."""
+    return _status_mib(gate, "VmHWM")
+
+
+def rss_mib(gate):
+    """What it has now."""
+    return _status_mib(gate, "VmRSS")
+
+
+def _status_mib(gate, name):
     with open(f"/proc/{gate.process.popen.pid}/status") as file:
-        (line,) = [line for line in file if line.startswith("VmHWM:")]
+        (line,) = [line for line in file if line.startswith(name + ":")]
     return int(line.split()[1]) / 1024
 
 

@@ -13,6 +13,7 @@ pub mod config;
 mod control;
 mod exports;
 mod logs;
+mod memory;
 mod monitor;
 mod node;
 mod present;

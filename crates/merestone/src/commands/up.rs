@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     admin::Admin,
     config::{self, Settled, StoreAt, VendorKeys},
-    control, logs, monitor,
+    control, logs, memory, monitor,
     node::{self, Node},
     present,
     source::{SystemClock, SystemEntropy},
@@ -41,6 +41,7 @@ const NOTE_TIME: Duration = Duration::from_secs(2);
 const CHECKPOINT_TIME: Duration = Duration::from_secs(30);
 
 pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
+    memory::limited();
     logs::start()?;
     let settled = config::load(path, VendorKeys::Fetch)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
