@@ -220,17 +220,17 @@ LAVISH = {
 
 
 @pytest.mark.parametrize("kind", LAVISH)
-def test_texts_that_take_memory_to_look_at(siege, kind):
+def test_texts_that_take_memory_to_look_at(build_house, kind):
     """As long as a body may be. What is known of one text has its limits."""
-    besieged = siege()
+    house = build_house()
     size = (31 if paths.LONG else 3) << 20
     unit = json.dumps(LAVISH[kind], ensure_ascii=False)[1:-1]
     text = unit * (size // len(unit.encode()))
     body = b'{"model":"m","messages":[{"role":"user","content":"%b"}]}' % text.encode()
-    with besieged.attacked() as attack:
-        while attack.again():
-            reply = raw.post(besieged.url, CHAT, body, besieged.house.key)
-            assert reply.status == 200 or "MS-SCREEN-004" in reply.message
+    for _ in range(2):
+        reply = raw.post(house.url, CHAT, body, house.key)
+        assert reply.status == 200 or "MS-SCREEN-004" in reply.message
+    assert peak_mib(house.gate) < MEMORY_MIB_MAX
 
 
 def test_what_large_bodies_took_is_given_back(build_house):
