@@ -1,12 +1,14 @@
 //! A text that comes piece by piece: what is released never has to be taken back.
 
+mod gathered;
+
 use std::{fmt, ops::Range};
 
 use terms::{Direction, Finding, View as Reading};
 use thiserror::Error;
 
 use super::{
-    Engine, FINDINGS_MAX,
+    Engine,
     look::{self, Reached, Seen, Task},
     matches,
 };
@@ -14,6 +16,8 @@ use crate::{
     catalogue::CONTEXT_BYTES,
     view::{self, Made, View},
 };
+
+use gathered::{Gathered, Piece};
 
 /// LIMIT: bytes of the part before that are kept.
 const SEAM_BYTES: usize = 512;
@@ -123,61 +127,6 @@ impl fmt::Debug for StreamScan {
             self.held_bytes()
         )
     }
-}
-
-/// What the views of a text show together.
-struct Gathered {
-    /// Bytes of it that were released before.
-    context: usize,
-    /// From where on it is held.
-    hold: usize,
-    pieces: Vec<Piece>,
-    openers: Vec<(usize, Opened)>,
-    failed: bool,
-}
-
-impl Gathered {
-    fn take(&mut self, view: &View<'_>, seen: Seen) {
-        self.failed |= seen.failed;
-        if view.open {
-            if let Some(at) = seen.alive {
-                self.holds(view.source_start(at));
-            }
-            // Only what is not decoded twice over can go on being decoded.
-            if let Some(at) = view.unfinished() {
-                self.holds(at);
-            }
-        }
-        for found in seen.found {
-            let mut finding = found.finding;
-            finding.span.start = finding.span.start.max(self.context);
-            if found.unsettled {
-                self.holds(finding.span.start);
-            }
-            if let Some((end, rule)) = found.opened {
-                let start = finding.span.start;
-                // Of one that ended before the seam, the closer may have
-                // begun there too.
-                let inside = end.checked_sub(start);
-                let opener = inside.map(|none_upto| (start, Opened { rule, none_upto }));
-                self.openers.extend(opener);
-            }
-            self.pieces.push(Piece {
-                span: finding.span.clone(),
-                findings: vec![finding],
-            });
-        }
-    }
-
-    fn holds(&mut self, from: usize) {
-        self.hold = self.hold.min(from.max(self.context));
-    }
-}
-
-/// A stretch that leaves as one segment.
-struct Piece {
-    span: Range<usize>,
-    findings: Vec<Finding>,
 }
 
 impl StreamScan {
@@ -328,9 +277,8 @@ impl StreamScan {
             let mut seen = look::in_view(&self.engine, view, task, hits, work_left, &mut reached);
             work_left = work_left.saturating_sub(seen.work);
             plain.get_or_insert(std::mem::take(&mut seen.hits));
-            gathered.take(view, seen);
-            if gathered.pieces.len() > FINDINGS_MAX {
-                (gathered.failed, work_left) = (true, 0);
+            if !gathered.take(view, seen) {
+                work_left = 0;
             }
         };
         let made = each_view(&self.engine, self.direction, &self.buffer, open, kept, look);
