@@ -43,8 +43,8 @@ pub struct Scan {
     /// Bytes that were looked at.
     pub bytes: u64,
     /// Whether the text had more views or findings than may be, or would have
-    /// been too much work. Then not everything was looked at, and the text must not
-    /// pass.
+    /// been too much work. Then not everything was looked at, and the text must
+    /// not pass.
     pub work_exceeded: bool,
     /// Bytes that were read to look at it, views and second looks included:
     /// at most [`WORK_FACTOR`] for each byte, and a floor for short texts.
@@ -307,8 +307,9 @@ impl Engine {
             scan.work_exceeded |= seen.failed;
             scan.work += seen.work as u64;
             work_left = work_left.saturating_sub(seen.work);
+            // What was found stays: where the operator lets such texts pass, it
+            // is still carried out.
             if scan.findings.len() > FINDINGS_MAX {
-                scan.findings.truncate(FINDINGS_MAX);
                 (scan.work_exceeded, work_left) = (true, 0);
             }
             refused.extend(seen.refused);
