@@ -200,6 +200,9 @@ fn what_was_pruned_does_not_come_back_when_tiles_are_built_again() {
         let files = MemoryFiles::default();
         let node = open_with(&files, publishing(segment_bytes)).unwrap();
         write(&node.ledger, 1_000);
+        // Published to its end: no more than that may be pruned.
+        close(node);
+        let node = open_with(&files, publishing(segment_bytes)).unwrap();
         assert_eq!(pruned(&node, 600).unwrap(), 512);
         close(node);
         let size = checkpoint(&files).size;
