@@ -7,7 +7,7 @@ use std::{
 };
 
 use quick_cache::sync;
-use terms::{Direction, Turn};
+use terms::{Direction, worked};
 use zeroize::Zeroizing;
 
 use crate::{Engine, Scan};
@@ -110,10 +110,9 @@ impl Cached {
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        let mut turn = Turn::default();
         for part in text.as_bytes().chunks(PART_BYTES) {
             hash.update(part);
-            turn.read(part.len());
+            worked(part.len());
         }
         let mut name = Name::default();
         hash.finalize_xof().fill(&mut name);

@@ -4,7 +4,7 @@ mod filter;
 
 use std::collections::BTreeMap;
 
-use terms::{Direction, Turn};
+use terms::{Direction, worked};
 
 use crate::{
     anchor::of_text,
@@ -226,7 +226,6 @@ impl Index {
         };
         let mut block: Block = [0; _];
         let mut places = [0; BLOCK_BYTES];
-        let mut turn = Turn::default();
         for (number, part) in text.chunks(BLOCK_BYTES).enumerate() {
             let from = number * BLOCK_BYTES;
             let rest = text.get(from..).unwrap_or_default();
@@ -242,7 +241,7 @@ impl Index {
             for at in places.iter().map(|at| usize::from(*at)) {
                 self.texts_at(filter, text, from + at, (&block, at), &mut hit);
             }
-            turn.read(part.len());
+            worked(part.len());
         }
     }
 

@@ -3,6 +3,11 @@
 
 use std::ops::Range;
 
+use terms::{TURN_BYTES, worked};
+
+/// So many times faster is a class asked than a text looked at.
+const FAST: usize = 4;
+
 /// Bytes whose bits are one word.
 const WORD_BYTES: usize = u64::BITS as usize;
 
@@ -58,6 +63,9 @@ pub(crate) fn runs(
     let mut upto = 0;
     for at in (0..bytes.len()).step_by(WORD_BYTES) {
         let next = word_at(at + WORD_BYTES);
+        if (at + WORD_BYTES).is_multiple_of(TURN_BYTES) {
+            worked(TURN_BYTES / FAST);
+        }
         let mut both = behind(u128::from(next) << WORD_BYTES | u128::from(here), upto, at);
         while let starts @ 1.. = long(both, bytes_min) {
             let first = starts.trailing_zeros();
@@ -65,12 +73,27 @@ pub(crate) fn runs(
             let known = start + (both >> first).trailing_ones() as usize;
             // It may go on behind what is known.
             let rest = bytes.get(known..).unwrap_or_default();
-            upto = known + rest.iter().take_while(|byte| class(**byte)).count();
+            upto = known + first_bytes(rest, class);
             run(start..upto);
             both = behind(both, upto, at);
         }
         here = next;
     }
+    worked(bytes.len() % TURN_BYTES / FAST);
+}
+
+/// How many of the first bytes are of the class, however many.
+fn first_bytes(bytes: &[u8], class: impl Fn(u8) -> bool) -> usize {
+    let mut all = 0;
+    for part in bytes.chunks(TURN_BYTES / FAST) {
+        let here = part.iter().take_while(|byte| class(**byte)).count();
+        all += here;
+        if here < part.len() {
+            break;
+        }
+        worked(part.len());
+    }
+    all
 }
 
 /// Without the bits of bytes before `from`; the first one's byte is at `at`.
@@ -87,6 +110,9 @@ pub(crate) fn starts(
 ) {
     let mut before = 0;
     for (number, part) in bytes.chunks(WORD_BYTES).enumerate() {
+        if (number + 1).is_multiple_of(TURN_BYTES / WORD_BYTES) {
+            worked(TURN_BYTES / FAST);
+        }
         let bits = word(part, class);
         let mut starts = bits & !(bits << 1 | before);
         before = bits >> (u64::BITS - 1);

@@ -9,7 +9,7 @@ mod readable;
 
 use std::{borrow::Cow, ops::Range};
 
-use terms::{Turn, View as Kind};
+use terms::{View as Kind, worked};
 
 use map::Map;
 
@@ -57,7 +57,7 @@ impl Twice {
         let (map, first) = view.map.as_ref().zip(parent.edits.as_ref())?;
         (!view.is_full()).then(|| Self {
             last: map.edits(parent.text.len()),
-            first: first.iter().map(|edit| map.covering(edit)).collect(),
+            first: map.covering(first),
         })
     }
 }
@@ -323,7 +323,6 @@ impl<'a> Making<'_, 'a> {
 
 /// The views of one view, with their maps composed.
 fn children(parent: &View<'_>, source_bytes: usize, mut each: impl FnMut(View<'static>)) {
-    let mut turn = Turn::default();
     let open = parent.open;
     if parent.kind != Kind::Folded
         && !parent.text.is_ascii()
@@ -339,7 +338,7 @@ fn children(parent: &View<'_>, source_bytes: usize, mut each: impl FnMut(View<'s
         (escape::quoted, Kind::Escape),
     ] {
         let builder = read(parent);
-        turn.read(parent.text.len());
+        worked(parent.text.len());
         if let Some(builder) = builder {
             let mut child = builder.finish(kind, open);
             child.twice = Twice::of(&child, parent);

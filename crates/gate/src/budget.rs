@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use terms::{Code, Refusal};
+use terms::{Code, Refusal, TURN_BYTES};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One permit stands for this many bytes.
@@ -194,7 +194,10 @@ impl Gathering {
         }
         let mut whole = Vec::with_capacity(self.bytes);
         for part in self.parts {
-            whole.extend_from_slice(&part);
+            for piece in part.chunks(TURN_BYTES) {
+                whole.extend_from_slice(piece);
+                terms::worked(piece.len());
+            }
         }
         Bytes::from(whole)
     }

@@ -250,7 +250,8 @@ impl Capture {
         };
         let sealing = Arc::clone(&self.sealing);
         let turn = sealing.turns.acquire().await.map_err(|_| down())?;
-        let made = tokio::task::spawn_blocking(move || self.sealed(&ruling, dialect));
+        let sealed = move || self.sealed(&ruling, dialect);
+        let made = tokio::task::spawn_blocking(|| terms::in_turns(sealed));
         let (captured, sealed, who, exchange) = made.await.map_err(|_| down())??;
         let kept = async {
             // The turn is kept until there is room: while the disk is slow, no

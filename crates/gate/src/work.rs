@@ -59,7 +59,7 @@ impl Work {
         work: impl FnOnce() -> T + Send,
     ) -> Result<T, Refusal> {
         if bytes < HEAVY_BYTES {
-            return Ok(work());
+            return Ok(terms::in_turns(work));
         }
         let turns = if bytes < HUGE_BYTES {
             &self.heavy
@@ -70,7 +70,7 @@ impl Work {
         let done = cut.busy(|| {
             tokio::task::block_in_place(|| {
                 if bytes < HUGE_BYTES {
-                    Some(work())
+                    Some(terms::in_turns(work))
                 } else {
                     yielding(work)
                 }
@@ -185,7 +185,7 @@ fn yielding<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
             run()
         };
         let Ok(worker) = thread::Builder::new().spawn_scoped(scope, niced) else {
-            return run();
+            return terms::in_turns(run);
         };
         match worker.join() {
             Ok(done) => done,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use terms::{Commitment, ExchangeId, Secret, Turn};
+use terms::{Commitment, ExchangeId, Secret, worked};
 
 const DOMAIN: &[u8] = b"merestone record v1";
 const SALTED: &[u8] = b"merestone salted v1";
@@ -49,10 +49,9 @@ impl CommitmentKey {
     #[must_use]
     pub fn commit(&self, exchange: &ExchangeId, field: &str, value: &[u8]) -> Commitment {
         let mut running = self.start(exchange, field);
-        let mut turn = Turn::default();
         for part in value.chunks(PART_BYTES) {
             running.update(part);
-            turn.read(part.len());
+            worked(part.len());
         }
         running.finish()
     }

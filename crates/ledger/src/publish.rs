@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use terms::Turn;
+use terms::{in_turns, worked};
 use thiserror::Error;
 
 use crate::{
@@ -172,12 +172,13 @@ impl Builder {
         let mut filled = Vec::new();
         let payloads = self.tail.read(until, ENTRIES_MAX, ENTRIES_BYTES_MAX)?;
         let known = self.leaves.take(edge.size(), payloads.len());
-        let mut turn = Turn::default();
-        for (payload, leaf) in payloads.iter().zip(known) {
-            turn.read(payload.len());
-            let leaf = leaf.unwrap_or_else(|| merkle::leaf_hash(payload));
-            edge.push_known(payload, leaf, &mut filled);
-        }
+        in_turns(|| {
+            for (payload, leaf) in payloads.iter().zip(known) {
+                worked(payload.len());
+                let leaf = leaf.unwrap_or_else(|| merkle::leaf_hash(payload));
+                edge.push_known(payload, leaf, &mut filled);
+            }
+        });
         let full: Vec<Tile> = filled.iter().map(|(tile, _)| *tile).collect();
         filled.extend(edge.partials());
         if rebuilding {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use terms::Turn;
+use terms::{in_turns, worked};
 
 use crate::{
     files::Files,
@@ -79,7 +79,16 @@ impl Tail {
         entries_max: usize,
         bytes_max: usize,
     ) -> Result<Payloads, ReadFault> {
-        let (mut payloads, mut turn) = (Payloads::default(), Turn::default());
+        in_turns(|| self.payloads(until, entries_max, bytes_max))
+    }
+
+    fn payloads(
+        &mut self,
+        until: u64,
+        entries_max: usize,
+        bytes_max: usize,
+    ) -> Result<Payloads, ReadFault> {
+        let mut payloads = Payloads::default();
         let more =
             |payloads: &Payloads| payloads.len() < entries_max && payloads.bytes.len() < bytes_max;
         while self.from < until && more(&payloads) {
@@ -95,7 +104,7 @@ impl Tail {
                     break;
                 };
                 self.take(&name, &chunk, group, &mut payloads)?;
-                turn.read(group.end - done);
+                worked(group.end - done);
                 done = group.end;
             }
             if done > 0 {

@@ -35,4 +35,4 @@ pub use refusal::{Place, Refusal};
 pub use secret::Secret;
 pub use slot::{Direction, Slot};
 pub use source::{Clock, Entropy, FixedClock, SeededEntropy};
-pub use turn::{Turn, give_way};
+pub use turn::{TURN_BYTES, copied, give_way, in_turns, worked};

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 
+use terms::copied;
+
 use crate::{Document, LeafAt, Limits, NodeId, Surrogates};
 
 /// New values for some of a document's values.
@@ -97,7 +99,7 @@ pub fn apply(document: &Document, edits: LeafEdits) -> Bytes {
             continue;
         };
         let Ok(nested) = Document::parse(
-            Bytes::copy_from_slice(text.as_bytes()),
+            Bytes::from(copied(text)),
             &Limits::default(),
             Surrogates::Refuse,
         ) else {

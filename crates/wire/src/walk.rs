@@ -5,7 +5,7 @@ mod respelled;
 mod shape;
 
 use bytes::Bytes;
-use terms::{Place, Slot};
+use terms::{Place, Slot, copied};
 
 use crate::{
     Channel, ChannelId, Document, Kind, Leaf, LeafAt, LeafKind, Limits, NodeId, ReplyWalk,
@@ -308,7 +308,7 @@ impl Walker {
     fn halved(&mut self, leaf: Leaf, text: &str) {
         self.leaf(Leaf {
             editable: false,
-            text: text.to_owned(),
+            text: copied(text),
             ..leaf
         });
     }
@@ -320,7 +320,7 @@ impl Walker {
             return false;
         }
         self.nested_bytes_left -= text.len();
-        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        let bytes = Bytes::from(copied(text));
         let Ok(document) = Document::parse(bytes, &Limits::default(), Surrogates::Refuse) else {
             return false;
         };
@@ -345,7 +345,7 @@ impl Walker {
             place: Place::new(at.place.clone()),
             slot,
             kind,
-            text: text.to_owned(),
+            text: copied(text),
             keys: at.keys.text(),
             run: None,
             editable: true,

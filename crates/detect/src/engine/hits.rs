@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use terms::Direction;
+use terms::{Direction, worked};
 
 use super::plan::Plan;
 use crate::{index::Hit, marks::starts, sides::SIDE_BYTES_MAX, view::View};
@@ -11,6 +11,8 @@ use crate::{index::Hit, marks::starts, sides::SIDE_BYTES_MAX, view::View};
 /// LIMIT: hits of a view, of 12 bytes each. In prose there is one in about a
 /// hundred bytes.
 const HITS_MAX: usize = 4 << 20;
+/// In the time that a hit, a row or an edit takes so many bytes are read.
+pub(super) const HIT_BYTES: usize = 16;
 
 /// What was found in one pass.
 #[derive(Debug, Default)]
@@ -56,6 +58,7 @@ pub(super) fn hits(
     let reach = plan.index.reach_bytes();
     let mut edits = edits.iter().peekable();
     while let Some(first) = edits.next() {
+        worked(HIT_BYTES);
         let from = first.start.saturating_sub(reach);
         let mut near = vec![first.clone()];
         let mut upto = first.end.saturating_add(reach);
@@ -114,6 +117,7 @@ fn rows(view: &View<'_>, edits: &[Range<usize>], plain: &Hits) -> Vec<u32> {
     let mut out = Vec::with_capacity(plain.rows.len());
     let mut rest = plain.rows.as_slice();
     for (at, source) in view.unchanged() {
+        worked(HIT_BYTES);
         // What stands before its first byte may be something else here.
         out.extend(Some(at).filter(begins).map(narrow));
         let skip = rest.partition_point(|row| (*row as usize) <= source.start);
@@ -122,9 +126,11 @@ fn rows(view: &View<'_>, edits: &[Range<usize>], plain: &Hits) -> Vec<u32> {
         out.extend(inside.map(|row| narrow(*row as usize - source.start + at)));
     }
     for edit in edits {
+        worked(HIT_BYTES);
         out.extend(edit.clone().filter(begins).map(narrow));
     }
-    out.sort_unstable();
+    // Two rows in order, which this finds out.
+    out.sort();
     out.dedup();
     out
 }
@@ -147,9 +153,11 @@ fn inherited(view: &View<'_>, edits: &[Range<usize>], plain: &Hits, out: &mut Ve
         };
         let skip = rest.partition_point(|hit| hit.end() <= source.start);
         rest = rest.get(skip..).unwrap_or_default();
+        worked(HIT_BYTES);
         let inside = rest.iter().take_while(|hit| hit.end() <= upto);
         let whole = inside.filter(|hit| hit.start() >= from);
         out.extend(whole.map(|hit| {
+            worked(HIT_BYTES);
             let moved = |place: usize| place - source.start + at;
             Hit::new(hit.text(), moved(hit.start()), moved(hit.end()))
         }));

@@ -9,11 +9,11 @@ mod reached;
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
-use terms::{Direction, Finding, Turn, View as Reading};
+use terms::{Direction, Finding, View as Reading, worked};
 
 use super::{
     Engine, FINDINGS_MAX, Rule,
-    hits::{Hits, hits},
+    hits::{HIT_BYTES, Hits, hits},
     plan::{Digits, Plan, Spot},
     published::Published,
     refused::{Refusals, Why},
@@ -89,7 +89,6 @@ struct Looking<'a> {
     /// Likewise, for any rule.
     any_upto: usize,
     work_max: usize,
-    turn: Turn,
     /// Up to where a rule's matches were refused, by the reason.
     refused_upto: BTreeMap<(usize, Why), usize>,
     seen: Seen,
@@ -119,7 +118,6 @@ pub(super) fn in_view(
         reached,
         any_upto: 0,
         work_max,
-        turn: Turn::default(),
         refused_upto: BTreeMap::new(),
         seen: Seen {
             work: view.text.len() + hits.work,
@@ -172,6 +170,7 @@ impl Looking<'_> {
         let mut edits = Edits::of(view);
         let mut edits_of_rows = edits;
         for hit in &hits.hits {
+            worked(HIT_BYTES);
             while let Some(row) = rows.next_if(|row| *row < hit.end()) {
                 self.row(row, edits_of_rows.around(&(row..row)));
                 self.try_some(row);
@@ -223,6 +222,7 @@ impl Looking<'_> {
     }
 
     fn row(&mut self, at: usize, edits: Around) {
+        worked(HIT_BYTES);
         let (plan, bytes) = (self.plan, self.view.text.as_bytes());
         let digits = run(bytes, at, u8::is_ascii_digit);
         let after = bytes.get(at + digits).copied();
@@ -362,7 +362,7 @@ impl Looking<'_> {
         }
         let work = self.seen.work;
         let next = self.try_at(spot, at).unwrap_or(usize::MAX);
-        self.turn.read(self.seen.work - work);
+        worked(self.seen.work - work);
         next
     }
 

@@ -4,7 +4,7 @@ mod row;
 
 use std::ops::Range;
 
-use terms::View as Kind;
+use terms::{TURN_BYTES, View as Kind, worked};
 
 use crate::marks::runs as runs_of;
 
@@ -278,8 +278,12 @@ fn parted(bytes: &[u8], open: bool, mut each: impl FnMut(&Pairs)) {
 
 fn parted_in(bytes: &[u8], region: &Range<usize>, each: &mut impl FnMut(&Pairs)) {
     let mut run: Option<Pairs> = None;
-    let mut at = region.start;
+    let (mut at, mut told) = (region.start, region.start);
     while at < region.end {
+        if at - told >= TURN_BYTES {
+            worked(at - told);
+            told = at;
+        }
         let inside = at
             .checked_sub(1)
             .and_then(|before| bytes.get(before))

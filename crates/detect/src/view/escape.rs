@@ -3,9 +3,12 @@
 use std::ops::Range;
 
 use memchr::{memchr_iter, memchr2_iter};
+use terms::worked;
 
 use super::{Builder, View, decode::pair};
 
+/// In the time that an escape takes so many bytes are read.
+const ESCAPE_BYTES: usize = 8;
 /// No unfinished escape is longer.
 const UNFINISHED_BYTES_MAX: usize = 16;
 /// LIMIT: escapes right behind each other that are gathered before they are
@@ -150,7 +153,8 @@ fn finished(view: &View<'_>) -> usize {
 pub(super) fn percent(view: &View<'_>) -> Option<Builder> {
     let end = finished(view);
     let bytes = view.text.as_bytes().get(..end)?;
-    let escapes = memchr_iter(b'%', bytes).filter_map(|at| match bytes.get(at + 1) {
+    let marks = memchr_iter(b'%', bytes).inspect(|_| worked(ESCAPE_BYTES));
+    let escapes = marks.filter_map(|at| match bytes.get(at + 1) {
         Some(b'u' | b'U') => {
             let value = pair(bytes, at + 4).filter(u8::is_ascii)?;
             (pair(bytes, at + 2) == Some(0)).then_some((at, at + 6, Some(value)))
@@ -167,7 +171,8 @@ pub(super) fn quoted(view: &View<'_>) -> Option<Builder> {
     let bytes = view.text.as_bytes().get(..end)?;
     // Where the last escape ended.
     let mut last = None;
-    let escapes = memchr_iter(b'=', bytes).filter_map(|at| {
+    let marks = memchr_iter(b'=', bytes).inspect(|_| worked(ESCAPE_BYTES));
+    let escapes = marks.filter_map(|at| {
         let found = quoted_at(bytes, at, last == Some(at))?;
         last = Some(found.1);
         Some(found)
@@ -295,6 +300,7 @@ pub(super) fn spelled(view: &View<'_>) -> Option<Builder> {
     let mut at = 0;
     let mut end = bytes.len();
     for mark in memchr2_iter(b'\\', b'&', bytes) {
+        worked(ESCAPE_BYTES);
         // A part of the escape before.
         if mark < at {
             continue;

@@ -6,6 +6,10 @@ use regex_syntax::hir::{Class, HirKind};
 use unicode_normalization::UnicodeNormalization;
 
 use super::Builder;
+use terms::{TURN_BYTES, worked};
+
+/// In the time that one form of a character takes so many bytes are read.
+const FORM_BYTES: usize = 16;
 
 /// Letters that look like ASCII ones.
 const ALIKE: &[(&str, &str)] = &[
@@ -92,7 +96,12 @@ pub(super) fn fold(text: &str) -> Option<Builder> {
     let mut changed = false;
     // Up to where the text is in the builder.
     let mut at = 0;
+    let mut told = 0;
     for (start, char) in text.char_indices() {
+        if start - told >= TURN_BYTES {
+            worked(start - told);
+            told = start;
+        }
         if kept(char) {
             continue;
         }
@@ -112,11 +121,13 @@ pub(super) fn fold(text: &str) -> Option<Builder> {
             continue;
         }
         for form in std::iter::once(char).nfkc() {
+            worked(FORM_BYTES);
             let plain = alike(form);
             changed |= plain != char;
             builder.push(plain, &source);
         }
     }
+    worked(text.len() - told);
     builder.copy(text, at..text.len());
     changed.then_some(builder)
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use terms::worked;
+
 /// A stretch of a view: units in a row, each standing for as many source bytes
 /// as the next. Text that is encoded throughout is one stretch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,11 @@ impl Run {
     const fn to(&self) -> u32 {
         let bytes = self.units.saturating_mul(self.unit.source_bytes());
         self.from.saturating_add(bytes)
+    }
+
+    /// Whether its last unit begins before this place of the source.
+    fn begins_before(&self, from: usize) -> bool {
+        self.unit_source(self.units.saturating_sub(1)).start < from
     }
 
     /// The number of the unit that holds a byte of the view.
@@ -138,6 +145,7 @@ impl Map {
     }
 
     fn add(&mut self, run: Run) {
+        worked(size_of::<Run>());
         if self.runs.len() < RUNS_MAX {
             self.runs.push(run);
         } else {
@@ -190,10 +198,12 @@ impl Map {
     /// The first byte of the view that stands for the source at or after
     /// `from`.
     pub(super) fn view_start(&self, from: usize) -> usize {
-        let before = self.runs.partition_point(|run| {
-            let last = run.unit_source(run.units.saturating_sub(1));
-            last.start < from
-        });
+        let before = self.runs.partition_point(|run| run.begins_before(from));
+        self.start_in(before, from)
+    }
+
+    /// Likewise, when so many runs stand before it.
+    fn start_in(&self, before: usize, from: usize) -> usize {
         let Some(run) = self.runs.get(before) else {
             return self.length;
         };
@@ -202,12 +212,31 @@ impl Map {
         run.at as usize + units * run.unit.bytes() as usize
     }
 
-    /// Where the view stands for one of these source bytes; between two bytes
-    /// where it stands for none.
-    pub(super) fn covering(&self, source: &Range<usize>) -> Range<usize> {
-        let before = self
-            .runs
-            .partition_point(|run| run.to() as usize <= source.start);
+    /// Where the view stands for one of the bytes of each of these stretches of
+    /// the source, which come in order; between two bytes where it stands for
+    /// none.
+    pub(super) fn covering(&self, stretches: &[Range<usize>]) -> Vec<Range<usize>> {
+        // Runs before the beginning of a stretch, and before its end.
+        let (mut starts, mut ends) = (0, 0);
+        let covering = stretches.iter().map(|source| {
+            starts = self.passed(starts, |run| run.to() as usize <= source.start);
+            ends = self.passed(ends, |run| run.begins_before(source.end));
+            self.covered(source, starts, ends)
+        });
+        covering.collect()
+    }
+
+    /// The first run that is not like this; those before `from` are.
+    fn passed(&self, from: usize, like: impl Fn(&Run) -> bool) -> usize {
+        let rest = self.runs.get(from..).unwrap_or_default();
+        let like = |run: &&Run| {
+            worked(size_of::<Run>());
+            like(run)
+        };
+        from + rest.iter().take_while(like).count()
+    }
+
+    fn covered(&self, source: &Range<usize>, before: usize, ends: usize) -> Range<usize> {
         let start = self.runs.get(before).map_or(self.length, |run| {
             let missing = source.start.saturating_sub(run.from as usize);
             let unit = missing
@@ -215,7 +244,7 @@ impl Map {
                 .unwrap_or(0);
             run.at as usize + unit * run.unit.bytes() as usize
         });
-        start..self.view_start(source.end).max(start)
+        start..self.start_in(ends, source.end).max(start)
     }
 
     /// Where the view is not the source as it is: stretches that stand for
@@ -225,6 +254,7 @@ impl Map {
         let mut edits: Vec<Range<usize>> = Vec::new();
         let mut source = 0;
         for run in &self.runs {
+            worked(size_of::<Run>());
             let at = run.at as usize;
             let next = run.unit_end(run.units.saturating_sub(1));
             let left_out = source != run.from;
@@ -368,12 +398,14 @@ mod tests {
             prop_assert_eq!(map.view_start(place), first.unwrap_or(slow.len()));
             // What stands for a part of the source covers it, and nothing else.
             let part = place..place + 3;
-            let covered = map.covering(&part);
+            let around = [place.saturating_sub(5)..place.saturating_sub(4), place.saturating_sub(2)..place, part.clone()];
+            let covered = map.covering(std::slice::from_ref(&part)).remove(0);
+            prop_assert_eq!(map.covering(&around).pop(), Some(covered.clone()));
             for (at, range) in slow.iter().enumerate() {
                 let stands = range.start < part.end && part.start < range.end;
                 prop_assert_eq!(stands, covered.contains(&at), "{} {:?}", at, covered);
             }
-            prop_assert_eq!(map.covering(&(place..place)).is_empty(), !slow.iter().any(|range| range.start < place && place < range.end));
+            prop_assert_eq!(map.covering(std::slice::from_ref(&(place..place)))[0].is_empty(), !slow.iter().any(|range| range.start < place && place < range.end));
             // What is no edit lies side by side in the source.
             let total = slow.last().map_or(0, |range| range.end) + usize::from(place > 30);
             let edits = map.edits(total);

@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use terms::worked;
+
 use super::{Builder, decode::Placed};
 
 /// LIMIT: bytes that are gathered before they are read as characters.
@@ -68,6 +70,7 @@ impl Readable {
         let begins = !matches!(placed.0, 0 | 0x80..=0xbf);
         let most = if begins { PLACED_MAX } else { 2 * PLACED_MAX };
         if self.placed.len() >= most {
+            worked(self.placed.len());
             self.read(false);
             self.judge(false, false);
         }

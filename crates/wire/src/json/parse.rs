@@ -4,9 +4,12 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use memchr::memchr2;
-use terms::Code;
+use terms::{Code, TURN_BYTES, worked};
 
-use super::{Decoded, Document, JsonFault, Kind, Limits, Node, NodeId, Surrogates, text};
+use super::{
+    Decoded, Document, JsonFault, Kind, Limits, Node, NodeId, Surrogates,
+    text::{self, ESCAPE_BYTES},
+};
 
 /// Up to this many members, keys are compared one by one.
 const FEW_MEMBERS: usize = 16;
@@ -40,9 +43,7 @@ pub(super) fn parse(
             limits.document_bytes_max,
         ));
     }
-    if let Err(error) = std::str::from_utf8(&raw) {
-        return Err(JsonFault::new(Code::JsonUnicode, error.valid_up_to()));
-    }
+    utf8(&raw).map_err(|at| JsonFault::new(Code::JsonUnicode, at))?;
     if raw.starts_with(&[0xef, 0xbb, 0xbf]) {
         return Err(JsonFault::new(Code::JsonUnicode, 0));
     }
@@ -64,6 +65,24 @@ pub(super) fn parse(
     })
 }
 
+/// Whether it is text, in pieces; the error is where it is not.
+fn utf8(raw: &[u8]) -> Result<(), usize> {
+    let mut at = 0;
+    while at < raw.len() {
+        let piece = raw.get(at..).unwrap_or_default();
+        let piece = piece.get(..TURN_BYTES).unwrap_or(piece);
+        let last = at + piece.len() == raw.len();
+        match std::str::from_utf8(piece) {
+            Ok(_) => at += piece.len(),
+            // A character that goes on in the next piece.
+            Err(error) if error.error_len().is_none() && !last => at += error.valid_up_to(),
+            Err(error) => return Err(at + error.valid_up_to()),
+        }
+        worked(piece.len());
+    }
+    Ok(())
+}
+
 impl Parser<'_> {
     fn fault<T>(&self, code: Code) -> Result<T, JsonFault> {
         Err(JsonFault::new(code, self.at))
@@ -73,9 +92,18 @@ impl Parser<'_> {
         self.bytes.get(self.at).copied()
     }
 
+    /// One more byte of what began at `start`, however long it is.
+    fn more(&mut self, start: usize) {
+        self.at += 1;
+        if (self.at - start).is_multiple_of(TURN_BYTES) {
+            worked(TURN_BYTES);
+        }
+    }
+
     fn blank(&mut self) {
+        let start = self.at;
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+            self.more(start);
         }
     }
 
@@ -83,7 +111,9 @@ impl Parser<'_> {
         self.blank();
         self.value(None)?;
         while !self.open.is_empty() {
+            let before = self.at;
             self.step()?;
+            worked(self.at - before);
         }
         self.blank();
         if self.at < self.bytes.len() {
@@ -301,6 +331,7 @@ impl Parser<'_> {
             }
             escaped = true;
             self.at += 2;
+            worked(ESCAPE_BYTES);
         }
         if escaped {
             let inner = self.bytes.get(start..self.at).unwrap_or_default();
@@ -318,7 +349,17 @@ impl Parser<'_> {
 
     /// Up to the next quotation mark or backslash, which must come.
     fn plain(&mut self) -> Result<(), JsonFault> {
+        while !self.plain_piece()? {
+            worked(TURN_BYTES);
+        }
+        Ok(())
+    }
+
+    /// Likewise, in the next piece: whether it is there.
+    fn plain_piece(&mut self) -> Result<bool, JsonFault> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let more = rest.len() > TURN_BYTES;
+        let rest = rest.get(..TURN_BYTES).unwrap_or(rest);
         let stop = memchr2(b'"', b'\\', rest);
         let plain = rest.get(..stop.unwrap_or(rest.len())).unwrap_or_default();
         let control = |byte: &u8| *byte < b' ';
@@ -327,7 +368,8 @@ impl Parser<'_> {
         let controls = controls.then(|| plain.iter().position(control)).flatten();
         self.at += controls.unwrap_or(plain.len());
         match (controls, stop) {
-            (None, Some(_)) => Ok(()),
+            (None, Some(_)) => Ok(true),
+            (None, None) if more => Ok(false),
             _ => self.fault(Code::JsonMalformed),
         }
     }
@@ -359,8 +401,9 @@ impl Parser<'_> {
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
             return self.fault(Code::JsonMalformed);
         }
+        let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
+            self.more(start);
         }
         Ok(())
     }

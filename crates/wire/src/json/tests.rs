@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use proptest::prelude::*;
-use terms::Code;
+use terms::{Code, TURN_BYTES};
 
 use super::{Document, Limits, Surrogates};
 use crate::{Edits, escape_into};
@@ -12,6 +12,56 @@ fn parse(text: &[u8]) -> Result<Document, Code> {
         Surrogates::Refuse,
     )
     .map_err(super::JsonFault::code)
+}
+
+/// Long documents are read in pieces.
+#[test]
+fn no_border_of_a_piece_shows() {
+    let fault = |text: &[u8]| {
+        let raw = Bytes::copy_from_slice(text);
+        let parsed = Document::parse(raw, &Limits::default(), Surrogates::Refuse);
+        parsed
+            .map(|document| document.text(document.root()).map(str::len))
+            .map_err(|fault| (fault.code(), fault.offset()))
+    };
+    for at in (TURN_BYTES - 6..TURN_BYTES + 6).chain(3 * TURN_BYTES - 6..3 * TURN_BYTES + 6) {
+        let with = |inside: &[u8], behind: usize| {
+            let head = [b"\"".as_slice(), &b"a".repeat(at - 1), inside].concat();
+            [head, b"a".repeat(behind), b"\"".to_vec()].concat()
+        };
+        for behind in [0, 5, TURN_BYTES] {
+            for whole in ["\u{e9}", "\u{20ac}", "\u{1f600}"] {
+                let text = with(whole.as_bytes(), behind);
+                assert_eq!(fault(&text), Ok(Some(text.len() - 2)), "{at}");
+            }
+            assert_eq!(fault(&with(b"\\n", behind)), Ok(Some(at + behind)));
+            assert_eq!(
+                fault(&with(b"\x01", behind)),
+                Err((Code::JsonMalformed, at))
+            );
+            for broken in [b"\xe2\x82".as_slice(), b"\xff", b"\x80", b"\xf0\x9f\x98"] {
+                assert_eq!(fault(&with(broken, behind)), Err((Code::JsonUnicode, at)));
+            }
+        }
+        let open = &with(b"", 0)[..at];
+        assert_eq!(fault(open), Err((Code::JsonMalformed, at)));
+        assert_eq!(
+            fault(&with(b"\xe2\x82", 0)[..at + 2]),
+            Err((Code::JsonUnicode, at))
+        );
+        for long in [
+            " ".repeat(at) + "1",
+            "1".repeat(at),
+            format!("[1{}]", " ".repeat(at)),
+        ] {
+            assert!(fault(long.as_bytes()).is_ok());
+        }
+        let trailing = " ".repeat(at) + "1 x";
+        assert_eq!(
+            fault(trailing.as_bytes()),
+            Err((Code::JsonTrailing, at + 2))
+        );
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The inside of a string: escapes taken out.
 
-use terms::Code;
+use terms::{Code, worked};
 
 use super::{Halves, Surrogates};
+
+/// In the time that an escape takes so many bytes are read.
+pub(super) const ESCAPE_BYTES: usize = 8;
 
 /// Decodes the bytes between the quotes, which are valid UTF-8.
 pub(super) fn decode(
@@ -20,6 +23,7 @@ pub(super) fn decode(
             break;
         };
         out.push_str(rest.get(..escape).unwrap_or_default());
+        worked(escape + ESCAPE_BYTES);
         let here = at + escape;
         let letter = inner
             .get(here + 1)
