@@ -35,7 +35,7 @@ const STRANGERS_EVERY: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Steps of its turn, of 128, that each connection costs who accepts them: a
 /// flood of connections would keep everybody else waiting for them.
-const ACCEPT_STEPS: usize = 64;
+const ACCEPT_STEPS: usize = 128;
 
 /// LIMIT: bytes of a reply that the system takes before it could send them.
 /// With its own choice, megabytes, a caller that reads slowly and steadily

@@ -22,9 +22,9 @@ use tokio::{
 };
 use tokio_util::sync::PollSemaphore;
 
-/// LIMIT: steps of newcomers in a round, for each processor. One may be a long
-/// computation (`work`).
-const STEPS: usize = 4;
+/// LIMIT: steps of newcomers in a round, for each processor. Everybody else's
+/// next step waits for so many, and one may be a long computation (`work`).
+const STEPS: usize = 1;
 
 /// The steps that newcomers may take in a round.
 #[derive(Debug)]
