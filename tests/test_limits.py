@@ -116,6 +116,29 @@ def test_a_body_that_ends_early(build_house):
         answer = _answer(line)
     assert answer == b"" or b"MS-ARRIVE-006" in answer
     assert house.openai.requests() == []
+    leaf = house.gate.await_leaf(lambda leaf: leaf["type"] == "refused", 10)
+    assert leaf["code"] == "MS-ARRIVE-006"
+
+
+def test_bodies_that_end_early_by_the_hundred(build_house):
+    """The first ones of a second have a record each, the others are counted
+    with their key: none is lost."""
+    house = build_house()
+    for _ in range(200):
+        with connect(house.url) as line:
+            line.sendall(head(house, 500) + b'{"model":')
+            line.shutdown(socket.SHUT_WR)
+            _answer(line)
+    house.gate.stop()
+    own, counted = [], []
+    for leaf in house.gate.ledger(1_000):
+        if leaf["type"] == "refused":
+            own.append(leaf["caller"]["key"])
+        elif leaf["type"] == "refused-summary":
+            counted.append((leaf["code"], leaf["key"], leaf["count"]))
+    assert {(code, key) for code, key, _ in counted} == {("MS-ARRIVE-006", own[0])}
+    assert len(own) + sum(count for *_, count in counted) == 200
+    assert 10 <= len(own) < 200 and len(set(own)) == 1
 
 
 def test_headers_that_do_not_come(build_house):

@@ -36,7 +36,7 @@ mod settings;
 mod slot;
 mod sources;
 mod state;
-mod strangers;
+mod summaries;
 mod switching;
 mod tls;
 mod turns;

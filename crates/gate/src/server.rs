@@ -28,8 +28,8 @@ use crate::{
     sources::Place,
 };
 
-/// How often the counts of refused strangers are written.
-const STRANGERS_EVERY: Duration = Duration::from_secs(1);
+/// How often the counts of refusals are written.
+const SUMMARIES_EVERY: Duration = Duration::from_secs(1);
 /// Pause after the system refused a connection, so that a full table of files
 /// does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -79,7 +79,7 @@ pub async fn serve(
     let rounds = newcomers.clone();
     let rounds = AbortOnDropHandle::new(tokio::spawn(async move { rounds.rounds().await }));
     let mut failed = gate.ledger().failed();
-    let mut every = tokio::time::interval(STRANGERS_EVERY);
+    let mut every = tokio::time::interval(SUMMARIES_EVERY);
     tokio::pin!(stop);
     let outcome = loop {
         tokio::select! {
@@ -98,7 +98,7 @@ pub async fn serve(
                     consume_budget().await;
                 }
             }
-            _ = every.tick() => gate.write_strangers(false).await,
+            _ = every.tick() => gate.write_summaries(false).await,
             () = &mut stop => break Ok(()),
             () = failed.wait() => break Err(ServeError::LedgerFailed),
         }
@@ -120,8 +120,8 @@ pub async fn serve(
 fn place(gate: &Gate, source: IpAddr) -> Option<Place> {
     let place = gate.sources().enter(source);
     if place.is_none() {
-        gate.strangers()
-            .count(Code::SourceConnections, source, gate.clock().now_ms());
+        gate.summaries()
+            .count(Code::SourceConnections, source, None, gate.clock().now_ms());
         gate.metrics().refused(Code::SourceConnections);
         gate.metrics().connection_ended(Cause::SourceFull);
     }
@@ -144,7 +144,7 @@ async fn finish(gate: &Gate, open: &Open) {
         // Cut exchanges end at once, but for the disk.
         let _ = tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await;
     }
-    gate.write_strangers(true).await;
+    gate.write_summaries(true).await;
 }
 
 /// Waits for the next connection.

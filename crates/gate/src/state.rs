@@ -26,7 +26,7 @@ use crate::{
     running::Running,
     settings::{Limits, Settings},
     sources::Sources,
-    strangers::Strangers,
+    summaries::Summaries,
     vault::Vault,
     work::Work,
 };
@@ -78,7 +78,7 @@ pub struct Gate {
     budget: Budget,
     work: Work,
     lingering: Lingering,
-    strangers: Strangers,
+    summaries: Summaries,
     lockouts: Lockouts,
     parties: Arc<Parties>,
     sources: Arc<Sources>,
@@ -133,7 +133,7 @@ impl Gate {
             tls: ArcSwap::from_pointee(parts.tls),
             work: Work::default(),
             lingering: Lingering::default(),
-            strangers: Strangers::default(),
+            summaries: Summaries::default(),
             lockouts: Lockouts::default(),
             running: Running::default(),
             switches: ArcSwap::default(),
@@ -238,8 +238,8 @@ impl Gate {
         &self.lingering
     }
 
-    pub(crate) const fn strangers(&self) -> &Strangers {
-        &self.strangers
+    pub(crate) const fn summaries(&self) -> &Summaries {
+        &self.summaries
     }
 
     pub(crate) const fn tasks(&self) -> &TaskTracker {
@@ -327,10 +327,10 @@ impl Gate {
         self.ledger.has_failed() || self.reserve().is_ok()
     }
 
-    /// Writes the counts of refused strangers that wait, and who was locked
+    /// Writes the counts of refusals that wait, and who was locked
     /// out; all of them at the end. While there is no room they wait: a write
     /// that fails would end the process.
-    pub(crate) async fn write_strangers(&self, all: bool) {
+    pub(crate) async fn write_summaries(&self, all: bool) {
         if !all && !self.has_room() {
             return;
         }
@@ -344,7 +344,7 @@ impl Gate {
                 return;
             }
         }
-        for leaf in self.strangers.take(&id, &self.commitments, all) {
+        for leaf in self.summaries.take(&id, &self.commitments, all) {
             if self.record(leaf).await.is_err() {
                 // The failed ledger stops the process; its count goes with it.
                 return;

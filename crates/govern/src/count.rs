@@ -8,7 +8,7 @@ mod recorded;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use terms::{Leaf, Usage};
+use terms::{KeyId, Leaf, RequestFacts, Usage};
 
 pub(crate) use day::DAY_SECONDS;
 pub use day::{Day, DayFault};
@@ -35,6 +35,21 @@ pub struct Group {
     pub vendor: String,
     /// The model that the vendor says answered, or else the one asked for.
     pub model: String,
+}
+
+impl Group {
+    /// Of a request that may have been refused before it was read.
+    fn refused(day: Day, key: &KeyId, request: Option<&RequestFacts>) -> Self {
+        let (vendor, model) = request.map_or(("none", "none"), |request| {
+            (request.vendor.as_str(), request.model.as_str())
+        });
+        Self {
+            day,
+            key: key.to_string(),
+            vendor: vendor.to_owned(),
+            model: model.to_owned(),
+        }
+    }
 }
 
 /// What was counted in one group.
@@ -224,22 +239,19 @@ impl Counting {
                 if !self.days.hold(day) {
                     return;
                 }
-                let (vendor, model) = leaf.request.as_ref().map_or_else(
-                    || ("none".to_owned(), "none".to_owned()),
-                    |request| (request.vendor.clone(), request.model.clone()),
-                );
-                let group = Group {
-                    day,
-                    key: leaf.caller.key.to_string(),
-                    vendor,
-                    model,
-                };
+                let group = Group::refused(day, &leaf.caller.key, leaf.request.as_ref());
                 self.counts.slot(group).refused += 1;
             }
             Leaf::RefusedSummary(leaf) => {
-                if self.days.hold(Day::of_ms(leaf.to_ms)) {
-                    self.counts.strangers = self.counts.strangers.saturating_add(leaf.count);
+                let day = Day::of_ms(leaf.to_ms);
+                if !self.days.hold(day) {
+                    return;
                 }
+                let sum = match &leaf.key {
+                    Some(key) => &mut self.counts.slot(Group::refused(day, key, None)).refused,
+                    None => &mut self.counts.strangers,
+                };
+                *sum = sum.saturating_add(leaf.count);
             }
             Leaf::Admitted(_) | Leaf::Closed(_) => {
                 if let Some(exchange) = self.join.add(leaf) {

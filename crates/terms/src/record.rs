@@ -260,7 +260,9 @@ pub struct Refused {
     pub rooms: Vec<RoomNote>,
 }
 
-/// Refusals of callers that were never known, by cause and source network.
+/// Refusals that were counted and not recorded one by one, by cause, source
+/// network and key: of callers that were never known, and of requests that
+/// known ones broke off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedSummary {
     /// Record version.
@@ -276,6 +278,9 @@ pub struct RefusedSummary {
     pub reference: ExchangeId,
     /// Commitment to the source network (/24 or /48).
     pub network: Commitment,
+    /// Public name of the virtual key, if the callers had one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<KeyId>,
     /// How many.
     pub count: u64,
 }

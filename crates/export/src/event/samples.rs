@@ -86,6 +86,12 @@ pub(crate) fn summary(code: &str) -> Leaf {
     }))
 }
 
+pub(crate) fn summary_of_key(code: &str, key: &str) -> Leaf {
+    let mut value = serde_json::to_value(summary(code)).unwrap();
+    value["key"] = json!(key);
+    leaf(value)
+}
+
 pub(crate) fn act(act: Act, subject: &str, facts: &[(&str, &str)]) -> Leaf {
     Leaf::Event(terms::Event {
         v: 1,
@@ -126,6 +132,7 @@ pub(crate) fn any_leaf() -> impl Strategy<Value = Leaf> {
             with
         )),
         Just(summary("MS-KNOW-003")),
+        Just(summary_of_key("MS-ARRIVE-006", "mk-0123456789ab")),
         (prop::sample::select(Act::ALL.to_vec()), text, text)
             .prop_map(|(what, subject, fact)| act(what, &subject, &[("fact", &fact)])),
         Just(unclean()),

@@ -78,8 +78,13 @@ fn parts(leaf: &Leaf) -> Vec<Part> {
             } else {
                 (Topic::ApiActivity, Severity::Low)
             };
+            let whose = if entry.key.is_some() {
+                "one key"
+            } else {
+                "unknown callers"
+            };
             let says = format!(
-                "{} requests of unknown callers were refused: {}",
+                "{} requests of {whose} were refused: {}",
                 entry.count, entry.code
             );
             vec![(topic, severity, says)]

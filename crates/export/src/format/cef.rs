@@ -106,6 +106,9 @@ fn ended(event: &Event) -> Vec<(&'static str, String)> {
             fields.push(("outcome", "refused".to_owned()));
             fields.push(("reason", entry.code.word().to_owned()));
             fields.push(("cnt", entry.count.to_string()));
+            if let Some(key) = &entry.key {
+                fields.push(("suid", key.as_str().to_owned()));
+            }
             return fields;
         }
         Leaf::Event(entry) => {

@@ -64,6 +64,9 @@ pub fn record(event: &Event) -> LogRecord {
         Leaf::RefusedSummary(entry) => {
             attributes.push(text("error.type", entry.code.word()));
             attributes.push(whole("merestone.count", entry.count));
+            if let Some(key) = &entry.key {
+                attributes.push(text("merestone.key", key.as_str()));
+            }
         }
         Leaf::Event(entry) => {
             attributes.push(text("merestone.act", entry.act.word()));

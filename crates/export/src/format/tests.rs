@@ -209,3 +209,22 @@ fn the_largest_record_fits_into_one_syslog_message() {
         }
     }
 }
+
+#[test]
+fn refusals_that_were_counted_name_their_key_in_each_format() {
+    let key = "mk-0123456789ab";
+    let named = |leaf| {
+        let [event] = &made(&[leaf])[..] else {
+            panic!("one entry, one event");
+        };
+        let record = otlp::request(std::slice::from_ref(event), "node").encode_to_vec();
+        [
+            ocsf::value(event).to_string(),
+            cef::line(event),
+            String::from_utf8_lossy(&record).into_owned(),
+        ]
+        .map(|said| said.contains(key))
+    };
+    assert_eq!(named(summary_of_key("MS-ARRIVE-006", key)), [true; 3]);
+    assert_eq!(named(summary("MS-ARRIVE-006")), [false; 3]);
+}

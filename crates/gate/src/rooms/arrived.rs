@@ -41,8 +41,8 @@ impl Stranger {
         dialect: Option<Dialect>,
         source: IpAddr,
     ) -> Self {
-        gate.strangers()
-            .count(refusal.code(), source, gate.clock().now_ms());
+        gate.summaries()
+            .count(refusal.code(), source, None, gate.clock().now_ms());
         gate.metrics().refused(refusal.code());
         Self {
             refusal,
@@ -61,7 +61,8 @@ impl Stranger {
     /// whatever key they would have shown.
     pub(crate) fn left(gate: &Gate, source: IpAddr) {
         let code = Code::CallerGone;
-        gate.strangers().count(code, source, gate.clock().now_ms());
+        gate.summaries()
+            .count(code, source, None, gate.clock().now_ms());
         gate.metrics().refused(code);
     }
 

@@ -112,7 +112,8 @@ pub struct Turned {
 impl Turned {
     /// Records the refusal durably. If even that fails, the refusal becomes
     /// one for want of evidence: the caller is turned away all the same. While
-    /// there is no room it is counted like a stranger's, and told later.
+    /// there is no room it is counted, and told later; so are requests that
+    /// were broken off, beyond so many.
     pub(super) async fn away(
         gate: &Gate,
         mut exchange: Exchange,
@@ -125,9 +126,14 @@ impl Turned {
         exchange.note(gate, room, format!("refused: {}", refusal.code()));
         gate.metrics().refused(refusal.code());
         let (id, dialect) = (exchange.id, exchange.dialect);
-        if !gate.has_room() {
-            gate.strangers()
-                .count(refusal.code(), exchange.source, gate.clock().now_ms());
+        let broken_off = refusal.code() == Code::BodyBroken;
+        if !gate.has_room() || (broken_off && !gate.summaries().spares_a_record()) {
+            gate.summaries().count(
+                refusal.code(),
+                exchange.source,
+                Some(&caller.key),
+                gate.clock().now_ms(),
+            );
             return Self {
                 refusal,
                 exchange: id,

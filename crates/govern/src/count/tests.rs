@@ -207,3 +207,24 @@ fn days_are_read_and_written_as_people_write_them() {
         assert!(text.parse::<Day>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn refusals_that_were_counted_are_their_keys_or_nobodys() {
+    let commitment = "00".repeat(32);
+    let summary = |members: &[(&str, Value)]| {
+        let leaf = json!({
+            "type": "refused-summary", "v": 1, "from_ms": NOON_MS, "to_ms": NOON_MS + 9,
+            "code": "MS-ARRIVE-006", "reference": exchange(1), "network": commitment, "count": 5,
+        });
+        with(leaf, members)
+    };
+    let of_key = summary(&[("/key", json!("mk-0123456789ab")), ("/count", json!(7))]);
+    let counts = count(Days::default(), &[summary(&[]), of_key]);
+    assert_eq!(counts.strangers, 5);
+    let refused: Vec<_> = counts
+        .groups
+        .iter()
+        .map(|(group, tally)| (group.key.as_str(), tally.refused))
+        .collect();
+    assert_eq!(refused, [("mk-0123456789ab", 7)]);
+}

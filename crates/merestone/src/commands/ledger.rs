@@ -312,7 +312,10 @@ fn brief(leaf: &Leaf) -> String {
             "refused  {} {} by {}",
             leaf.exchange, leaf.code, leaf.caller.key
         ),
-        Leaf::RefusedSummary(leaf) => format!("refused  {} strangers: {}", leaf.count, leaf.code),
+        Leaf::RefusedSummary(leaf) => match &leaf.key {
+            Some(key) => format!("refused  {} by {key}: {}", leaf.count, leaf.code),
+            None => format!("refused  {} strangers: {}", leaf.count, leaf.code),
+        },
         Leaf::Event(event) => format!("event    {} {}", event.act, event.subject),
         Leaf::UncleanStart(leaf) => format!("unclean start, {} exchanges were open", leaf.open),
         Leaf::HeadCount(leaf) => format!("counted  {} ({} of {})", leaf.day, leaf.part, leaf.parts),

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use terms::{
-    Admitted, Caller, Closed, ControlRun, FindingNote, Inspected, Leaf, Outcome, PolicyVersion,
-    Refused, RefusedSummary, RequestFacts, Usage,
+    Admitted, Caller, Closed, ControlRun, FindingNote, Inspected, KeyId, Leaf, Outcome,
+    PolicyVersion, Refused, RefusedSummary, RequestFacts, Usage,
 };
 
 use super::{Class, FAILURE, Object, SUCCESS, UNKNOWN, provider, put};
@@ -97,8 +97,12 @@ pub(super) fn refused(entry: &Refused) -> Class {
 }
 
 pub(super) fn summary(entry: &RefusedSummary) -> Class {
-    counted(nobody(Class::other("Refuse")), entry)
-        .with("src_endpoint", json!({ "uid": entry.network.to_string() }))
+    let class = counted(nobody(Class::other("Refuse")), entry)
+        .with("src_endpoint", json!({ "uid": entry.network.to_string() }));
+    match &entry.key {
+        Some(key) => class.with("actor", json!({ "app_uid": key.as_str() })),
+        None => class,
+    }
 }
 
 /// Requests that were counted, not recorded one by one.
@@ -111,6 +115,7 @@ fn counted(class: Class, entry: &RefusedSummary) -> Class {
         .with("start_time", entry.from_ms)
         .with("end_time", entry.to_ms)
         .own("code", entry.code.word())
+        .own("key", entry.key.as_ref().map(KeyId::as_str))
         .own("reference", entry.reference.to_string())
 }
 

@@ -276,6 +276,7 @@ fn strangers_are_counted_and_prove_nothing() {
                 &terms::SeededEntropy::new(1),
             ),
             network: terms::Commitment([7; 32]),
+            key: None,
             count: 12,
         }));
     sample.expect_gap(59, "12 calls without a valid key were refused");
