@@ -257,7 +257,7 @@ impl Engine {
     /// Whether something in a text looks like a placeholder of this product.
     #[must_use]
     pub fn has_token(&self, text: &str) -> bool {
-        self.0.token.is_match(text)
+        matches::has_token(self, text)
     }
 
     /// Whether no detector finds anything in a text, whichever way it goes.
@@ -314,6 +314,8 @@ impl Engine {
             }
             refused.extend(seen.refused);
             plain.get_or_insert(seen.hits);
+            // Nothing more would be found.
+            explain || work_left > 0
         });
         scan.work_exceeded |= made.exceeded;
         reached.leave();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use terms::{TURN_BYTES, worked};
 
 /// So many times faster is a class asked than a text looked at.
-const FAST: usize = 4;
+pub(crate) const FAST: usize = 4;
 
 /// Bytes whose bits are one word.
 const WORD_BYTES: usize = u64::BITS as usize;

@@ -274,12 +274,12 @@ pub(crate) fn plain(text: &str, open: bool) -> View<'_> {
 /// Shows each view of a text, the plain one first. `open` says that the text
 /// may go on, so that a sequence at its end may be unfinished. A view is given
 /// back when what was made of it was shown, if it is not `kept`: the views of a
-/// long text take many times its size.
+/// long text take many times its size. No more are made when `show` says no.
 pub(crate) fn each<'a>(
     text: &'a str,
     open: bool,
     kept: Option<&mut Vec<View<'a>>>,
-    mut show: impl FnMut(&View<'a>),
+    mut show: impl FnMut(&View<'a>) -> bool,
 ) -> Made {
     let mut making = Making {
         source_bytes: text.len(),
@@ -298,7 +298,7 @@ struct Making<'m, 'a> {
     bytes_max: usize,
     made: Made,
     kept: Option<&'m mut Vec<View<'a>>>,
-    show: &'m mut dyn FnMut(&View<'a>),
+    show: &'m mut dyn FnMut(&View<'a>) -> bool,
 }
 
 impl<'a> Making<'_, 'a> {
@@ -310,8 +310,8 @@ impl<'a> Making<'_, 'a> {
             return;
         }
         self.made.bytes = bytes;
-        (self.show)(&view);
-        if depth < DEPTH_MAX {
+        self.made.exceeded |= !(self.show)(&view);
+        if depth < DEPTH_MAX && !self.made.exceeded {
             let source_bytes = self.source_bytes;
             children(&view, source_bytes, |child| self.view(child, depth + 1));
         }
@@ -364,7 +364,7 @@ pub(crate) fn from_base64(run: &str) -> Option<String> {
 #[cfg(test)]
 pub(crate) fn views(text: &str, open: bool) -> Vec<View<'_>> {
     let mut kept = Vec::new();
-    each(text, open, Some(&mut kept), |_| ());
+    each(text, open, Some(&mut kept), |_| true);
     // The plain one is done with last.
     kept.rotate_right(1);
     kept

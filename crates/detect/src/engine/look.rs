@@ -83,6 +83,8 @@ struct Looking<'a> {
     /// Rules, and from where on they have no closer.
     unclosed: Vec<(usize, usize)>,
     places: Vec<Place>,
+    /// How many of them wait until some are tried.
+    places_many: usize,
     /// Up to where a pattern was tried in places, if not all were tried at once.
     tried: BTreeMap<u32, usize>,
     reached: &'a mut Reached,
@@ -114,6 +116,7 @@ pub(super) fn in_view(
         words: Vec::new(),
         unclosed: Vec::new(),
         places: Vec::new(),
+        places_many: places::MANY,
         tried: BTreeMap::new(),
         reached,
         any_upto: 0,
@@ -171,6 +174,10 @@ impl Looking<'_> {
         let mut edits_of_rows = edits;
         for hit in &hits.hits {
             worked(HIT_BYTES);
+            if self.is_spent() {
+                self.seen.failed = true;
+                break;
+            }
             while let Some(row) = rows.next_if(|row| *row < hit.end()) {
                 self.row(row, edits_of_rows.around(&(row..row)));
                 self.try_some(row);
@@ -195,10 +202,14 @@ impl Looking<'_> {
             }
             self.try_some(hit.end());
         }
-        rows.for_each(|row| {
+        for row in rows {
+            if self.is_spent() {
+                self.seen.failed = true;
+                break;
+            }
             self.row(row, edits_of_rows.around(&(row..row)));
             self.try_some(row);
-        });
+        }
         if view.open && hits.begun > 0 {
             self.alive(view.text.len() - hits.begun);
         }
@@ -354,15 +365,20 @@ impl Looking<'_> {
         self.seen.alive = Some(self.seen.alive.map_or(at, |first| first.min(at)));
     }
 
+    /// Nothing more is tried, and so nothing more found.
+    const fn is_spent(&self) -> bool {
+        self.seen.work > self.work_max || self.seen.found.len() > FINDINGS_MAX
+    }
+
     /// Tries a pattern at one place; answers where to go on.
     fn try_one(&mut self, spot: &Spot, at: usize) -> usize {
-        if self.seen.work > self.work_max || self.seen.found.len() > FINDINGS_MAX {
+        if self.is_spent() {
             self.seen.failed = true;
             return usize::MAX;
         }
         let work = self.seen.work;
         let next = self.try_at(spot, at).unwrap_or(usize::MAX);
-        worked(self.seen.work - work);
+        worked(HIT_BYTES + self.seen.work - work);
         next
     }
 

@@ -2,18 +2,61 @@
 
 use std::ops::Range;
 
-use terms::{Finding, View as Reading};
+use regex::Regex;
+use terms::{Finding, TURN_BYTES, View as Reading, worked};
 
 use super::Engine;
+use crate::{marks::FAST, redact::TOKEN_BYTES_MAX};
 
 /// The placeholders in a plain view.
 pub(super) fn tokens(engine: &Engine, text: &str) -> Vec<Range<usize>> {
-    engine
-        .0
-        .token
-        .find_iter(text)
-        .map(|found| found.range())
-        .collect()
+    let mut out = Vec::new();
+    each_token(&engine.0.token, text, TURN_BYTES, |token| {
+        out.push(token);
+        true
+    });
+    out
+}
+
+/// Whether there is one.
+pub(super) fn has_token(engine: &Engine, text: &str) -> bool {
+    let mut none = true;
+    each_token(&engine.0.token, text, TURN_BYTES, |_| {
+        none = false;
+        false
+    });
+    !none
+}
+
+/// Looks at a piece of so many bytes at a time, which is no difference: no
+/// placeholder is longer than [`TOKEN_BYTES_MAX`], and none depends on what
+/// stands beside it. Ends when `each` says no.
+fn each_token(
+    pattern: &Regex,
+    text: &str,
+    piece_bytes: usize,
+    mut each: impl FnMut(Range<usize>) -> bool,
+) {
+    let mut at = 0;
+    while at < text.len() {
+        let upto = text.ceil_char_boundary(at.saturating_add(piece_bytes));
+        let end = text.ceil_char_boundary(upto.saturating_add(TOKEN_BYTES_MAX));
+        let piece = text.get(at..end).unwrap_or_default();
+        let mut next = upto;
+        for found in pattern.find_iter(piece) {
+            let token = at + found.start()..at + found.end();
+            // One that begins behind is the next piece's.
+            if token.start >= upto {
+                break;
+            }
+            next = next.max(token.end);
+            if !each(token) {
+                return;
+            }
+        }
+        worked(piece.len() / FAST);
+        at = next;
+    }
 }
 
 /// Makes findings in encoded runs cover the runs.
@@ -75,9 +118,37 @@ pub(super) fn dedupe(findings: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use regex::Regex;
     use terms::Direction;
 
-    use crate::{Catalogue, Engine, template::Filler};
+    use super::each_token;
+    use crate::{Catalogue, Engine, redact::token_pattern, template::Filler};
+
+    proptest! {
+        // Tokens in a row, begun, altered, over the borders of pieces.
+        #[test]
+        fn placeholders_are_the_same_in_pieces_of_any_size(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    "MS(EMAIL|card)[a-z2-7]{4,30}", Just("MS".to_owned()), Just("MSEMA".to_owned()),
+                    "[a-z2-7]{0,40}", Just(" \u{e9}".to_owned()), "[ A]{0,30}",
+                ],
+                0..12,
+            ),
+            piece_bytes in 1..120_usize,
+        ) {
+            let pattern = Regex::new(&token_pattern(&["email", "card", "abcdefghijkl"])).unwrap();
+            let text = parts.concat();
+            let whole: Vec<_> = pattern.find_iter(&text).map(|found| found.range()).collect();
+            let mut found = Vec::new();
+            each_token(&pattern, &text, piece_bytes, |token| {
+                found.push(token);
+                true
+            });
+            prop_assert_eq!(found, whole);
+        }
+    }
 
     #[test]
     fn findings_in_one_long_run_cover_it_and_nothing_is_walked_twice() {

@@ -399,7 +399,12 @@ fn each_view<'a>(
     mut show: impl FnMut(&View<'a>),
 ) -> Made {
     if engine.looks(direction) {
-        view::each(text, open, kept, show)
+        // What a view holds back counts, whatever was found before.
+        let all = |view: &View<'a>| {
+            show(view);
+            true
+        };
+        view::each(text, open, kept, all)
     } else {
         // Only placeholders are looked for, which stand in the text itself.
         let plain = view::plain(text, open);

@@ -6,7 +6,7 @@ mod spelled;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use terms::{Kind, RestoreCounts};
+use terms::{Kind, RestoreCounts, worked};
 use thiserror::Error;
 
 use super::{
@@ -18,6 +18,8 @@ pub use spelled::{Reading, Spelled};
 
 /// LIMIT: bytes that wait for a decision; beyond, the oldest is left as it is.
 const WAITING_BYTES_MAX: usize = 4_096;
+/// In the time that a character is taken so many bytes are read.
+const CHAR_BYTES: usize = 2;
 /// LIMIT: layers of JSON in strings in which values are put back.
 const LAYERS_MAX: usize = 8;
 
@@ -120,6 +122,7 @@ impl Rewriter {
         out.push_str(rest.as_str());
         for char in rest {
             self.layers.feed(char);
+            worked(CHAR_BYTES);
         }
     }
 

@@ -56,7 +56,11 @@ pub(super) fn runs(view: &View<'_>, mut each: impl FnMut(Builder, Kind, bool)) {
     });
 }
 
+/// In the time that is taken for a run so many bytes are read.
+const RUN_BYTES: usize = 16;
+
 fn is_fresh(view: &View<'_>, run: &Range<usize>) -> bool {
+    worked(RUN_BYTES);
     view.is_edited(&(run.start.saturating_sub(1)..run.end + 1))
 }
 
@@ -195,6 +199,7 @@ fn wrapped(bytes: &[u8], runs: &[Range<usize>], open: bool) -> Vec<Lines> {
     let mut out: Vec<Lines> = Vec::new();
     let mut upto = 0;
     for run in runs {
+        worked(RUN_BYTES);
         if run.len() < LINE_CHARS_MIN || run.start < upto {
             continue;
         }

@@ -6,8 +6,9 @@ use std::ops::Range;
 use super::Looking;
 
 /// Places that wait until some are tried, of 12 bytes each: in a text of
-/// addresses there are six for each byte. Tests try them sooner.
-const MANY: usize = if cfg!(test) { 64 } else { 256 << 10 };
+/// addresses there are six for each byte. Few enough to be put in order without
+/// a pause. Tests try them sooner.
+pub(super) const MANY: usize = if cfg!(test) { 64 } else { 16 << 10 };
 /// LIMIT: those that wait on.
 const WAITING_MAX: usize = 128 << 10;
 /// What is found by a text of the index, or by a row of digits, begins at most
@@ -39,15 +40,16 @@ impl Looking<'_> {
     /// end before `upto` are known.
     pub(super) fn try_some(&mut self, upto: usize) {
         // Who explains tells what was refused in the order of all.
-        if self.places.len() < MANY || self.task.explain {
+        if self.places.len() < self.places_many || self.task.explain {
             return;
         }
         let settled = upto.saturating_sub(BEFORE_BYTES_MAX + self.plan.index.reach_bytes());
         let places = std::mem::take(&mut self.places);
         let is_settled = |(_, range): &Place| (range.start as usize) < settled;
         let (now, later): (Vec<Place>, Vec<Place>) = places.into_iter().partition(is_settled);
-        // More would be gone through again and again.
         self.seen.failed |= later.len() > WAITING_MAX;
+        // Those that wait on are not gone through again before as many came.
+        self.places_many = MANY.max(2 * later.len());
         self.places = later;
         self.try_places(now, true);
     }
