@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use terms::{Action, Control, DetectorId, Digest, Direction, Kind, Slot};
 use thiserror::Error;
 
-use crate::{boundary::Boundary, pattern::Pattern, validate::Validator};
+use crate::{boundary::Boundary, pattern::Pattern, redact::KIND_CHARS_MAX, validate::Validator};
 
 static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/detectors.rs"));
 
@@ -236,8 +236,9 @@ fn check_names(raw: &Raw) -> Result<(), String> {
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
-    let letters =
-        |text: &str| (2..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase());
+    let letters = |text: &str| {
+        (2..=KIND_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase())
+    };
     if !plain(&raw.id) || !letters(&raw.kind) {
         return Err(
             "an id is lower-case letters, digits and hyphens; a kind 2 to 12 lower-case letters"

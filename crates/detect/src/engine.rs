@@ -315,7 +315,7 @@ impl Engine {
             refused.extend(seen.refused);
             plain.get_or_insert(seen.hits);
             // Nothing more would be found.
-            explain || work_left > 0
+            explain || work_left > 0 || !scan.work_exceeded
         });
         scan.work_exceeded |= made.exceeded;
         reached.leave();

@@ -252,7 +252,8 @@ fn joined(bytes: &[(u8, Range<usize>)]) -> Range<usize> {
 /// What was made of a text.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Made {
-    /// There was more to make than may be: not all of it was shown.
+    /// There was more to make than may be, or nobody wanted more: not all of it
+    /// may have been shown.
     pub(crate) exceeded: bool,
     /// Bytes of all views: a measure of the work.
     pub(crate) bytes: usize,
@@ -313,7 +314,10 @@ impl<'a> Making<'_, 'a> {
         self.made.exceeded |= !(self.show)(&view);
         if depth < DEPTH_MAX && !self.made.exceeded {
             let source_bytes = self.source_bytes;
-            children(&view, source_bytes, |child| self.view(child, depth + 1));
+            children(&view, source_bytes, |child| {
+                self.view(child, depth + 1);
+                !self.made.exceeded
+            });
         }
         if let Some(kept) = &mut self.kept {
             kept.push(view);
@@ -321,8 +325,8 @@ impl<'a> Making<'_, 'a> {
     }
 }
 
-/// The views of one view, with their maps composed.
-fn children(parent: &View<'_>, source_bytes: usize, mut each: impl FnMut(View<'static>)) {
+/// The views of one view, with their maps composed, as long as `each` wants more.
+fn children(parent: &View<'_>, source_bytes: usize, mut each: impl FnMut(View<'static>) -> bool) {
     let open = parent.open;
     if parent.kind != Kind::Folded
         && !parent.text.is_ascii()
@@ -330,7 +334,9 @@ fn children(parent: &View<'_>, source_bytes: usize, mut each: impl FnMut(View<'s
     {
         let mut child = builder.finish(Kind::Folded, open);
         child.twice = Twice::of(&child, parent);
-        each(child.through(parent, source_bytes));
+        if !each(child.through(parent, source_bytes)) {
+            return;
+        }
     }
     for (read, kind) in [
         (escape::percent as escape::Read, Kind::Url),
@@ -342,12 +348,17 @@ fn children(parent: &View<'_>, source_bytes: usize, mut each: impl FnMut(View<'s
         if let Some(builder) = builder {
             let mut child = builder.finish(kind, open);
             child.twice = Twice::of(&child, parent);
-            each(child.through(parent, source_bytes));
+            if !each(child.through(parent, source_bytes)) {
+                return;
+            }
         }
     }
+    let mut wanted = true;
     decode::runs(parent, |builder, kind, at_end| {
-        let child = builder.finish(kind, open && at_end);
-        each(child.through(parent, source_bytes));
+        if wanted {
+            let child = builder.finish(kind, open && at_end);
+            wanted = each(child.through(parent, source_bytes));
+        }
     });
 }
 

@@ -381,3 +381,28 @@ fn a_long_text_that_no_reading_changes_is_looked_through() {
     let scan = ENGINE.scan(&"\u{1f600}a".repeat(1_100_000), Direction::Request);
     assert!(!scan.work_exceeded);
 }
+
+#[test]
+fn of_a_text_with_too_many_findings_no_views_are_made() {
+    let made_of = |part: &str| part.repeat(FINDINGS_MAX + 1_000);
+    // Beside each address stands an escape, so that there is a view of all.
+    let scans = ["a@b.co %41 ", "a@b.co x41 "].map(|part| {
+        let text = made_of(part);
+        let mut stream = ENGINE.stream(Direction::Reply, StreamLimits { held_bytes_max: 0 });
+        stream.whole(&text);
+        assert!(stream.work_exceeded());
+        ENGINE.scan(&text, Direction::Reply)
+    });
+    assert!(scans.iter().all(|scan| scan.work_exceeded));
+    let [escaped, plain] = scans.map(|scan| scan.work);
+    assert!(escaped < plain + plain / 8, "{escaped} and {plain}");
+}
+
+#[test]
+fn what_is_full_of_placeholders_is_too_much() {
+    for (count, whole) in [(60_000, true), (70_000, false)] {
+        let mut stream = ENGINE.stream(Direction::Reply, StreamLimits { held_bytes_max: 0 });
+        stream.whole(&"MSEMAILabcdef ".repeat(count));
+        assert_eq!(!stream.work_exceeded(), whole, "{count}");
+    }
+}

@@ -15,6 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::coop::consume_budget,
+    time::MissedTickBehavior,
 };
 use tokio_util::{
     sync::CancellationToken,
@@ -80,6 +81,7 @@ pub async fn serve(
     let rounds = AbortOnDropHandle::new(tokio::spawn(async move { rounds.rounds().await }));
     let mut failed = gate.ledger().failed();
     let mut every = tokio::time::interval(SUMMARIES_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tokio::pin!(stop);
     let outcome = loop {
         tokio::select! {

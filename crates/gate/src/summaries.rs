@@ -1,6 +1,6 @@
 //! Refusals that are counted, and not recorded one by one: of callers that
 //! were never known, and of requests that known ones break off, beyond a few.
-//! So nobody can fill the disk or slow the log without asking for anything.
+//! So neither fills the disk or slows the log.
 
 use std::{
     collections::HashMap,
@@ -14,9 +14,11 @@ use std::{
 use ledger::commit::CommitmentKey;
 use terms::{Code, ExchangeId, KeyId, Leaf, RECORD_VERSION, RefusedSummary};
 
-/// LIMIT: different causes, networks and keys that are counted apart; the rest
-/// share one line for each cause.
+/// LIMIT: different causes and networks of callers without a key that are
+/// counted apart; the rest share one line for each cause.
 const LINES_MAX: usize = 1_024;
+/// LIMIT: likewise all lines, of which those that have a key keep it.
+const LINES_OF_KEYS_MAX: usize = 4 * LINES_MAX;
 /// LIMIT: leaves written at one time; the gate calls [`Summaries::take`] once a second.
 const LEAVES_PER_SECOND_MAX: usize = 10;
 /// LIMIT: records of their own, in the same time, for requests that their
@@ -74,7 +76,12 @@ impl Summaries {
             network: Some(network(source)),
             key: key.cloned(),
         };
-        if lines.len() >= LINES_MAX && !lines.contains_key(&name) {
+        let most = if name.key.is_some() {
+            LINES_OF_KEYS_MAX
+        } else {
+            LINES_MAX
+        };
+        if lines.len() >= most && !lines.contains_key(&name) {
             (name.network, name.key) = (None, None);
         }
         let line = lines.entry(name).or_insert(Line {
@@ -86,14 +93,14 @@ impl Summaries {
         line.count = line.count.saturating_add(1);
     }
 
-    /// Takes the largest counts out, as leaves; the others wait and grow. A
-    /// second begins.
+    /// Takes the largest counts out, as leaves, those of known keys first; the
+    /// others wait and grow. A second begins.
     pub(crate) fn take(&self, id: &ExchangeId, key: &CommitmentKey, all: bool) -> Vec<Leaf> {
         self.own_left.store(OWN_PER_SECOND_MAX, Ordering::Relaxed);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let mut order: Vec<_> = lines
             .iter()
-            .map(|(name, line)| (line.count, name.clone()))
+            .map(|(name, line)| (name.key.is_some(), line.count, name.clone()))
             .collect();
         order.sort_unstable_by(|a, b| b.cmp(a));
         let most = if all {
@@ -104,7 +111,7 @@ impl Summaries {
         order
             .into_iter()
             .take(most)
-            .filter_map(|(_, name)| lines.remove(&name).map(|line| (name, line)))
+            .filter_map(|(.., name)| lines.remove(&name).map(|line| (name, line)))
             .map(|(name, line)| {
                 let network = name
                     .network
@@ -180,9 +187,9 @@ mod tests {
         for _ in 0..2 {
             let spared = (0..100).filter(|_| summaries.spares_a_record()).count();
             assert_eq!(spared, OWN_PER_SECOND_MAX);
-            for (key, times) in [(Some(&keys[0]), 3), (Some(&keys[1]), 2), (None, 1)] {
+            for (key, times) in [(&keys[0], 3), (&keys[1], 2)] {
                 for _ in 0..times {
-                    summaries.count(Code::BodyBroken, source, key, 1);
+                    summaries.count(Code::BodyBroken, source, Some(key), 1);
                 }
             }
             let mut told: Vec<_> = summaries
@@ -194,8 +201,16 @@ mod tests {
                 })
                 .collect();
             told.sort_unstable();
+            // Strangers in great numbers take no key's name away, nor its turn.
+            for n in 0..2 * LINES_MAX as u32 {
+                let source = IpAddr::from((n << 8).to_be_bytes());
+                for _ in 0..9 {
+                    summaries.count(Code::KeyUnknown, source, None, 1);
+                }
+            }
             let own = |key: &KeyId| Some(key.clone());
-            assert_eq!(told, [(1, None), (2, own(&keys[1])), (3, own(&keys[0]))]);
+            told.retain(|(_, key)| key.is_some());
+            assert_eq!(told, [(2, own(&keys[1])), (3, own(&keys[0]))]);
         }
     }
 }

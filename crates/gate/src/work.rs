@@ -123,6 +123,20 @@ impl Work {
     }
 }
 
+/// Lets go of something of so many bytes. To give a large one's memory back
+/// takes the kernel milliseconds, which a thread of the runtime does not have.
+pub(crate) fn let_go<T: Send + 'static>(bytes: usize, what: T) {
+    if bytes < HUGE_BYTES {
+        return;
+    }
+    let going = move || {
+        terms::give_way();
+        drop(what);
+    };
+    // Where there is no thread to be had it goes right here.
+    drop(thread::Builder::new().spawn(going));
+}
+
 /// A turn, as soon as there is one.
 async fn turn<T>(
     turn: impl Future<Output = Result<T, AcquireError>>,
@@ -267,6 +281,21 @@ mod tests {
         });
         assert_eq!(ended.unwrap_err().code(), Code::KeyRevoked);
         assert_eq!(work.huge.available_permits(), 1);
+    }
+
+    #[test]
+    fn what_is_large_is_let_go_by_another_thread() {
+        struct Told(std::sync::mpsc::Sender<thread::ThreadId>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                self.0.send(thread::current().id()).unwrap();
+            }
+        }
+        let (tell, told) = std::sync::mpsc::channel();
+        let_go(HUGE_BYTES - 1, Told(tell.clone()));
+        assert_eq!(told.recv().unwrap(), thread::current().id());
+        let_go(HUGE_BYTES, Told(tell));
+        assert_ne!(told.recv().unwrap(), thread::current().id());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -27,7 +27,8 @@ pub(crate) const COUNTING_DIALECT: &str = "anthropic-count-tokens";
 /// What is counted apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Group {
-    /// The day on which the request arrived.
+    /// The day on which the request arrived; of refusals that were counted
+    /// together, the last one.
     pub day: Day,
     /// Public name of the virtual key.
     pub key: String,
@@ -185,7 +186,7 @@ pub struct HeadCounts {
     /// Exchanges that ended, and whose beginning the ledger no longer has: to
     /// which key they belong is not known.
     pub of_pruned: u64,
-    /// Refusals of callers that were never known.
+    /// Refusals that were counted together and named no key.
     pub strangers: u64,
 }
 

@@ -8,12 +8,16 @@ use terms::{Finding, TURN_BYTES, View as Reading, worked};
 use super::Engine;
 use crate::{marks::FAST, redact::TOKEN_BYTES_MAX};
 
-/// The placeholders in a plain view.
+/// LIMIT: placeholders in what is held of a text. More are too much to look at.
+pub(super) const TOKENS_SEEN_MAX: usize = 1 << 16;
+
+/// The placeholders in a plain view; those beyond [`TOKENS_SEEN_MAX`] are not
+/// told.
 pub(super) fn tokens(engine: &Engine, text: &str) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     each_token(&engine.0.token, text, TURN_BYTES, |token| {
         out.push(token);
-        true
+        out.len() <= TOKENS_SEEN_MAX
     });
     out
 }
@@ -28,8 +32,8 @@ pub(super) fn has_token(engine: &Engine, text: &str) -> bool {
     !none
 }
 
-/// Looks at a piece of so many bytes at a time, which is no difference: no
-/// placeholder is longer than [`TOKEN_BYTES_MAX`], and none depends on what
+/// Looks at a piece of so many bytes at a time; what is found is the same as in
+/// the whole text: no placeholder is longer than [`TOKEN_BYTES_MAX`], and none depends on what
 /// stands beside it. Ends when `each` says no.
 fn each_token(
     pattern: &Regex,
@@ -50,6 +54,7 @@ fn each_token(
                 break;
             }
             next = next.max(token.end);
+            worked(TOKEN_BYTES_MAX);
             if !each(token) {
                 return;
             }

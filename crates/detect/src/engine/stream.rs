@@ -280,12 +280,17 @@ impl StreamScan {
             if !gathered.take(view, seen) {
                 work_left = 0;
             }
+            // What a view holds back counts, whatever was found before; at the
+            // end nothing is held back.
+            open || work_left > 0 || !gathered.failed
         };
         let made = each_view(&self.engine, self.direction, &self.buffer, open, kept, look);
         reached.leave();
         self.exceeded |= gathered.failed || made.exceeded;
         let mut hold = gathered.hold;
-        let pieces = merged(gathered.pieces, &self.tokens(), &mut hold);
+        let tokens = self.tokens();
+        self.exceeded |= tokens.len() > matches::TOKENS_SEEN_MAX;
+        let pieces = merged(gathered.pieces, &tokens, &mut hold);
         let hold = hold.max(self.context);
         let mut openers = gathered.openers.iter();
         let first = openers.find(|(start, _)| *start == hold);
@@ -396,15 +401,10 @@ fn each_view<'a>(
     text: &'a str,
     open: bool,
     kept: Option<&mut Vec<View<'a>>>,
-    mut show: impl FnMut(&View<'a>),
+    mut show: impl FnMut(&View<'a>) -> bool,
 ) -> Made {
     if engine.looks(direction) {
-        // What a view holds back counts, whatever was found before.
-        let all = |view: &View<'a>| {
-            show(view);
-            true
-        };
-        view::each(text, open, kept, all)
+        view::each(text, open, kept, show)
     } else {
         // Only placeholders are looked for, which stand in the text itself.
         let plain = view::plain(text, open);

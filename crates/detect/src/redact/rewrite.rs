@@ -20,6 +20,8 @@ pub use spelled::{Reading, Spelled};
 const WAITING_BYTES_MAX: usize = 4_096;
 /// In the time that a character is taken so many bytes are read.
 const CHAR_BYTES: usize = 2;
+/// Likewise while something waits.
+const WAITING_CHAR_BYTES: usize = 8;
 /// LIMIT: layers of JSON in strings in which values are put back.
 const LAYERS_MAX: usize = 8;
 
@@ -117,6 +119,7 @@ impl Rewriter {
             self.feed(char);
             self.put(char);
             self.drain(out, false);
+            worked(WAITING_CHAR_BYTES);
         }
         // Nothing waits, so nobody is told.
         out.push_str(rest.as_str());

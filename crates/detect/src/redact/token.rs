@@ -20,7 +20,10 @@ const VALUES_BYTES_MAX: usize = 8 << 20;
 const CODE_CHARS: usize = 24;
 const CHECK_CHARS: usize = 2;
 /// The longest token.
-pub const TOKEN_BYTES_MAX: usize = 2 + 12 + CODE_CHARS + CHECK_CHARS;
+pub const TOKEN_BYTES_MAX: usize = 2 + KIND_CHARS_MAX + CODE_CHARS + CHECK_CHARS;
+/// LIMIT: letters of a kind. INVARIANT: no catalogue has longer ones, so no
+/// token is longer than [`TOKEN_BYTES_MAX`].
+pub(crate) const KIND_CHARS_MAX: usize = 12;
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// The pattern of tokens of these kinds: also of altered and shortened ones,

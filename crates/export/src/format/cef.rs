@@ -65,18 +65,20 @@ fn extension(event: &Event) -> Vec<(&'static str, String)> {
         fields.push(("cs6", "true".to_owned()));
     }
     let request = match &*event.leaf {
-        Leaf::Admitted(entry) => Some((&entry.caller, &entry.request)),
-        Leaf::Refused(entry) => entry.request.as_ref().map(|facts| (&entry.caller, facts)),
+        Leaf::Admitted(entry) => Some((&entry.caller, Some(&entry.request))),
+        Leaf::Refused(entry) => Some((&entry.caller, entry.request.as_ref())),
         Leaf::Closed(_) => event
             .admitted
             .as_deref()
-            .map(|half| (&half.caller, &half.request)),
+            .map(|half| (&half.caller, Some(&half.request))),
         Leaf::RefusedSummary(_) | Leaf::Event(_) | Leaf::UncleanStart(_) | Leaf::HeadCount(_) => {
             None
         }
     };
-    if let Some((caller, request)) = request {
+    if let Some((caller, _)) = request {
         fields.push(("suid", caller.key.as_str().to_owned()));
+    }
+    if let Some((_, Some(request))) = request {
         fields.push(("destinationServiceName", request.vendor.clone()));
         fields.push(("cs3Label", "model".to_owned()));
         fields.push(("cs3", request.model.clone()));

@@ -9,6 +9,8 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use crate::work;
+
 /// LIMIT: bytes handed to the connection at one time; what it has in its own
 /// buffers cannot be taken back.
 const PIECE_BYTES_MAX: usize = 16 << 10;
@@ -29,6 +31,9 @@ impl Rest {
 /// The lender's side.
 #[derive(Debug)]
 pub(crate) struct Loan {
+    /// All of it, so that its memory goes when the loan ends and not in the
+    /// middle of what the connection does.
+    whole: Bytes,
     rest: Arc<Rest>,
     over: oneshot::Receiver<()>,
 }
@@ -46,9 +51,11 @@ pub(super) struct Borrowed {
 
 pub(super) fn lend(bytes: Bytes) -> (Loan, Borrowed) {
     let left = bytes.len();
+    let whole = bytes.clone();
     let rest = Arc::new(Rest(Mutex::new(Some(bytes))));
     let (borrower, over) = oneshot::channel();
     let loan = Loan {
+        whole,
         rest: Arc::clone(&rest),
         over,
     };
@@ -66,7 +73,11 @@ impl Loan {
     /// back when nothing was fetched `within` this time, or within a moment
     /// while others are `pressed` for room. Answers whether it was left.
     pub(crate) async fn fetched(self, within: Duration, pressed: impl Fn() -> bool) -> bool {
-        let Self { rest, mut over } = self;
+        let Self {
+            whole,
+            rest,
+            mut over,
+        } = self;
         let left = || rest.lock().as_ref().map_or(0, Bytes::len);
         let moment = within.min(MOMENT);
         let (mut before, mut still) = (left(), Duration::ZERO);
@@ -76,12 +87,14 @@ impl Loan {
                 still = still.saturating_add(moment);
                 if still >= within || pressed() {
                     *rest.lock() = None;
+                    work::let_go(whole.len(), whole);
                     return false;
                 }
             } else {
                 (before, still) = (now, Duration::ZERO);
             }
         }
+        work::let_go(whole.len(), whole);
         true
     }
 }

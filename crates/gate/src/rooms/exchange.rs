@@ -100,7 +100,7 @@ impl Exchange {
     }
 }
 
-/// A request of a known caller that a room turned away, with its record made.
+/// A request of a known caller that a room turned away, recorded or counted.
 #[derive(Debug)]
 #[must_use = "the caller has to be told"]
 pub struct Turned {

@@ -21,7 +21,7 @@ use crate::{
     Gate, ReplySlot,
     evidence::{Evidence, Recording},
     running::Run,
-    vendor,
+    vendor, work,
 };
 
 /// A request that every control has seen. Only this can be sent.
@@ -92,6 +92,7 @@ impl Screened {
         slot: &mut ReplySlot,
     ) -> Result<Answering, Unanswered> {
         let built = self.request();
+        let body = self.body.clone();
         let (evidence, built) = match self
             .may_leave(gate)
             .and_then(|()| Ok((self.evidence(gate)?, built?)))
@@ -138,6 +139,8 @@ impl Screened {
             () = slot.gone() => Err(Refusal::new(Code::CallerGone)),
             answered = sent => answered.unwrap_or_else(|_| Err(Refusal::new(Code::VendorSlow))),
         };
+        // Whoever answers has read it.
+        work::let_go(body.len(), body);
         vendor.answered(&outcome, gate.clock().now_ms());
         // The record's key is wrapped before anything of the reply goes on.
         let outcome = match outcome {

@@ -80,7 +80,7 @@ fn show(state: &State, id: &str, as_json: bool) -> anyhow::Result<ExitCode> {
     let entries = Reader::new(Arc::new(DiskFiles), &state.ledger()).find(id)?;
     anyhow::ensure!(
         !entries.is_empty(),
-        "the ledger has no entry of {id}; refusals of unknown callers are counted, not recorded one by one"
+        "the ledger has no entry of {id}; refusals of unknown callers, and many of requests that were broken off, are counted and not recorded one by one"
     );
     if as_json {
         let entries: Vec<_> = entries.iter().map(entry_json).collect();

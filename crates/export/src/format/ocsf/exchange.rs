@@ -126,7 +126,13 @@ pub(super) fn logon(event: &Event) -> Class {
         .with("is_remote", true);
     match &*event.leaf {
         Leaf::RefusedSummary(entry) => counted(class, entry)
-            .with("user", json!({ "name": UNKNOWN }))
+            .with(
+                "user",
+                match &entry.key {
+                    Some(key) => json!({ "credential_uid": key.as_str() }),
+                    None => json!({ "name": UNKNOWN }),
+                },
+            )
             .with("src_endpoint", json!({ "uid": entry.network.to_string() })),
         Leaf::Refused(entry) => class
             .with("user", user(&entry.caller))
