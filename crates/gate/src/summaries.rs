@@ -14,10 +14,10 @@ use std::{
 use ledger::commit::CommitmentKey;
 use terms::{Code, ExchangeId, KeyId, Leaf, RECORD_VERSION, RefusedSummary};
 
-/// LIMIT: different causes and networks of callers without a key that are
-/// counted apart; the rest share one line for each cause.
+/// LIMIT: different causes, networks and keys that are counted apart; the rest
+/// share one line for each cause and key, whatever their networks.
 const LINES_MAX: usize = 1_024;
-/// LIMIT: likewise all lines, of which those that have a key keep it.
+/// LIMIT: likewise; the rest share one line for each cause.
 const LINES_OF_KEYS_MAX: usize = 4 * LINES_MAX;
 /// LIMIT: leaves written at one time; the gate calls [`Summaries::take`] once a second.
 const LEAVES_PER_SECOND_MAX: usize = 10;
@@ -76,13 +76,11 @@ impl Summaries {
             network: Some(network(source)),
             key: key.cloned(),
         };
-        let most = if name.key.is_some() {
-            LINES_OF_KEYS_MAX
-        } else {
-            LINES_MAX
-        };
-        if lines.len() >= most && !lines.contains_key(&name) {
-            (name.network, name.key) = (None, None);
+        if lines.len() >= LINES_MAX && !lines.contains_key(&name) {
+            name.network = None;
+        }
+        if lines.len() >= LINES_OF_KEYS_MAX && !lines.contains_key(&name) {
+            name.key = None;
         }
         let line = lines.entry(name).or_insert(Line {
             from_ms: now_ms,
@@ -212,5 +210,27 @@ mod tests {
             told.retain(|(_, key)| key.is_some());
             assert_eq!(told, [(2, own(&keys[1])), (3, own(&keys[0]))]);
         }
+    }
+
+    #[test]
+    fn a_key_from_everywhere_takes_no_other_keys_name_away() {
+        let summaries = Summaries::default();
+        let keys = ["mk-0123456789ab", "mk-abcdef012345"].map(|key| key.parse::<KeyId>().unwrap());
+        let most = 2 * LINES_OF_KEYS_MAX as u32;
+        for n in 0..most {
+            let source = IpAddr::from((n << 8).to_be_bytes());
+            summaries.count(Code::BodyBroken, source, Some(&keys[0]), 1);
+        }
+        let source = IpAddr::from([192, 0, 2, 1]);
+        summaries.count(Code::BodyBroken, source, Some(&keys[1]), 1);
+        let lines = summaries.lines.lock().unwrap();
+        assert!(lines.len() <= LINES_MAX + 2);
+        let of = |key: &KeyId| -> u64 {
+            let own = lines
+                .iter()
+                .filter(|(name, _)| name.key.as_ref() == Some(key));
+            own.map(|(_, line)| line.count).sum()
+        };
+        assert_eq!((of(&keys[0]), of(&keys[1])), (u64::from(most), 1));
     }
 }

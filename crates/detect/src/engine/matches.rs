@@ -33,8 +33,8 @@ pub(super) fn has_token(engine: &Engine, text: &str) -> bool {
 }
 
 /// Looks at a piece of so many bytes at a time; what is found is the same as in
-/// the whole text: no placeholder is longer than [`TOKEN_BYTES_MAX`], and none depends on what
-/// stands beside it. Ends when `each` says no.
+/// the whole text: no placeholder is longer than [`TOKEN_BYTES_MAX`], and none
+/// depends on what stands beside it. Ends when `each` says no.
 fn each_token(
     pattern: &Regex,
     text: &str,
